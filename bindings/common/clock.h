@@ -1,0 +1,7 @@
+/* clock.h - the two clocks: monotonic for durations, wall clock for what a person reads. SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdint.h>
+
+int64_t stf_clock_ns(void);       /* CLOCK_MONOTONIC */
+int64_t stf_clock_unix_ms(void);  /* wall clock */

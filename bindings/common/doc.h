@@ -1,0 +1,33 @@
+/* doc.h - reading documents (JSON objects) with clear errors. Shared by all bindings; knows none of them.
+ * SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include <staffetta/err.h>
+
+/* Fails with STF_INVALID_DATA when `doc` is no object or has a key that is not in `known` (ended by NULL). The message
+ * names the key and the nearest known one. `what` says whose document it is: "registry.get". */
+enum stf_kind stf_doc_check_keys(const json_t *doc, const char *const known[], const char *what, struct stf_err *err);
+
+/* Required members: STF_INVALID_DATA, naming the member and what was found, when it is missing or of another type.
+ * Strings point into `doc`. */
+enum stf_kind stf_doc_string(const json_t *doc, const char *key, const char **out, struct stf_err *err);
+enum stf_kind stf_doc_int(const json_t *doc, const char *key, int64_t min, int64_t max, int64_t *out,
+                          struct stf_err *err);
+
+/* Optional members: the fallback when missing or null, the same errors otherwise. */
+enum stf_kind stf_doc_opt_string(const json_t *doc, const char *key, const char *fallback, const char **out,
+                                 struct stf_err *err);
+enum stf_kind stf_doc_opt_int(const json_t *doc, const char *key, int64_t min, int64_t max, int64_t fallback,
+                              int64_t *out, struct stf_err *err);
+enum stf_kind stf_doc_opt_bool(const json_t *doc, const char *key, bool fallback, bool *out, struct stf_err *err);
+
+/* `path` itself when absolute, else base_dir/path; malloc'ed, NULL when memory is out. */
+char *stf_doc_path(const char *base_dir, const char *path);
+
+/* Bytes as lower-case hex and back. to: malloc'ed. from: STF_INVALID_DATA for an odd length or a wrong digit;
+ * *out is malloc'ed (never NULL on STF_OK, also for no bytes). */
+char *stf_hex_from_bytes(const void *bytes, size_t size);
+enum stf_kind stf_hex_to_bytes(const char *hex, uint8_t **out, size_t *size, struct stf_err *err);

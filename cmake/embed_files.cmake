@@ -1,0 +1,15 @@
+# Run by stf_embed at build time: FILES under ROOT -> one C file OUTPUT that defines SYMBOL.
+set(arrays "")
+set(table "")
+set(index 0)
+foreach(file IN LISTS FILES)
+    file(READ ${ROOT}/${file} hex HEX)
+    string(LENGTH "${hex}" digits)
+    math(EXPR size "${digits} / 2")
+    string(REGEX REPLACE "(..)" "0x\\1," bytes "${hex}")
+    string(APPEND arrays "static const unsigned char file_${index}[] = {${bytes}0};\n")
+    string(APPEND table "    {\"${file}\", (const char *)file_${index}, ${size}},\n")
+    math(EXPR index "${index} + 1")
+endforeach()
+file(WRITE ${OUTPUT} "#include \"embedded.h\"\n\n${arrays}\nextern const struct stf_embedded ${SYMBOL}[];\n"
+                     "const struct stf_embedded ${SYMBOL}[] = {\n${table}    {0, 0, 0},\n};\n")
