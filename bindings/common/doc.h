@@ -24,6 +24,9 @@ enum stf_kind stf_doc_opt_int(const json_t *doc, const char *key, int64_t min, i
                               int64_t *out, struct stf_err *err);
 enum stf_kind stf_doc_opt_bool(const json_t *doc, const char *key, bool fallback, bool *out, struct stf_err *err);
 
+/* The one of `words` (ended by NULL) that somebody who wrote `word` most likely meant, or NULL when none is near. */
+const char *stf_nearest(const char *word, const char *const words[]);
+
 /* `path` itself when absolute, else base_dir/path; malloc'ed, NULL when memory is out. */
 char *stf_doc_path(const char *base_dir, const char *path);
 

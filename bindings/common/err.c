@@ -1,0 +1,155 @@
+/* err.c - makes errors: fixed-size, always valid UTF-8 (they go into JSON and to terminals).
+ * Must never allocate: it is called when memory has run out. SPDX-License-Identifier: MIT */
+#include <staffetta/err.h>
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const kind_names[] = {
+    [STF_OK] = "ok",
+    [STF_NOT_FOUND] = "not_found",
+    [STF_DENIED] = "denied",
+    [STF_CONFLICT] = "conflict",
+    [STF_BUSY] = "busy",
+    [STF_TIMEOUT] = "timeout",
+    [STF_UNREACHABLE] = "unreachable",
+    [STF_UNSUPPORTED] = "unsupported",
+    [STF_INVALID_DATA] = "invalid_data",
+    [STF_IO] = "io",
+    [STF_NO_MEMORY] = "no_memory",
+};
+
+enum { KIND_COUNT = sizeof kind_names / sizeof kind_names[0] };
+
+/* Length of the valid UTF-8 character at `s`, or 0 when the byte there starts none. */
+static size_t utf8_length(const unsigned char *s)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000}; /* smaller ones are over-long forms */
+    size_t length = s[0] < 0x80             ? 1
+                    : (s[0] & 0xe0) == 0xc0 ? 2
+                    : (s[0] & 0xf0) == 0xe0 ? 3
+                    : (s[0] & 0xf8) == 0xf0 ? 4
+                                            : 0;
+    if (length <= 1)
+        return length;
+    uint32_t point = s[0] & (0x7fu >> length);
+    for (size_t i = 1; i < length; i++) {
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+        point = point << 6 | (s[i] & 0x3fu);
+    }
+    bool is_surrogate = point >= 0xd800 && point <= 0xdfff;
+    return point < least[length] || point > 0x10ffff || is_surrogate ? 0 : length;
+}
+
+/* Copies whole characters as far as they fit; a byte that is not UTF-8 becomes '?'. */
+static void copy_text(char *to, size_t size, const char *from)
+{
+    size_t used = 0;
+    while (from && *from) {
+        size_t length = utf8_length((const unsigned char *)from);
+        size_t step = length ? length : 1;
+        if (used + step >= size)
+            break;
+        if (length)
+            memcpy(to + used, from, length);
+        else
+            to[used] = '?';
+        used += step;
+        from += step;
+    }
+    to[used] = '\0';
+}
+
+enum stf_kind stf_err_set(struct stf_err *err, enum stf_kind kind, int code, const char *op, const char *subject,
+                          const char *format, ...)
+{
+    if (!err)
+        return kind;
+    char message[sizeof err->message];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+
+    struct stf_err made = {.kind = kind, .code = code}; /* apart from *err: the strings may be those of *err */
+    made.is_retryable = kind == STF_BUSY || kind == STF_TIMEOUT || kind == STF_UNREACHABLE;
+    copy_text(made.op, sizeof made.op, op);
+    copy_text(made.subject, sizeof made.subject, subject);
+    copy_text(made.message, sizeof made.message, message);
+    *err = made;
+    return kind;
+}
+
+static enum stf_kind kind_of_errno(int errnum)
+{
+    switch (errnum) {
+    case ENOENT:
+    case ENOTDIR:
+    case ENODEV:
+    case ENXIO:
+    case ESRCH:
+    case EADDRNOTAVAIL:
+        return STF_NOT_FOUND;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return STF_DENIED;
+    case EEXIST:
+    case ENOTEMPTY:
+    case EISDIR:
+    case ELOOP:
+        return STF_CONFLICT;
+    case EAGAIN:
+    case EBUSY:
+    case EADDRINUSE:
+    case ETXTBSY:
+        return STF_BUSY;
+    case ETIMEDOUT:
+        return STF_TIMEOUT;
+    case ECONNREFUSED:
+    case ECONNRESET:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case ENOTCONN:
+    case EPIPE:
+        return STF_UNREACHABLE;
+    case EAFNOSUPPORT:
+    case ENOSYS:
+    case EOPNOTSUPP:
+    case EPROTONOSUPPORT:
+        return STF_UNSUPPORTED;
+    case EBADMSG:
+    case EILSEQ:
+    case EPROTO:
+        return STF_INVALID_DATA;
+    case ENOMEM:
+        return STF_NO_MEMORY;
+    }
+    return STF_IO;
+}
+
+enum stf_kind stf_err_errno(struct stf_err *err, int errnum, const char *op, const char *subject, const char *what)
+{
+    char buffer[128];
+    return stf_err_set(err, kind_of_errno(errnum), errnum, op, subject, "%s: %s", what,
+                       strerror_r(errnum, buffer, sizeof buffer));
+}
+
+const char *stf_kind_name(enum stf_kind kind)
+{
+    return (unsigned)kind < KIND_COUNT ? kind_names[kind] : kind_names[STF_IO];
+}
+
+enum stf_kind stf_kind_from_name(const char *name)
+{
+    for (int kind = 0; kind < KIND_COUNT; kind++)
+        if (name && strcmp(kind_names[kind], name) == 0)
+            return (enum stf_kind)kind;
+    return STF_IO;
+}
