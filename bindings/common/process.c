@@ -126,6 +126,8 @@ static int spawn(const struct stf_process_id *id, const int fds[3], pid_t *pid)
     for (int i = 0; i < 3 && !errnum; i++)
         errnum = posix_spawn_file_actions_adddup2(&actions, fds[i], i);
     if (!errnum)
+        errnum = posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+    if (!errnum)
         errnum = posix_spawnp(pid, id->argv[0], &actions, &attributes, (char *const *)id->argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
