@@ -1,0 +1,51 @@
+---@meta
+
+--- Virtual IP addresses of a host. `host.vip` is there for scripts that need "vip.read" or "vip.move".
+---@class staffetta.vip
+local vip = {}
+
+---@class staffetta.vip.address
+---@field address string
+---@field prefix_length integer
+---@field interface string
+
+---@class staffetta.vip.target
+---@field address string IPv4 or IPv6, without a prefix length
+---@field prefix_length? integer left out: 32 (IPv4) or 128 (IPv6)
+---@field interface? string left out: the host's `interface` in the site file
+
+---@class staffetta.vip.announcement
+---@field address string
+---@field interface? string left out: the host's `interface` in the site file
+---@field count? integer 1 to 100; left out: 3
+---@field gap_ms? integer between two announcements, 0 to 1000; left out: 1
+
+--- Does the host hold the address, and on which interface? Needs "vip.read".
+---@param address string
+---@param interface? string look only there; left out: on every interface
+---@return boolean? holds nil when it could not be found out
+---@return string|staffetta.err? interface the interface that holds it, or the error
+function vip:holds(address, interface) end
+
+--- All addresses of all interfaces. Needs "vip.read".
+---@return staffetta.vip.address[]? addresses
+---@return staffetta.err? err
+function vip:addresses() end
+
+--- A change: the host holds the address afterwards, and its neighbours have been told. Needs "vip.move".
+---@param target staffetta.vip.target
+---@return { changed: boolean }? outcome
+---@return staffetta.err? err
+function vip:take(target) end
+
+--- A change: the host does not hold the address afterwards. Needs "vip.move".
+---@param target staffetta.vip.target
+---@return { changed: boolean }? outcome
+---@return staffetta.err? err
+function vip:release(target) end
+
+--- Tells the neighbours once more who holds the address. Refused (`conflict`) when the host does not. Needs "vip.move".
+---@param announcement staffetta.vip.announcement
+---@return { sent: integer }? outcome `sent` is 0 on an interface without neighbours
+---@return staffetta.err? err
+function vip:announce(announcement) end
