@@ -1,0 +1,100 @@
+---@meta
+
+--- Measures from this host whether and how fast a server answers. `host.probe` is there for scripts that need "probe".
+---@class staffetta.probe
+local probe = {}
+
+---@class staffetta.probe.options
+---@field target string IPv4 or IPv6 address, not a name
+---@field port integer 1 to 65535
+---@field method? "tcp"|"tcp_line" left out: "tcp". tcp: answered when connected; tcp_line: when `expect` was received
+---@field send? string sent once connected, up to 256 bytes ("tcp_line" only)
+---@field expect? string what a good answer contains, up to 256 bytes; "tcp_line" needs it
+---@field interval_us? integer 200 to 10,000,000; left out: 1000
+---@field timeout_ms? integer an attempt is lost after that, 1 to 900; left out: 500
+
+---@class staffetta.probe.running
+---@field handle integer
+
+---@class staffetta.probe.quantiles
+---@field p50_us integer
+---@field p90_us integer
+---@field p99_us integer
+---@field max_us integer
+
+--- A loss period: attempts lost in a row. Times are places in the schedule, CLOCK_MONOTONIC.
+---@class staffetta.probe.outage
+---@field is_open boolean it still lasted when the probe was stopped
+---@field is_open_at_start boolean nothing had been answered before it
+---@field last_answered_ns? integer nil when is_open_at_start
+---@field first_lost_ns integer
+---@field first_answered_ns? integer nil when is_open
+---@field lost integer
+---@field duration_us integer the true length is duration_us, give or take error_us; open: at least duration_us
+---@field error_us? integer nil when open at either end
+---@field timestamp_derived_us? integer first answered - last answered (RFC 6201); nil when open at either end
+---@field loss_derived_us integer lost * interval (RFC 6201)
+
+---@class staffetta.probe.shed_by
+---@field missed integer the prober got to run too late
+---@field in_flight integer too many attempts waited for their answer
+---@field no_resources integer this machine had no descriptor, local port or memory left
+
+---@class staffetta.probe.report
+---@field target string
+---@field port integer
+---@field method string
+---@field interval_us integer
+---@field timeout_ms integer
+---@field first_tick_ns integer
+---@field last_tick_ns integer
+---@field sent integer answered + lost + unfinished
+---@field answered integer
+---@field lost integer
+---@field unfinished integer still in flight when the linger time was over
+---@field failures table<string, integer> of the lost, by cause (the words of staffetta.probe.answer's failure)
+---@field shed integer places of the schedule at which nothing was sent
+---@field shed_by staffetta.probe.shed_by
+---@field unrecorded integer not sent, because 4,000,000 samples were kept already
+---@field longest_blind_us integer longest time in which nothing was sent, beyond the interval
+---@field jitter? staffetta.probe.quantiles how late this machine woke the prober; nil when nothing was sent
+---@field latency? staffetta.probe.quantiles of the answered, from the intended time; nil when nothing was answered
+---@field loss_periods integer
+---@field loss_derived_us integer
+---@field longest? staffetta.probe.outage nil when nothing was lost
+---@field outages staffetta.probe.outage[] the first 1000
+
+---@class staffetta.probe.once_options
+---@field target string IPv4 or IPv6 address, not a name
+---@field port integer 1 to 65535
+---@field send? string sent once connected
+---@field expect? string what a good answer contains; left out: with `send` anything, without it being connected
+---@field timeout_ms? integer 1 to 60,000; left out: 2000
+
+---@class staffetta.probe.answer
+---@field answered boolean
+---@field latency_us integer to the answer, or to the failure
+---@field received? string first line, at most 200 bytes, what is not printable as "."
+---@field failure? "timeout"|"refused"|"unreachable"|"denied"|"closed"|"unexpected_answer"
+
+--- Begins to send, one attempt at each place of a fixed schedule, until stopped.
+---@param options staffetta.probe.options
+---@return staffetta.probe.running? running
+---@return staffetta.err? err
+function probe:start(options) end
+
+--- Stops it and says what was measured. Waits for attempts in flight, at most linger_ms (0 to 900; left out: their
+--- timeout). A probe is stopped once; afterwards the handle is gone ("not_found").
+---@param running staffetta.probe.running
+---@param options? { linger_ms?: integer }
+---@return staffetta.probe.report? report
+---@return staffetta.err? err
+function probe:stop(running, options) end
+
+--- One attempt, now. A server that does not answer is a result, not an error.
+---@param options staffetta.probe.once_options
+---@return staffetta.probe.answer? answer
+---@return staffetta.err? err
+function probe:once(options) end
+
+return probe
