@@ -40,8 +40,9 @@ struct stf_err {
 #if defined(__GNUC__)
 __attribute__((format(printf, 6, 7)))
 #endif
-enum stf_kind stf_err_set(struct stf_err *err, enum stf_kind kind, int code, const char *op, const char *subject,
-                          const char *format, ...);
+enum stf_kind
+stf_err_set(struct stf_err *err, enum stf_kind kind, int code, const char *op, const char *subject, const char *format,
+            ...);
 
 /* The same for a failed system call: the kind follows from `errnum` and the message is `what: strerror`. */
 enum stf_kind stf_err_errno(struct stf_err *err, int errnum, const char *op, const char *subject, const char *what);

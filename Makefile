@@ -1,0 +1,56 @@
+# A thin front: `make demo` shows the main job on real parts, `make test` proves it. Both install what they need.
+.PHONY: help demo test build deps need-root lint test-asan test-clang fuzz bench clean
+
+PRESET ?= debug
+CTEST_FLAGS ?= --output-on-failure
+
+help:
+	@echo "make demo        the whole job on real parts, in network namespaces (KEEP=1 leaves the lab up)"
+	@echo "make test        all tests"
+	@echo "make build       the program, as build/release/staffetta"
+	@echo "make lint        formatting and scripts"
+	@echo "make test-asan   all tests under AddressSanitizer and UBSan"
+	@echo "make test-clang  builds with clang, warnings are errors"
+	@echo "make fuzz        each fuzz target for FUZZ_SECONDS (default 20)"
+	@echo "make bench       start-up against plain Lua"
+
+need-root:
+	@test "$$(id -u)" = 0 || { echo "This needs root: it installs Debian packages and makes network namespaces." >&2; \
+	  echo "Run: sudo make $(MAKECMDGOALS)" >&2; exit 1; }
+
+deps:
+	@tools/install-deps.sh
+
+build: deps
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release
+
+demo: need-root build
+	@KEEP=$(KEEP) tools/demo.sh build/release/staffetta
+
+test: need-root deps lint
+	@cmake --preset $(PRESET) >/dev/null
+	@cmake --build --preset $(PRESET)
+	@ctest --preset $(PRESET) $(CTEST_FLAGS)
+
+test-asan: need-root deps
+	@$(MAKE) --no-print-directory test PRESET=asan
+
+test-clang: deps
+	@cmake --preset debug-clang >/dev/null
+	@cmake --build --preset debug-clang
+
+lint: deps
+	@tools/lint.sh
+
+FUZZ_SECONDS ?= 20
+fuzz: deps
+	@cmake --preset fuzz >/dev/null
+	@cmake --build --preset fuzz
+	@tools/fuzz.sh build/fuzz $(FUZZ_SECONDS)
+
+bench: build
+	@tests/bench/startup.sh build/release/staffetta
+
+clean:
+	rm -rf build

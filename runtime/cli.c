@@ -1,0 +1,135 @@
+/* cli.c - options and errors of all commands. SPDX-License-Identifier: MIT */
+#include "cli.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char default_site_dir[] = "/etc/staffetta/site";
+
+int stf_cli_usage_error(const char *command, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("staffetta: ", stderr);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "\nTry `staffetta %s%s--help`.\n", command ? command : "", command ? " " : "");
+    return STF_EXIT_USAGE;
+}
+
+void stf_command_help(const struct stf_command *command, FILE *stream)
+{
+    fprintf(stream, "Usage: staffetta %s %s\n\n%s.\n", command->name, command->usage, command->summary);
+    if (command->help)
+        fprintf(stream, "\n%s", command->help);
+    if (!strstr(command->usage, "[options]"))
+        return;
+    fputs("\nOptions:\n"
+          "  --site DIR         the folder with site.lua (default /etc/staffetta/site)\n"
+          "  --param NAME=VALUE a parameter of the playbook; may be given again\n"
+          "  --state DIR        where the journal is kept (default /var/lib/staffetta)\n"
+          "  --output FORM      human (default) or json\n"
+          "  --dev DIR          developers: read the bundled scripts from this folder\n"
+          "  --help             this text\n",
+          stream);
+}
+
+/* "policy=mail-all" into params. */
+static bool add_param(struct stf_cli *cli, const char *text)
+{
+    const char *equals = strchr(text, '=');
+    if (!equals || equals == text)
+        return false;
+    char *name = strndup(text, (size_t)(equals - text));
+    bool is_ok = name && json_object_set_new(cli->params, name, json_string(equals + 1)) == 0;
+    free(name);
+    return is_ok;
+}
+
+static int take_option(struct stf_cli *cli, int option)
+{
+    switch (option) {
+    case 's':
+        cli->site_dir = optarg;
+        return -1;
+    case 't':
+        cli->state_dir = optarg;
+        return -1;
+    case 'd':
+        cli->scripts_dir = optarg;
+        return -1;
+    case 'f':
+        cli->is_forced = true;
+        return -1;
+    case 'p':
+        if (add_param(cli, optarg))
+            return -1;
+        return stf_cli_usage_error(cli->command, "--param expects NAME=VALUE in UTF-8, found '%s'", optarg);
+    case 'o':
+        cli->is_json = strcmp(optarg, "json") == 0;
+        if (cli->is_json || strcmp(optarg, "human") == 0)
+            return -1;
+        return stf_cli_usage_error(cli->command, "--output expects human or json, found '%s'", optarg);
+    case 'h':
+        stf_command_help(stf_command_find(cli->command), stdout);
+        return STF_EXIT_OK;
+    default:
+        fprintf(stderr, "Try `staffetta %s --help`.\n", cli->command);
+        return STF_EXIT_USAGE;
+    }
+}
+
+int stf_cli_parse(struct stf_cli *cli, int argc, char **argv, int max_operands)
+{
+    static const struct option options[] = {
+        {"site", required_argument, NULL, 's'},  {"state", required_argument, NULL, 't'},
+        {"param", required_argument, NULL, 'p'}, {"output", required_argument, NULL, 'o'},
+        {"dev", required_argument, NULL, 'd'},   {"force", no_argument, NULL, 'f'},
+        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0},
+    };
+    *cli = (struct stf_cli){.command = argv[0], .params = json_object()};
+    int option;
+    optind = 1;
+    while ((option = getopt_long(argc, argv, "hp:", options, NULL)) != -1) {
+        int exit_code = take_option(cli, option);
+        if (exit_code != -1)
+            return exit_code;
+    }
+    cli->operands = argv + optind;
+    cli->operand_count = argc - optind;
+    if (cli->operand_count > max_operands)
+        return stf_cli_usage_error(cli->command, "'%s' is one argument too many", cli->operands[max_operands]);
+    if (!cli->site_dir && access(default_site_dir, F_OK) == 0)
+        cli->site_dir = default_site_dir;
+    return -1;
+}
+
+void stf_cli_fini(struct stf_cli *cli)
+{
+    json_decref(cli->params);
+}
+
+void stf_cli_error(const struct stf_cli *cli, const struct stf_err *err)
+{
+    if (cli->is_json) {
+        json_t *doc = json_pack("{s:{s:s, s:s, s:s, s:s}}", "error", "kind", stf_kind_name(err->kind), "op", err->op,
+                                "subject", err->subject, "message", err->message);
+        stf_output_json(doc);
+        json_decref(doc);
+    }
+    fprintf(stderr, "staffetta: %s\n", err->message);
+}
+
+bool stf_cli_open(const struct stf_cli *cli, struct stf_runtime **runtime)
+{
+    struct stf_runtime_options options = {
+        .site_dir = cli->site_dir, .state_dir = cli->state_dir, .scripts_dir = cli->scripts_dir};
+    struct stf_err err;
+    if (stf_runtime_open(&options, runtime, &err) == STF_OK)
+        return true;
+    stf_cli_error(cli, &err);
+    return false;
+}

@@ -1,0 +1,78 @@
+/* cli.h - what all commands share: options, exit codes, how things are printed. SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include <staffetta/staffetta.h>
+
+/* docs/exit-codes.md */
+enum stf_exit {
+    STF_EXIT_OK = 0,
+    STF_EXIT_ERROR = 1,       /* nothing was begun */
+    STF_EXIT_PENDING = 2,     /* a plan that has changes */
+    STF_EXIT_FAILED = 3,      /* a step or check failed; what the run had changed is put back */
+    STF_EXIT_UNKNOWN = 4,     /* a check could not look; nothing is wrong for certain, nothing proved */
+    STF_EXIT_NEEDS_HUMAN = 5, /* a host could not be put back, or has something else than the run wrote */
+    STF_EXIT_USAGE = 64,
+    STF_EXIT_INTERRUPTED = 130,
+};
+
+struct stf_cli {
+    const char *command; /* "rollout" */
+    const char *site_dir;
+    const char *state_dir;
+    const char *scripts_dir;
+    bool is_json;
+    bool is_forced;
+    json_t *params;  /* from --param */
+    char **operands; /* what is no option, ended by NULL */
+    int operand_count;
+};
+
+struct stf_command {
+    const char *name;
+    const char *usage;   /* after the program's and the command's name */
+    const char *summary; /* one line */
+    const char *help;    /* more lines, or NULL */
+    int (*run)(int argc, char **argv);
+};
+
+/* main.c; ended by a NULL name. */
+extern const struct stf_command stf_commands[];
+const struct stf_command *stf_command_find(const char *name);
+void stf_command_help(const struct stf_command *command, FILE *stream);
+
+/* Reads the options of argv[0] = the command's name. -1: go on; else the exit code to end with (--help, wrong usage).
+ * Fini in either case. */
+int stf_cli_parse(struct stf_cli *cli, int argc, char **argv, int max_operands);
+void stf_cli_fini(struct stf_cli *cli);
+
+/* Opens the runtime that the options describe; prints the error and gives false when that fails. */
+bool stf_cli_open(const struct stf_cli *cli, struct stf_runtime **runtime);
+
+/* Prints an error in the one form all commands use: what, where, what to do. */
+void stf_cli_error(const struct stf_cli *cli, const struct stf_err *err);
+int stf_cli_usage_error(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* output.c: events as they happen, and the end of a run, for a person. */
+struct stf_output {
+    FILE *stream;
+    bool has_colour;
+};
+void stf_output_init(struct stf_output *output, FILE *stream);
+void stf_output_event(void *output, const json_t *event);
+void stf_output_report(struct stf_output *output, const json_t *report);
+void stf_output_plan(struct stf_output *output, const json_t *plan);
+/* Prints a document on stdout, indented, keys sorted. */
+void stf_output_json(const json_t *doc);
+
+int stf_cmd_plan(int argc, char **argv);
+int stf_cmd_playbook(int argc, char **argv); /* rollout, verify, drill: the playbook named like the command */
+int stf_cmd_rollback(int argc, char **argv);
+int stf_cmd_run(int argc, char **argv);
+int stf_cmd_runs(int argc, char **argv);
+int stf_cmd_show(int argc, char **argv);
+int stf_cmd_scripts(int argc, char **argv);
+int stf_cmd_version(int argc, char **argv);
+int stf_cmd_lab(int argc, char **argv); /* lab/cmd_lab.c */

@@ -1,0 +1,181 @@
+/* cmd_scripts.c - which scripts there are, what they take, where they come from. Runs none. SPDX-License-Identifier:
+ * MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "run.h"
+
+static const struct {
+    const char *kind;
+    const char *folder;
+} kinds[] = {{"playbook", "playbooks"}, {"check", "checks"}, {"policy", "policies"}};
+
+enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
+
+static const char *text(const json_t *doc, const char *key)
+{
+    const char *value = json_string_value(json_object_get(doc, key));
+    return value ? value : "";
+}
+
+/* Everything that can be loaded; what can not is listed with its error, and the exit code says so. */
+static json_t *describe_all(struct stf_runtime *rt, bool *is_ok)
+{
+    json_t *list = json_array();
+    for (size_t k = 0; k < KIND_COUNT; k++) {
+        char **names = stf_loader_names(rt->loader, kinds[k].folder);
+        for (char **name = names; name && *name; name++) {
+            json_t *description = NULL;
+            struct stf_err err;
+            if (stf_trusted_describe(rt, kinds[k].kind, *name, &description, &err) != STF_OK) {
+                *is_ok = false;
+                description = json_pack("{s:s, s:s, s:s}", "kind", kinds[k].kind, "name", *name, "error", err.message);
+            }
+            json_array_append_new(list, description);
+        }
+        stf_loader_free_names(names);
+    }
+    return list;
+}
+
+static int list_scripts(const struct stf_cli *cli, struct stf_runtime *rt)
+{
+    bool is_ok = true;
+    json_t *list = describe_all(rt, &is_ok);
+    if (cli->is_json) {
+        stf_output_json(list);
+    } else {
+        size_t index;
+        json_t *script;
+        json_array_foreach(list, index, script)
+        {
+            const char *error = json_string_value(json_object_get(script, "error"));
+            printf("%-9s %-20s %-8s %s\n", text(script, "kind"), text(script, "name"), text(script, "origin"),
+                   error ? "" : text(script, "summary"));
+            if (error)
+                fprintf(stderr, "staffetta: %s\n", error);
+        }
+    }
+    json_decref(list);
+    return is_ok ? STF_EXIT_OK : STF_EXIT_ERROR;
+}
+
+static void print_params(const json_t *params)
+{
+    const char *name;
+    json_t *spec;
+    json_object_foreach((json_t *)params, name, spec)
+    {
+        char *fallback = json_dumps(json_object_get(spec, "default"), JSON_ENCODE_ANY);
+        printf("  --param %s=%s  %s%s%s%s\n", name, text(spec, "type"), text(spec, "doc"), fallback ? " (default " : "",
+               fallback ? fallback : "", fallback ? ")" : "");
+        free(fallback);
+    }
+}
+
+static void print_description(const json_t *script)
+{
+    printf("%s %s: %s\n\nfrom   %s (%s)\nsha256 %s\n", text(script, "kind"), text(script, "name"),
+           text(script, "summary"), text(script, "path"), text(script, "origin"), text(script, "sha256"));
+    size_t index;
+    json_t *need;
+    if (json_array_size(json_object_get(script, "needs")))
+        printf("needs ");
+    json_array_foreach(json_object_get(script, "needs"), index, need)
+    {
+        printf(" %s", json_string_value(need));
+    }
+    putchar('\n');
+    if (json_object_size(json_object_get(script, "params")))
+        puts("\nparameters:");
+    print_params(json_object_get(script, "params"));
+    if (json_object_get(script, "policy"))
+        stf_output_json(json_object_get(script, "policy"));
+}
+
+static int show_script(const struct stf_cli *cli, struct stf_runtime *rt, const char *which)
+{
+    const char *slash = strchr(which, '/');
+    for (size_t k = 0; slash && k < KIND_COUNT; k++) {
+        if (strlen(kinds[k].kind) != (size_t)(slash - which) ||
+            strncmp(which, kinds[k].kind, (size_t)(slash - which)) != 0)
+            continue;
+        json_t *description = NULL;
+        struct stf_err err;
+        if (stf_trusted_describe(rt, kinds[k].kind, slash + 1, &description, &err) != STF_OK) {
+            stf_cli_error(cli, &err);
+            return STF_EXIT_ERROR;
+        }
+        if (cli->is_json)
+            stf_output_json(description);
+        else
+            print_description(description);
+        json_decref(description);
+        return STF_EXIT_OK;
+    }
+    return stf_cli_usage_error("scripts", "expected KIND/NAME such as playbook/rollout, found '%s'", which);
+}
+
+/* The script that would run, then those that it hides. */
+static int where_script(const struct stf_cli *cli, struct stf_runtime *rt, const char *name)
+{
+    json_t *found = json_array();
+    static const char *const folders[] = {"playbooks", "checks", "policies", "lib"};
+    for (size_t f = 0; f < sizeof folders / sizeof *folders; f++) {
+        struct stf_script script;
+        struct stf_err err;
+        enum stf_kind kind = stf_loader_find(rt->loader, folders[f], name, &script, &err);
+        bool is_winner = true;
+        while (kind == STF_OK) {
+            json_array_append_new(found, json_pack("{s:s, s:s, s:s, s:b}", "path", script.path, "origin", script.origin,
+                                                   "sha256", script.sha256, "is_used", is_winner));
+            const char *origin = script.origin;
+            stf_script_fini(&script);
+            is_winner = false;
+            kind = stf_loader_find_after(rt->loader, origin, folders[f], name, &script, &err);
+        }
+        stf_script_fini(&script);
+        if (kind != STF_NOT_FOUND)
+            stf_cli_error(cli, &err);
+    }
+    size_t index;
+    json_t *each;
+    if (cli->is_json)
+        stf_output_json(found);
+    else
+        json_array_foreach(found, index, each)
+        {
+            printf("%-6s %-8s %.16s  %s\n", json_is_true(json_object_get(each, "is_used")) ? "used" : "hidden",
+                   text(each, "origin"), text(each, "sha256"), text(each, "path"));
+        }
+    bool is_found = json_array_size(found) > 0;
+    if (!is_found)
+        fprintf(stderr, "staffetta: there is no script '%s'; `staffetta scripts list` shows what there is\n", name);
+    json_decref(found);
+    return is_found ? STF_EXIT_OK : STF_EXIT_ERROR;
+}
+
+int stf_cmd_scripts(int argc, char **argv)
+{
+    struct stf_cli cli;
+    struct stf_runtime *rt = NULL;
+    int exit_code = stf_cli_parse(&cli, argc, argv, 2);
+    if (exit_code == -1 && !stf_cli_open(&cli, &rt))
+        exit_code = STF_EXIT_ERROR;
+    if (exit_code != -1)
+        goto out;
+    const char *verb = cli.operand_count ? cli.operands[0] : "list";
+    if (strcmp(verb, "list") == 0 && cli.operand_count <= 1)
+        exit_code = list_scripts(&cli, rt);
+    else if (strcmp(verb, "show") == 0 && cli.operand_count == 2)
+        exit_code = show_script(&cli, rt, cli.operands[1]);
+    else if (strcmp(verb, "where") == 0 && cli.operand_count == 2)
+        exit_code = where_script(&cli, rt, cli.operands[1]);
+    else
+        exit_code = stf_cli_usage_error("scripts", "expected list, show KIND/NAME or where NAME");
+out:
+    stf_runtime_close(rt);
+    stf_cli_fini(&cli);
+    return exit_code;
+}

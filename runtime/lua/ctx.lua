@@ -1,0 +1,293 @@
+-- ctx.lua - what a running script holds in its hand: steps, actions, gates, checks, measures.
+-- Trusted: runs with `sys`, manifest.lua and world.lua. Must never let a check pass that did not look.
+local sys, manifests, worlds = ...
+
+local M = {}
+
+local verdict_rank = { pass = 0, unknown = 1, fail = 2 }
+
+local function message_of(failure)
+  local err = failure
+  if type(failure) == "table" and failure.error ~= nil then err = failure.error end
+  if type(err) == "table" and err.message then return err.message end
+  return tostring(err)
+end
+
+local function raise(kind, subject, format, ...)
+  error({ kind = kind, op = "run", subject = subject, message = format:format(...) }, 0)
+end
+
+-- ---- loading ----
+
+local folders = { playbook = "playbooks", check = "checks", policy = "policies" }
+
+local function find(kind, name)
+  local script, err = sys.find(folders[kind], name)
+  if not script then error(err, 0) end
+  return script
+end
+
+local function load_script(kind, name)
+  local script = find(kind, name)
+  sys.record_script(script)
+  return script, manifests.load(script, kind)
+end
+
+-- A policy's data; `extends` names another one that it takes all unstated fields from.
+local function load_policy(name, depth)
+  depth = depth or 0
+  if depth > 8 then raise("invalid_data", name, "the policy '%s' extends itself in a circle", name) end
+  local _, manifest = load_script("policy", name)
+  local policy = {}
+  if manifest.extends then
+    for key, value in pairs(load_policy(manifest.extends, depth + 1)) do policy[key] = value end
+  end
+  for key, value in pairs(manifest.policy) do policy[key] = value end
+  policy.name = name
+  if type(policy.traffic) ~= "table" or #policy.traffic == 0 then
+    raise("invalid_data", name, "the policy '%s' has no field 'traffic': expected a list of what to protect", name)
+  end
+  return policy
+end
+
+-- ---- checks ----
+
+local function run_check(row, host)
+  local script, manifest = load_script("check", row.check)
+  local world = worlds.new(manifest.needs, load_policy)
+  local params = manifests.params(script, manifest, row.params or {}, world)
+  local view = M.new(world, manifest)
+  view.host = host and world.host(host.name) or nil
+  local verdict, evidence = manifest.run(view, params)
+  if verdict_rank[verdict] == nil then
+    raise("invalid_data", row.check, "the check '%s' returned '%s'; expected 'pass', 'fail' or 'unknown', and evidence",
+      row.check, tostring(verdict))
+  end
+  return verdict, evidence
+end
+
+-- A check that breaks did not look: its verdict is unknown, with the reason as evidence.
+local function guarded_check(row, host, step)
+  local ok, verdict, evidence = pcall(run_check, row, host)
+  if not ok then
+    verdict, evidence = "unknown", { reason = message_of(verdict) }
+  end
+  if type(evidence) == "string" then evidence = { reason = evidence } end
+  local result = { check = row.check, host = host and host.name or nil, verdict = verdict, evidence = evidence or {} }
+  sys.record_check(step, result)
+  return result
+end
+
+local function check_tasks(rows, step)
+  local tasks = {}
+  for _, row in ipairs(rows) do
+    for _, host in ipairs(row.hosts or { row.host or false }) do
+      tasks[#tasks + 1] = sys.spawn(step, guarded_check, row, host or nil, step)
+    end
+  end
+  return tasks
+end
+
+-- ---- ctx ----
+
+local methods = {}
+
+-- ctx:step(name, hosts, fn): fn(host) runs for all hosts at once; what it changes is planned, journalled, undone.
+-- Ends when all have ended; raises when one failed, after the others are through.
+function methods.step(self, name, hosts, fn)
+  sys.emit { event = "step", step = name, hosts = #hosts }
+  local tasks, failures = {}, {}
+  for i, host in ipairs(hosts) do tasks[i] = sys.spawn(name, fn, host) end
+  for i, host in ipairs(hosts) do
+    local before = sys.change_count(host.name)
+    local ok, failure = sys.join(tasks[i])
+    if not ok then
+      failures[#failures + 1] = { host = host.name, message = message_of(failure), traceback = failure.traceback }
+      sys.outcome(host.name, "failed")
+    else
+      sys.outcome(host.name, sys.change_count(host.name) > 0 and "done" or "unchanged")
+    end
+    sys.emit { event = "host", step = name, host = host.name, ok = ok,
+      changes = sys.change_count(host.name) - before, message = not ok and failures[#failures].message or nil }
+  end
+  if #failures > 0 then
+    error({ kind = "step_failed", op = name, subject = failures[1].host, traceback = failures[1].traceback,
+      message = ("step '%s' failed on %s: %s"):format(name, failures[1].host, failures[1].message) }, 0)
+  end
+end
+
+-- ctx:act(name, hosts, fn): like step, for what has no state to put back (bringing an SA up). A plan only names it.
+function methods.act(self, name, hosts, fn)
+  if sys.planning then
+    sys.emit { event = "would_act", step = name, hosts = #hosts }
+    return
+  end
+  methods.step(self, name, hosts, fn)
+end
+
+-- ctx:together{ fn, fn, ... }: runs functions side by side inside a step; returns their first results in order.
+function methods.together(self, functions)
+  local tasks, results, failed = {}, {}, nil
+  for i, fn in ipairs(functions) do tasks[i] = sys.spawn(sys.step(), fn) end
+  for i, task in ipairs(tasks) do
+    local ok, result = sys.join(task)
+    if not ok then failed = failed or result else results[i] = result end
+  end
+  if failed then error(failed.error, 0) end
+  return results
+end
+
+-- ctx:checks(name, rows): each row { check = "name", host = h | hosts = list, params = {...} }. Returns the worst
+-- verdict and all results. In a plan nothing is looked at.
+function methods.checks(self, name, rows)
+  if sys.planning then
+    sys.emit { event = "would_check", step = name, checks = #rows }
+    return "unknown", {}
+  end
+  sys.emit { event = "step", step = name, checks = #rows }
+  local worst, results = "pass", {}
+  for i, task in ipairs(check_tasks(rows, name)) do
+    local ok, result = sys.join(task)
+    if not ok then error(result.error, 0) end
+    results[i] = result
+    if verdict_rank[result.verdict] > verdict_rank[worst] then worst = result.verdict end
+  end
+  if #results == 0 then worst = "unknown" end
+  return worst, results
+end
+
+-- ctx:gate(name, rows): checks that must pass before the playbook goes on. Failed or unknown ends the run, and what it
+-- changed is put back.
+function methods.gate(self, name, rows)
+  local verdict, results = methods.checks(self, name, rows)
+  if sys.planning or verdict == "pass" then return end
+  for _, result in ipairs(results) do
+    if result.verdict == verdict then
+      raise("gate_" .. verdict, name, "gate '%s': check '%s'%s is %s: %s", name, result.check,
+        result.host and " on " .. result.host or "", verdict, sys.json(result.evidence))
+    end
+  end
+  raise("gate_" .. verdict, name, "gate '%s' had nothing to look at", name)
+end
+
+-- ctx:measure(name, figures): puts figures into the report; every number's unit stands in its name.
+local measures = {}
+function methods.measure(self, name, figures)
+  measures[name] = figures
+  sys.measure(name, figures)
+end
+
+-- ctx:measured(): all measures of the run so far, name -> figures.
+function methods.measured(self)
+  return measures
+end
+
+-- ctx.differs(wanted, found): the name of the first field, sorted, in which found lacks what wanted has; nil when none.
+local function differs(wanted, found, path)
+  if type(wanted) ~= "table" or type(found) ~= "table" then
+    return wanted ~= found and (path or "value") or nil
+  end
+  local keys = {}
+  for key in pairs(wanted) do keys[#keys + 1] = key end
+  if #wanted ~= #found then return path or "length" end
+  table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
+  for _, key in ipairs(keys) do
+    local field = differs(wanted[key], found[key], path and (path .. "." .. tostring(key)) or tostring(key))
+    if field then return field end
+  end
+  return nil
+end
+
+function methods.say(self, format, ...)
+  sys.emit { event = "note", text = select("#", ...) > 0 and format:format(...) or format }
+end
+
+function methods.sleep_ms(self, duration_ms)
+  sys.sleep_ms(duration_ms)
+end
+
+-- ctx:wait_until(timeout_ms, fn): calls fn every 20 ms until it returns true; false when the time is over.
+function methods.wait_until(self, timeout_ms, fn)
+  local deadline_ns = sys.now_ns() + timeout_ms * 1000000
+  while not fn() do
+    if sys.now_ns() > deadline_ns then return false end
+    sys.sleep_ms(20)
+  end
+  return true
+end
+
+local function new_files()
+  return worlds.read_only({
+    -- The names in a folder of the site, sorted.
+    list = function(_, path)
+      local full, err = sys.site_path(path)
+      if not full then return nil, err end
+      local names = {}
+      local ok, iterator, state = pcall(sys.lfs.dir, full)
+      if not ok then return nil, { kind = "io", op = "list", subject = path, message = iterator } end
+      for name in iterator, state do
+        if name ~= "." and name ~= ".." then names[#names + 1] = name end
+      end
+      table.sort(names)
+      return names
+    end,
+    -- { mode = "file", size = bytes, modification = unix seconds, ... } of a file of the site; nil when there is none.
+    attributes = function(_, path)
+      local full = sys.site_path(path)
+      return full and sys.lfs.attributes(full) or nil
+    end,
+    read = function(_, path)
+      return sys.read_site_file(path)
+    end,
+  }, "files")
+end
+
+local function new_journal()
+  return worlds.read_only({
+    -- What a rollback of the run would do: { run = n, items = {...}, conflicts = n }.
+    rollback_plan = function(_, run) return sys.rollback_plan(run) end,
+    -- Does it; refuses with kind "conflict", having touched nothing, where a host no longer has what the run wrote.
+    rollback = function(_, run, options) return sys.rollback(run, options and options.force or false) end,
+  }, "journal")
+end
+
+local function declares(manifest, need)
+  for _, each in ipairs(manifest.needs) do
+    if each == need then return true end
+  end
+  return false
+end
+
+function M.new(world, manifest)
+  local fields = {
+    is_planning = sys.planning,
+    site = worlds.read_only({ name = world.name, budgets = worlds.read_only(world.budgets, "budgets"),
+      hosts = world.hosts, clusters = world.clusters, host = world.host, cluster = world.cluster }, "site"),
+    now_ns = function() return sys.now_ns() end,
+    differs = function(wanted, found) return differs(wanted, found) end,
+  }
+  if declares(manifest, "files.read") then fields.files = new_files() end
+  if declares(manifest, "journal.rollback") then fields.journal = new_journal() end
+  for name, method in pairs(methods) do fields[name] = method end
+  return setmetatable(fields, { __name = "ctx", __metatable = false })
+end
+
+-- The body of a run's first coroutine.
+function M.main(name, given)
+  local script, manifest = load_script("playbook", name)
+  local world = worlds.new(manifest.needs, load_policy)
+  local params = manifests.params(script, manifest, given, world)
+  sys.begin(manifest.needs)
+  manifest.run(M.new(world, manifest), params)
+end
+
+-- What `staffetta scripts` shows of one script.
+function M.describe(kind, name)
+  local script = find(kind, name)
+  local manifest = manifests.load(script, kind)
+  return { name = name, kind = kind, origin = script.origin, path = script.path, sha256 = script.sha256,
+    summary = manifest.summary, needs = manifest.needs, params = manifest.params, extends = manifest.extends,
+    policy = manifest.policy }
+end
+
+return M

@@ -1,0 +1,122 @@
+-- site.lua - checks the table that an operator's site.lua returned; an error names the field, what stood there and
+-- what was expected.
+-- Trusted: runs with `sys`. Must never act on a host.
+local sys = ...
+
+local site_fields = { "api", "name", "hosts", "clusters", "budgets", "lab" }
+local host_fields = { "role", "address", "interface", "netns", "windows", "ipsec", "registry" }
+local cluster_fields = { "virtual_ip", "prefix_length", "interface", "nodes", "front_ends", "manager", "ipsec_id",
+  "secret", "domain_controllers" }
+local roles = { "front_end", "node", "witness", "domain_controller" }
+local windows_versions = { "2000", "2003", "2008", "2008r2", "2012", "2012r2", "2016", "2019", "2022" }
+local managers = { "address" }
+
+local function fail(format, ...)
+  error({ kind = "invalid_data", op = "load", subject = "site.lua", message = "site.lua: " .. format:format(...) }, 0)
+end
+
+local function quoted(list)
+  return "'" .. table.concat(list, "', '") .. "'"
+end
+
+local function contains(list, value)
+  for _, each in ipairs(list) do
+    if each == value then return true end
+  end
+  return false
+end
+
+local function expect(value, wanted, where)
+  if type(value) ~= wanted then fail("%s must be a %s, found %s", where, wanted, type(value)) end
+end
+
+local function check_fields(table_, known, where)
+  expect(table_, "table", where)
+  for key in pairs(table_) do
+    if type(key) ~= "string" or not contains(known, key) then
+      local nearest = type(key) == "string" and sys.nearest(key, known)
+      fail("%s has an unknown field '%s'%s", where, tostring(key),
+        nearest and ("; did you mean '" .. nearest .. "'?") or "; expected " .. quoted(known))
+    end
+  end
+end
+
+local function check_choice(value, choices, where)
+  if not contains(choices, value) then
+    fail("%s is '%s'; expected one of %s", where, tostring(value), quoted(choices))
+  end
+end
+
+local function check_host(name, host)
+  local where = ("hosts['%s']"):format(tostring(name))
+  if type(name) ~= "string" or not name:match("^[%w][%w%-%.]*$") then
+    fail("%s: a host's name has letters, digits, '-' and '.'", where)
+  end
+  -- A binding of the operator's own program may read a part of its own, so the known fields are the core's plus those.
+  local known = { table.unpack(host_fields) }
+  for _, binding in ipairs(sys.bindings()) do known[#known + 1] = binding end
+  check_fields(host, known, where)
+  check_choice(host.role, roles, where .. ".role")
+  if host.windows ~= nil then check_choice(host.windows, windows_versions, where .. ".windows") end
+  if not host.windows and not host.address then fail("%s.address is missing: expected an IP address", where) end
+  for _, field in ipairs { "address", "interface", "netns" } do
+    if host[field] ~= nil then expect(host[field], "string", where .. "." .. field) end
+  end
+  for _, field in ipairs { "ipsec", "registry" } do
+    if host[field] ~= nil then expect(host[field], "table", where .. "." .. field) end
+  end
+end
+
+local function check_members(site, list, where, role)
+  expect(list, "table", where)
+  for _, name in ipairs(list) do
+    local host = site.hosts[name]
+    if not host then
+      local names = {}
+      for each in pairs(site.hosts) do names[#names + 1] = each end
+      local nearest = sys.nearest(tostring(name), names)
+      fail("%s names '%s', which is no host%s", where, tostring(name),
+        nearest and ("; did you mean '" .. nearest .. "'?") or "")
+    end
+    if host.role ~= role then
+      fail("%s names '%s', whose role is '%s'; expected '%s'", where, name, host.role, role)
+    end
+  end
+end
+
+local function check_cluster(site, name, cluster)
+  local where = ("clusters['%s']"):format(tostring(name))
+  if type(name) ~= "string" or not name:match("^[a-z0-9][a-z0-9-]*$") then
+    fail("%s: a cluster's name has small letters, digits and '-'", where)
+  end
+  check_fields(cluster, cluster_fields, where)
+  expect(cluster.virtual_ip, "string", where .. ".virtual_ip")
+  check_members(site, cluster.nodes, where .. ".nodes", "node")
+  check_members(site, cluster.front_ends, where .. ".front_ends", "front_end")
+  check_members(site, cluster.domain_controllers or {}, where .. ".domain_controllers", "domain_controller")
+  if #cluster.nodes < 2 then fail("%s.nodes has %d; a failover needs 2 or more", where, #cluster.nodes) end
+  if #cluster.front_ends < 1 then fail("%s.front_ends is empty; expected 1 or more", where) end
+  check_choice(cluster.manager or "address", managers, where .. ".manager")
+  if cluster.secret ~= nil then expect(cluster.secret, "string", where .. ".secret") end
+end
+
+return function(site)
+  expect(site, "table", "what it returns")
+  check_fields(site, site_fields, "the site")
+  if site.api ~= sys.api_version then
+    fail("api is %s; this program reads site files of api %d", tostring(site.api), sys.api_version)
+  end
+  if type(site.name) ~= "string" or not site.name:match("^[a-z0-9][a-z0-9-]*$") then
+    fail("name is '%s'; expected small letters, digits and '-'", tostring(site.name))
+  end
+  expect(site.hosts, "table", "hosts")
+  expect(site.clusters, "table", "clusters")
+  for name, host in pairs(site.hosts) do check_host(name, host) end
+  for name, cluster in pairs(site.clusters) do check_cluster(site, name, cluster) end
+  for name, budget in pairs(site.budgets or {}) do
+    if math.type(budget) ~= "integer" or budget <= 0 then
+      fail("budgets.%s is '%s'; expected a whole number of milliseconds", tostring(name), tostring(budget))
+    end
+  end
+  return site
+end

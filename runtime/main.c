@@ -1,0 +1,84 @@
+/* main.c - the table of commands, and nothing else. SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "common/doc.h"
+
+static const char playbook_help[] =
+    "Steps run on all hosts of a stage at once; every change is journalled before it is made. When a step or a gate\n"
+    "fails, what the run has changed is put back. Ctrl-C does the same.\n";
+
+const struct stf_command stf_commands[] = {
+    {"plan", "[PLAYBOOK] [options]", "Run a playbook dry (default: rollout) and show what it would change",
+     "Nothing is written. Exit code 2 says that changes are pending, 0 that there is nothing to do.\n", stf_cmd_plan},
+    {"rollout", "[options]", "Put a policy on every host of a cluster, stage by stage, and prove it", playbook_help,
+     stf_cmd_playbook},
+    {"verify", "[options]", "Look whether a rolled-out policy stands and protects; changes nothing", NULL,
+     stf_cmd_playbook},
+    {"drill", "[options]", "Move the virtual IP on purpose, measure the outage, move it back", playbook_help,
+     stf_cmd_playbook},
+    {"rollback", "[RUN] [--force] [options]", "Put back what a run has changed (default: the last one)",
+     "Refuses, having touched nothing, where a host no longer has what the run wrote; --force overwrites that.\n",
+     stf_cmd_rollback},
+    {"run", "PLAYBOOK [options]", "Run any playbook: the site's own, the machine's or a bundled one", playbook_help,
+     stf_cmd_run},
+    {"runs", "[options]", "List the runs in the journal", NULL, stf_cmd_runs},
+    {"show", "[RUN] [options]", "Show one run: its changes, checks, figures and scripts (default: the last one)", NULL,
+     stf_cmd_show},
+    {"scripts", "list | show KIND/NAME | where NAME [options]",
+     "List the scripts, show one's parameters, or where it comes from",
+     "KIND is playbook, check or policy: `staffetta scripts show playbook/rollout`.\n", stf_cmd_scripts},
+    {"lab", "up | down | status | exec [options]", "Rehearse on this machine: real daemons in network namespaces", NULL,
+     stf_cmd_lab},
+    {"version", "", "Print the version", NULL, stf_cmd_version},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+const struct stf_command *stf_command_find(const char *name)
+{
+    for (const struct stf_command *command = stf_commands; command->name; command++)
+        if (strcmp(command->name, name) == 0)
+            return command;
+    return NULL;
+}
+
+static void print_help(FILE *stream)
+{
+    fputs("Staffetta rolls IPsec policy out to servers in front of failover clusters, proves it on the wire,\n"
+          "measures what a failover costs, and puts every host back when a check fails.\n\n"
+          "Usage: staffetta COMMAND [options]\n\n",
+          stream);
+    for (const struct stf_command *command = stf_commands; command->name; command++)
+        fprintf(stream, "  %-9s %s\n", command->name, command->summary);
+    fputs("\n`staffetta COMMAND --help` tells more.\n", stream);
+}
+
+static int unknown_command(const char *name)
+{
+    const char *names[32] = {NULL};
+    for (size_t i = 0; stf_commands[i].name; i++)
+        names[i] = stf_commands[i].name;
+    const char *nearest = stf_nearest(name, names);
+    return stf_cli_usage_error(NULL, "there is no command '%s'%s%s%s", name, nearest ? "; did you mean '" : "",
+                               nearest ? nearest : "", nearest ? "'?" : "");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return STF_EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return STF_EXIT_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0)
+        return stf_cmd_version(1, argv);
+    const struct stf_command *command = stf_command_find(argv[1]);
+    if (!command)
+        return unknown_command(argv[1]);
+    setenv("UV_THREADPOOL_SIZE", "64", 0); /* one waiting call per host, not per core */
+    return command->run(argc - 1, argv + 1);
+}

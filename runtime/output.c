@@ -1,0 +1,201 @@
+/* output.c - a run as a person reads it: one line per thing that happened, colour only on a terminal.
+ * SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+enum colour { PLAIN, GREEN, RED, YELLOW, BOLD, DIM };
+
+static const char *const escapes[] = {"\033[0m", "\033[32m", "\033[31m", "\033[33m", "\033[1m", "\033[2m"};
+
+void stf_output_init(struct stf_output *output, FILE *stream)
+{
+    const char *term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
+    output->stream = stream;
+    output->has_colour = isatty(fileno(stream)) && !(no_colour && *no_colour) && term && strcmp(term, "dumb") != 0;
+}
+
+static const char *on(const struct stf_output *output, enum colour colour)
+{
+    return output->has_colour ? escapes[colour] : "";
+}
+
+static const char *off(const struct stf_output *output)
+{
+    return output->has_colour ? escapes[PLAIN] : "";
+}
+
+static const char *text(const json_t *doc, const char *key)
+{
+    const char *value = json_string_value(json_object_get(doc, key));
+    return value ? value : "";
+}
+
+static long long number(const json_t *doc, const char *key)
+{
+    return (long long)json_integer_value(json_object_get(doc, key));
+}
+
+static enum colour colour_of(const char *verdict)
+{
+    if (strcmp(verdict, "pass") == 0)
+        return GREEN;
+    return strcmp(verdict, "fail") == 0 ? RED : YELLOW;
+}
+
+void stf_output_json(const json_t *doc)
+{
+    json_dumpf(doc, stdout, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+    putchar('\n');
+}
+
+/* The words of `doc` for one line: its "summary" where it has one. */
+static void print_words(const struct stf_output *output, const json_t *doc)
+{
+    const char *summary = json_string_value(json_object_get(doc, "summary"));
+    if (!summary)
+        summary = json_string_value(json_object_get(doc, "reason"));
+    if (summary) {
+        fprintf(output->stream, "%s", summary);
+        return;
+    }
+    char *line = json_dumps(doc, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+    fprintf(output->stream, "%s", line ? line : "");
+    free(line);
+}
+
+static void print_begin(struct stf_output *output, const json_t *event)
+{
+    fprintf(output->stream, "%s%s%s", on(output, BOLD), text(event, "playbook"), off(output));
+    if (number(event, "run"))
+        fprintf(output->stream, "  run %lld", number(event, "run"));
+    fprintf(output->stream, "%s\n",
+            json_is_true(json_object_get(event, "is_plan")) ? "  (plan: nothing is changed)" : "");
+}
+
+static void print_host(struct stf_output *output, const json_t *event)
+{
+    bool is_ok = json_is_true(json_object_get(event, "ok"));
+    long long changes = number(event, "changes");
+    fprintf(output->stream, "    %s%-10s%s ", on(output, is_ok ? PLAIN : RED), text(event, "host"), off(output));
+    if (!is_ok)
+        fprintf(output->stream, "FAILED: %s\n", text(event, "message"));
+    else if (changes)
+        fprintf(output->stream, "%lld change%s\n", changes, changes == 1 ? "" : "s");
+    else
+        fprintf(output->stream, "%sok%s\n", on(output, DIM), off(output));
+}
+
+static void print_check(struct stf_output *output, const json_t *event)
+{
+    const json_t *result = json_object_get(event, "result");
+    const char *verdict = text(result, "verdict");
+    fprintf(output->stream, "    %s%-7s%s %-10s %-20s ", on(output, colour_of(verdict)), verdict, off(output),
+            text(result, "host"), text(result, "check"));
+    print_words(output, json_object_get(result, "evidence"));
+    fputc('\n', output->stream);
+}
+
+static void print_undo(struct stf_output *output, const json_t *event)
+{
+    const json_t *item = json_object_get(event, "item");
+    const json_t *words = json_object_get(item, "describe");
+    fprintf(output->stream, "    %-8s %-10s %s: %s", text(item, "outcome"), text(item, "host"), text(words, "what"),
+            text(words, "before"));
+    const char *error = json_string_value(json_object_get(item, "error"));
+    fprintf(output->stream, "%s%s\n", error ? "  " : "", error ? error : "");
+}
+
+static void print_measure(struct stf_output *output, const json_t *event)
+{
+    fprintf(output->stream, "    %s%s%s  ", on(output, BOLD), text(event, "name"), off(output));
+    print_words(output, json_object_get(event, "figures"));
+    fputc('\n', output->stream);
+}
+
+void stf_output_event(void *user, const json_t *event)
+{
+    struct stf_output *output = user;
+    const char *name = text(event, "event");
+    if (strcmp(name, "begin") == 0)
+        print_begin(output, event);
+    else if (strcmp(name, "step") == 0)
+        fprintf(output->stream, "  %s\n", text(event, "step"));
+    else if (strcmp(name, "host") == 0)
+        print_host(output, event);
+    else if (strcmp(name, "check") == 0)
+        print_check(output, event);
+    else if (strcmp(name, "measure") == 0)
+        print_measure(output, event);
+    else if (strcmp(name, "note") == 0)
+        fprintf(output->stream, "    %s\n", text(event, "text"));
+    else if (strcmp(name, "would_act") == 0)
+        fprintf(output->stream, "  %s  (not in a plan)\n", text(event, "step"));
+    else if (strcmp(name, "would_check") == 0)
+        fprintf(output->stream, "  %s  (%lld checks, not in a plan)\n", text(event, "step"), number(event, "checks"));
+    else if (strcmp(name, "rolling_back") == 0)
+        fprintf(output->stream, "  %sputting back what run %lld has changed%s\n", on(output, YELLOW),
+                number(event, "run"), off(output));
+    else if (strcmp(name, "undo") == 0)
+        print_undo(output, event);
+    else if (strcmp(name, "interrupted") == 0)
+        fprintf(output->stream, "  interrupted: finishing the change under way, then putting everything back "
+                                "(once more: stop at once)\n");
+    fflush(output->stream);
+}
+
+void stf_output_plan(struct stf_output *output, const json_t *plan)
+{
+    const char *host = "";
+    size_t index;
+    json_t *change;
+    json_array_foreach(json_object_get(plan, "changes"), index, change)
+    {
+        const json_t *words = json_object_get(change, "describe");
+        if (strcmp(host, text(change, "host")) != 0) {
+            host = text(change, "host");
+            fprintf(output->stream, "\n%s%s%s\n", on(output, BOLD), host, off(output));
+        }
+        fprintf(output->stream, "  %s: %s\n", text(change, "resource"), text(words, "what"));
+        fprintf(output->stream, "    %s- %s%s\n", on(output, RED), text(words, "before"), off(output));
+        fprintf(output->stream, "    %s+ %s%s\n", on(output, GREEN), text(words, "after"), off(output));
+    }
+    size_t count = json_array_size(json_object_get(plan, "changes"));
+    fprintf(output->stream, "\n%zu change%s planned, %lld thing%s already as wanted\n", count, count == 1 ? "" : "s",
+            number(plan, "unchanged"), number(plan, "unchanged") == 1 ? "" : "s");
+}
+
+static void print_error(struct stf_output *output, const json_t *error)
+{
+    fflush(output->stream);
+    fprintf(stderr, "staffetta: %s\n", text(error, "message"));
+    const char *traceback = json_string_value(json_object_get(error, "traceback"));
+    if (traceback && strcmp(text(error, "kind"), "invalid_data") == 0)
+        fprintf(stderr, "%s\n", traceback);
+}
+
+void stf_output_report(struct stf_output *output, const json_t *report)
+{
+    const char *state = text(report, "state");
+    const json_t *error = json_object_get(report, "error");
+    if (json_object_get(report, "plan") && !error)
+        stf_output_plan(output, json_object_get(report, "plan"));
+    if (error)
+        print_error(output, error);
+    if (json_object_get(report, "rollback_error"))
+        print_error(output, json_object_get(report, "rollback_error"));
+    if (strcmp(text(report, "mode"), "plan") == 0)
+        return;
+    bool has_checks = json_array_size(json_object_get(report, "checks")) > 0;
+    const char *verdict = has_checks ? text(report, "verdict") : "";
+    bool is_good = strcmp(state, "done") == 0 && (!has_checks || strcmp(verdict, "pass") == 0);
+    fprintf(output->stream, "%s%s%s%s%s", on(output, is_good ? GREEN : RED), state, has_checks ? ", " : "", verdict,
+            off(output));
+    fprintf(output->stream, "  (%lld.%03lld s)\n", number(report, "duration_ms") / 1000,
+            number(report, "duration_ms") % 1000);
+    if (strcmp(state, "needs_human") == 0)
+        fprintf(stderr, "staffetta: not everything could be put back: `staffetta show %lld` lists what stands where\n",
+                number(report, "run"));
+}

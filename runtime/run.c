@@ -1,0 +1,438 @@
+/* run.c - one run from the first line to the report: opens the journal and the engine, drives the playbook, and puts
+ * everything back when it failed. Never leaves a run without a recorded end. SPDX-License-Identifier: MIT */
+#include "run.h"
+
+#include <lauxlib.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+
+/* ---- telling ---- */
+
+void stf_run_emit(struct stf_run *run, json_t *event)
+{
+    if (event && run->options->on_event)
+        run->options->on_event(run->options->user, event);
+    json_decref(event);
+}
+
+enum stf_kind stf_run_record_script(struct stf_run *run, json_t *script, struct stf_err *err)
+{
+    size_t index;
+    json_t *known;
+    if (!run->scripts) /* not a run: somebody only looks at a script */
+        return STF_OK;
+    json_array_foreach(run->scripts, index, known)
+    {
+        if (json_equal(known, script))
+            return STF_OK;
+    }
+    if (json_array_append(run->scripts, script) != 0)
+        return stf_err_set(err, STF_NO_MEMORY, 0, "record script", NULL, "not enough memory");
+    if (!run->has_begun || !run->id)
+        return STF_OK;
+    struct stf_script_data data = {
+        .kind = json_string_value(json_object_get(script, "folder")),
+        .name = json_string_value(json_object_get(script, "name")),
+        .origin = json_string_value(json_object_get(script, "origin")),
+        .sha256 = json_string_value(json_object_get(script, "sha256")),
+    };
+    return stf_journal_add_script(run->journal, run->id, &data, err);
+}
+
+enum stf_kind stf_run_record_check(struct stf_run *run, const char *step, json_t *result, struct stf_err *err)
+{
+    json_array_append(run->checks, result);
+    stf_run_emit(run, json_pack("{s:s, s:s, s:O}", "event", "check", "step", step, "result", result));
+    enum stf_kind kind = STF_OK;
+    if (run->id) {
+        struct stf_check_data data = {
+            .step = step,
+            .host = json_string_value(json_object_get(result, "host")),
+            .name = json_string_value(json_object_get(result, "check")),
+            .verdict = json_string_value(json_object_get(result, "verdict")),
+            .evidence = json_object_get(result, "evidence"),
+        };
+        kind = stf_journal_add_check(run->journal, run->id, &data, err);
+    }
+    json_decref(result);
+    return kind;
+}
+
+enum stf_kind stf_run_record_measure(struct stf_run *run, const char *name, json_t *figures, struct stf_err *err)
+{
+    json_object_set(run->measures, name, figures);
+    stf_run_emit(run, json_pack("{s:s, s:s, s:O}", "event", "measure", "name", name, "figures", figures));
+    enum stf_kind kind = STF_OK;
+    if (run->id) {
+        json_t *data = json_pack("{s:s, s:O}", "name", name, "figures", figures);
+        kind = stf_journal_add_event(run->journal, run->id, "measure", data, err);
+        json_decref(data);
+    }
+    json_decref(figures);
+    return kind;
+}
+
+struct stf_run_host *stf_run_find_host(struct stf_run *run, const char *name)
+{
+    for (size_t i = 0; i < run->host_count; i++)
+        if (strcmp(run->hosts[i].host.name, name) == 0)
+            return &run->hosts[i];
+    return NULL;
+}
+
+/* ---- beginning ---- */
+
+static const char *operator_name(void)
+{
+    const char *sudo_user = getenv("SUDO_USER");
+    const struct passwd *user = getpwuid(geteuid());
+    return sudo_user ? sudo_user : user ? user->pw_name : "unknown";
+}
+
+enum stf_kind stf_run_begin(struct stf_run *run, struct stf_err *err)
+{
+    run->has_begun = true;
+    enum stf_kind kind = STF_OK;
+    if (!run->is_planning) {
+        struct stf_run_data data = {
+            .playbook = run->options->playbook,
+            .mode = "apply",
+            .site_name = json_string_value(json_object_get(run->rt->site, "name")),
+            .site_dir = run->rt->site_dir,
+            .params = run->options->params,
+            .operator_name = operator_name(),
+            .program_version = stf_version(),
+        };
+        kind = stf_journal_run_begin(run->journal, &data, &run->id, err);
+        for (size_t i = 0; kind == STF_OK && i < run->host_count; i++)
+            kind = stf_journal_add_host(run->journal, run->id, &run->hosts[i].host, err);
+        json_t *scripts = run->scripts;
+        run->scripts = json_array();
+        size_t index;
+        json_t *script;
+        json_array_foreach(scripts, index, script)
+        {
+            if (kind == STF_OK)
+                kind = stf_run_record_script(run, script, err);
+        }
+        json_decref(scripts);
+        if (kind != STF_OK)
+            return kind;
+    }
+    struct stf_engine_binding bindings[STF_MAX_BINDINGS];
+    for (size_t i = 0; i < run->rt->bound_count; i++)
+        bindings[i] = (struct stf_engine_binding){run->rt->bound[i].binding, run->rt->bound[i].self};
+    struct stf_engine_config config = {
+        .mode = run->is_planning ? STF_ENGINE_PLAN : STF_ENGINE_APPLY,
+        .journal = run->journal,
+        .run = run->id,
+        .bindings = bindings,
+        .binding_count = run->rt->bound_count,
+    };
+    kind = stf_engine_open(&config, &run->engine, err);
+    if (kind == STF_OK)
+        stf_run_emit(run, json_pack("{s:s, s:s, s:I, s:b}", "event", "begin", "playbook", run->options->playbook, "run",
+                                    (json_int_t)run->id, "is_plan", run->is_planning));
+    return kind;
+}
+
+/* ---- rolling back ---- */
+
+enum stf_kind stf_run_last_id(struct stf_run *run, int64_t *id, struct stf_err *err)
+{
+    json_t *runs = NULL;
+    enum stf_kind kind = stf_journal_list(run->journal, &runs, err);
+    if (kind != STF_OK)
+        return kind;
+    size_t index;
+    json_t *each;
+    *id = 0;
+    json_array_foreach(runs, index, each)
+    {
+        int64_t each_id = json_integer_value(json_object_get(each, "run"));
+        const char *state = json_string_value(json_object_get(each, "state"));
+        bool is_undone = state && strcmp(state, stf_run_state_name(STF_RUN_ROLLED_BACK)) == 0;
+        bool is_rollback = json_integer_value(json_object_get(each, "undoes_run")) != 0;
+        if (each_id != run->id && !is_undone && !is_rollback &&
+            json_integer_value(json_object_get(each, "changes")) > 0) {
+            *id = each_id;
+            break;
+        }
+    }
+    json_decref(runs);
+    if (*id)
+        return STF_OK;
+    return stf_err_set(err, STF_NOT_FOUND, 0, "roll back", "last",
+                       "no run in this journal has changes that still stand; `staffetta runs` lists them, "
+                       "and a run can be named by its number");
+}
+
+static void tell_undo(void *user, const json_t *item)
+{
+    stf_run_emit(user, json_pack("{s:s, s:O}", "event", "undo", "item", (json_t *)item));
+}
+
+enum stf_kind stf_run_roll_back(struct stf_run *run, int64_t id, bool is_forced, json_t **summary, struct stf_err *err)
+{
+    run->is_undoing = true;
+    struct stf_rollback rollback = {.run = id, .is_forced = is_forced, .progress = tell_undo, .data = run};
+    enum stf_kind kind = stf_engine_rollback(run->engine, &rollback, summary, err);
+    if (kind != STF_OK) {
+        json_decref(*summary);
+        *summary = NULL;
+    }
+    return kind;
+}
+
+/* ---- the run ---- */
+
+static enum stf_kind add_hosts(struct stf_run *run, struct stf_err *err)
+{
+    const json_t *hosts = json_object_get(run->rt->site, "hosts");
+    run->hosts = calloc(json_object_size(hosts) + 1, sizeof *run->hosts);
+    if (!run->hosts)
+        return stf_err_set(err, STF_NO_MEMORY, 0, "run", NULL, "not enough memory");
+    const char *name;
+    json_t *config;
+    json_object_foreach((json_t *)hosts, name, config)
+    {
+        run->hosts[run->host_count++].host = (struct stf_host){
+            .name = name,
+            .netns = json_string_value(json_object_get(config, "netns")),
+            .config = config,
+            .site_dir = run->rt->site_dir,
+        };
+    }
+    return STF_OK;
+}
+
+static enum stf_kind open_journal(struct stf_run *run, struct stf_err *err)
+{
+    if (run->is_planning) {
+        struct stf_err ignored; /* a plan works without a journal; only a plan of a rollback would read it */
+        if (stf_journal_open_read(run->rt->state_dir, &run->journal, &ignored) != STF_OK)
+            run->journal = NULL;
+        return STF_OK;
+    }
+    char what[256];
+    snprintf(what, sizeof what, "%s%s%s", run->options->playbook, run->rt->site_dir ? " --site " : "",
+             run->rt->site_dir ? run->rt->site_dir : "");
+    return stf_journal_open(run->rt->state_dir, what, &run->journal, err);
+}
+
+static int l_start(lua_State *L)
+{
+    struct stf_run *run = stf_run_of(L);
+    if (!stf_trusted_push_ctx(L))
+        return lua_error(L);
+    lua_getfield(L, -1, "main");
+    lua_pushstring(L, run->options->playbook);
+    if (run->options->params)
+        stf_lua_push_doc(L, run->options->params);
+    else
+        lua_newtable(L);
+    lua_pushlightuserdata(L, stf_task_new(run, L, 3));
+    return 1;
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct stf_run *run = handle->data;
+    if (run->is_interrupted) {
+        fprintf(stderr, "staffetta: stopped at once; run %lld is not finished: `staffetta rollback` puts it back\n",
+                (long long)run->id);
+        _exit(130);
+    }
+    run->is_interrupted = true;
+    stf_sandbox_stop(run->L, number == SIGINT ? "interrupted (SIGINT)" : "ended from outside (signal)");
+    stf_run_emit(run, json_pack("{s:s, s:i}", "event", "interrupted", "signal", number));
+}
+
+static void watch_signals(struct stf_run *run, uv_signal_t signals[3])
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < 3; i++) {
+        uv_signal_init(&run->loop, &signals[i]);
+        signals[i].data = run;
+        if (run->options->handles_signals)
+            uv_signal_start(&signals[i], on_signal, numbers[i]);
+    }
+}
+
+static void close_loop(struct stf_run *run, uv_signal_t signals[3])
+{
+    for (size_t i = 0; i < 3; i++)
+        uv_close((uv_handle_t *)&signals[i], NULL);
+    uv_run(&run->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&run->loop);
+}
+
+/* The worst verdict of all checks; "unknown" when there was none to look. */
+static const char *overall_verdict(const struct stf_run *run)
+{
+    const char *worst = json_array_size(run->checks) ? "pass" : "unknown";
+    size_t index;
+    json_t *check;
+    json_array_foreach(run->checks, index, check)
+    {
+        const char *verdict = json_string_value(json_object_get(check, "verdict"));
+        if (strcmp(verdict, "fail") == 0)
+            worst = verdict;
+        else if (strcmp(verdict, "unknown") == 0 && strcmp(worst, "pass") == 0)
+            worst = verdict;
+    }
+    return worst;
+}
+
+static json_t *error_doc(const struct stf_err *err, const char *traceback)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:s*}", "kind", stf_kind_name(err->kind), "op", err->op, "subject",
+                     err->subject, "message", err->message, "traceback", traceback);
+}
+
+/* A run that failed after it had changed something puts it all back; one that was itself a rollback does not. */
+static const char *undo_failed_run(struct stf_run *run, json_t *report)
+{
+    struct stf_err err;
+    json_t *summary = NULL;
+    int64_t changes = 0;
+    for (size_t i = 0; i < run->host_count; i++)
+        changes += run->hosts[i].change_count + run->hosts[i].failed_change_count;
+    if (run->is_undoing || changes == 0)
+        return "failed";
+    stf_run_emit(run, json_pack("{s:s, s:I}", "event", "rolling_back", "run", (json_int_t)run->id));
+    struct stf_rollback rollback = {.run = run->id, .progress = tell_undo, .data = run};
+    enum stf_kind kind = stf_engine_rollback(run->engine, &rollback, &summary, &err);
+    if (summary)
+        json_object_set_new(report, "rollback", summary);
+    if (kind == STF_OK)
+        return "rolled_back";
+    json_object_set_new(report, "rollback_error", error_doc(&err, NULL));
+    return "needs_human";
+}
+
+static enum stf_run_state journal_state(const char *state)
+{
+    if (strcmp(state, "done") == 0)
+        return STF_RUN_DONE;
+    if (strcmp(state, "rolled_back") == 0)
+        return STF_RUN_ROLLED_BACK;
+    return STF_RUN_FAILED;
+}
+
+/* What the task raised: {error, traceback}, or a bare value when there was no memory for more. */
+static void take_error(struct stf_task *task, struct stf_err *err, json_t *report)
+{
+    const char *traceback = NULL;
+    stf_trusted_error(task->co, 1, err);
+    if (lua_type(task->co, 1) == LUA_TTABLE) {
+        if (lua_getfield(task->co, 1, "traceback") == LUA_TSTRING)
+            traceback = lua_tostring(task->co, -1);
+        if (lua_getfield(task->co, 1, "error") == LUA_TTABLE) { /* a host's coroutine had its own, more telling */
+            if (lua_getfield(task->co, -1, "traceback") == LUA_TSTRING)
+                traceback = lua_tostring(task->co, -1);
+        }
+    }
+    json_object_set_new(report, "error", error_doc(err, traceback));
+    lua_settop(task->co, 1);
+}
+
+static void finish_report(struct stf_run *run, json_t *report, const char *state, int64_t started_ns)
+{
+    struct stf_err err;
+    json_object_set_new(report, "state", json_string(state));
+    json_object_set_new(report, "verdict", json_string(overall_verdict(run)));
+    json_object_set(report, "hosts", run->outcomes);
+    json_object_set(report, "checks", run->checks);
+    json_object_set(report, "measures", run->measures);
+    json_object_set_new(report, "duration_ms", json_integer((stf_clock_ns() - started_ns) / 1000000));
+    json_t *plan = NULL;
+    if (run->is_planning && stf_engine_plan(run->engine, &plan, &err) == STF_OK)
+        json_object_set_new(report, "plan", plan);
+}
+
+/* Drives the playbook. STF_OK: `report` is filled. */
+static enum stf_kind execute(struct stf_run *run, json_t *report, struct stf_err *err)
+{
+    int64_t started_ns = stf_clock_ns();
+    lua_pushcfunction(run->L, l_start);
+    stf_sandbox_arm(run->L);
+    if (lua_pcall(run->L, 0, 1, 0) != LUA_OK)
+        return stf_trusted_error(run->L, -1, err);
+    struct stf_task *main_task = lua_touserdata(run->L, -1);
+    stf_sched_drive(run, main_task);
+    stf_sched_drain(run);
+    const char *state = "done";
+    struct stf_err failure = {.kind = STF_OK};
+    if (!main_task->is_ok) {
+        take_error(main_task, &failure, report);
+        if (!run->has_begun || !run->engine) {
+            *err = failure;
+            return failure.kind;
+        }
+        state = run->is_planning ? "failed" : undo_failed_run(run, report);
+    }
+    finish_report(run, report, state, started_ns);
+    if (run->is_interrupted)
+        json_object_set_new(report, "is_interrupted", json_true());
+    if (!run->id)
+        return STF_OK;
+    json_object_set_new(report, "run", json_integer(run->id));
+    return stf_journal_run_end(run->journal, run->id, journal_state(state), report, err);
+}
+
+enum stf_kind stf_runtime_run(struct stf_runtime *rt, const struct stf_run_options *options, json_t **report,
+                              struct stf_err *err)
+{
+    const json_t *site;
+    uv_signal_t signals[3];
+    bool has_loop = false;
+    struct stf_run run = {.rt = rt, .options = options, .is_planning = options->mode == STF_RUN_PLAN};
+    *report = NULL;
+    enum stf_kind kind = stf_runtime_site(rt, &site, err);
+    if (kind == STF_OK)
+        kind = add_hosts(&run, err);
+    if (kind == STF_OK)
+        kind = open_journal(&run, err);
+    if (kind != STF_OK)
+        goto out;
+    run.scripts = json_array();
+    run.checks = json_array();
+    run.measures = json_object();
+    run.outcomes = json_object();
+    stf_run_collect_needs(&run);
+    run.L = stf_sandbox_open(&rt->limits, &run);
+    if (!run.L || uv_loop_init(&run.loop) != 0) {
+        kind = stf_err_set(err, STF_NO_MEMORY, 0, "run", options->playbook, "not enough memory for a Lua state");
+        goto out;
+    }
+    has_loop = true;
+    watch_signals(&run, signals);
+    json_t *result =
+        json_pack("{s:s, s:s, s:s?}", "playbook", options->playbook, "mode", run.is_planning ? "plan" : "apply", "site",
+                  json_string_value(json_object_get(site, "name")));
+    kind = execute(&run, result, err);
+    if (kind == STF_OK)
+        *report = result;
+    else
+        json_decref(result);
+out:
+    if (has_loop)
+        close_loop(&run, signals);
+    stf_sandbox_close(run.L);
+    stf_sched_free(&run);
+    stf_engine_close(run.engine);
+    stf_journal_close(run.journal);
+    json_decref(run.scripts);
+    json_decref(run.checks);
+    json_decref(run.measures);
+    json_decref(run.outcomes);
+    free(run.hosts);
+    return kind;
+}

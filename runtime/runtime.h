@@ -1,0 +1,36 @@
+/* runtime.h - what lives longer than one run: options, bindings, scripts, the site. Internal to runtime/.
+ * SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stddef.h>
+
+#include <staffetta/staffetta.h>
+
+#include "common/lua_host.h"
+#include "loader.h"
+#include "sandbox.h"
+
+enum { STF_MAX_BINDINGS = 32, STF_MAX_NEEDS = 64 };
+
+/* A binding that was opened. `module` is NULL for bindings without Lua methods of their own. */
+struct stf_bound {
+    const struct stf_binding *binding;
+    const struct stf_lua_module *module;
+    void *self;
+};
+
+struct stf_runtime {
+    char *site_dir; /* absolute, or NULL */
+    char *state_dir;
+    struct stf_sandbox_limits limits;
+    struct stf_loader *loader;
+    json_t *site; /* NULL until stf_runtime_site */
+    struct stf_bound bound[STF_MAX_BINDINGS];
+    size_t bound_count;
+};
+
+/* bindings.c: the one registration table. */
+extern const struct stf_bound stf_builtin_bindings[]; /* ended by a NULL binding */
+
+/* Borrowed; loads it at first. */
+enum stf_kind stf_runtime_site(struct stf_runtime *rt, const json_t **site, struct stf_err *err);

@@ -1,0 +1,208 @@
+/* sched.c - coroutines on the libuv loop. One thread enters Lua, ever; a coroutine that waits has yielded.
+ * SPDX-License-Identifier: MIT */
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "run.h"
+#include "sandbox.h"
+
+static void queue(struct stf_run *run, struct stf_task *task)
+{
+    if (task->is_queued)
+        return;
+    task->is_queued = true;
+    task->ready = NULL;
+    if (run->ready_tail)
+        run->ready_tail->ready = task;
+    else
+        run->ready_head = task;
+    run->ready_tail = task;
+}
+
+/* Takes the function and its arguments from the top of `from`. */
+struct stf_task *stf_task_new(struct stf_run *run, lua_State *from, int function_and_arguments)
+{
+    struct stf_task *task = calloc(1, sizeof *task);
+    if (!task)
+        luaL_error(from, "not enough memory");
+    task->next = run->tasks;
+    run->tasks = task;
+    task->ref = LUA_NOREF;
+    task->co = lua_newthread(from);
+    task->ref = luaL_ref(from, LUA_REGISTRYINDEX);
+    luaL_checkstack(task->co, function_and_arguments + LUA_MINSTACK, NULL);
+    lua_xmove(from, task->co, function_and_arguments);
+    task->argument_count = function_and_arguments - 1;
+    queue(run, task);
+    return task;
+}
+
+void stf_task_wake(struct stf_run *run, struct stf_task *task)
+{
+    queue(run, task);
+}
+
+/* Replaces the error on top of a dead coroutine by {error, traceback}: the script's own file and lines. */
+static int l_add_traceback(lua_State *L)
+{
+    lua_State *co = lua_touserdata(L, 1);
+    lua_createtable(L, 0, 2);
+    lua_pushvalue(co, -1);
+    lua_xmove(co, L, 1);
+    lua_setfield(L, -2, "error");
+    luaL_traceback(L, co, NULL, 0);
+    lua_setfield(L, -2, "traceback");
+    return 1;
+}
+
+static void finish(struct stf_run *run, struct stf_task *task, int status)
+{
+    task->is_done = true;
+    task->is_ok = status == LUA_OK;
+    if (!task->is_ok) {
+        lua_pushcfunction(run->L, l_add_traceback);
+        lua_pushlightuserdata(run->L, task->co);
+        if (lua_pcall(run->L, 1, 1, 0) != LUA_OK) { /* no memory for a traceback: the bare message has to do */
+            lua_pop(run->L, 1);
+        } else {
+            lua_settop(task->co, 0);
+            lua_xmove(run->L, task->co, 1);
+        }
+    }
+    if (task->waiter)
+        stf_task_wake(run, task->waiter);
+}
+
+static void resume(struct stf_run *run, struct stf_task *task)
+{
+    int result_count = 0;
+    int argument_count = task->argument_count;
+    task->argument_count = 0;
+    stf_sandbox_arm(task->co);
+    run->current = task;
+    int status = lua_resume(task->co, run->L, argument_count, &result_count);
+    run->current = NULL;
+    if (status == LUA_YIELD)
+        lua_pop(task->co, result_count);
+    else
+        finish(run, task, status);
+}
+
+void stf_sched_drive(struct stf_run *run, struct stf_task *until)
+{
+    while (!until->is_done) {
+        struct stf_task *task = run->ready_head;
+        if (!task) {
+            uv_run(&run->loop, UV_RUN_ONCE);
+            continue;
+        }
+        run->ready_head = task->ready;
+        if (!run->ready_head)
+            run->ready_tail = NULL;
+        task->is_queued = false;
+        if (!task->is_done)
+            resume(run, task);
+    }
+}
+
+void stf_sched_drain(struct stf_run *run)
+{
+    while (run->pending_calls > 0)
+        uv_run(&run->loop, UV_RUN_ONCE);
+}
+
+void stf_sched_free(struct stf_run *run)
+{
+    while (run->tasks) {
+        struct stf_task *task = run->tasks;
+        run->tasks = task->next;
+        free(task->step);
+        free(task);
+    }
+    run->ready_head = run->ready_tail = NULL;
+}
+
+/* spawn(step or nil, function, ...) -> task. It runs when the caller next waits. */
+int l_task_spawn(lua_State *L)
+{
+    const char *step = luaL_optstring(L, 1, NULL);
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    struct stf_task *task = stf_task_new(stf_run_of(L), L, lua_gettop(L) - 1);
+    if (step) {
+        task->step = strdup(step);
+        if (!task->step)
+            return luaL_error(L, "not enough memory");
+    }
+    lua_pushlightuserdata(L, task);
+    return 1;
+}
+
+static int joined(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    struct stf_task *task = (struct stf_task *)context;
+    lua_pushboolean(L, task->is_ok);
+    if (lua_gettop(task->co) == 0) {
+        lua_pushnil(L);
+    } else {
+        lua_settop(task->co, 1);
+        lua_pushvalue(task->co, 1);
+        lua_xmove(task->co, L, 1);
+    }
+    return 2;
+}
+
+/* join(task) -> true, first result | false, {error, traceback} */
+int l_task_join(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TLIGHTUSERDATA);
+    struct stf_run *run = stf_run_of(L);
+    struct stf_task *task = lua_touserdata(L, 1);
+    if (task->is_done)
+        return joined(L, LUA_OK, (lua_KContext)task);
+    task->waiter = run->current;
+    return lua_yieldk(L, 0, (lua_KContext)task, joined);
+}
+
+struct sleeper {
+    uv_timer_t timer;
+    struct stf_run *run;
+    struct stf_task *task;
+};
+
+static void free_sleeper(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void wake_sleeper(uv_timer_t *timer)
+{
+    struct sleeper *sleeper = timer->data;
+    sleeper->run->pending_calls--;
+    stf_task_wake(sleeper->run, sleeper->task);
+    uv_close((uv_handle_t *)timer, free_sleeper);
+}
+
+static int slept(lua_State *L, int status, lua_KContext context)
+{
+    (void)L, (void)status, (void)context;
+    return 0;
+}
+
+int l_sleep_ms(lua_State *L)
+{
+    lua_Integer duration_ms = luaL_checkinteger(L, 1);
+    luaL_argcheck(L, duration_ms >= 0 && duration_ms <= 3600 * 1000, 1, "expected 0 to 3600000 ms");
+    struct stf_run *run = stf_run_of(L);
+    struct sleeper *sleeper = calloc(1, sizeof *sleeper);
+    if (!sleeper)
+        return luaL_error(L, "not enough memory");
+    sleeper->run = run;
+    sleeper->task = run->current;
+    uv_timer_init(&run->loop, &sleeper->timer);
+    sleeper->timer.data = sleeper;
+    uv_timer_start(&sleeper->timer, wake_sleeper, (uint64_t)duration_ms, 0);
+    run->pending_calls++;
+    return lua_yieldk(L, 0, 0, slept);
+}

@@ -1,0 +1,197 @@
+/* trusted.c - the Lua that ships inside the runtime (runtime/lua/), and what is done with it outside a run.
+ * SPDX-License-Identifier: MIT */
+#include <lauxlib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "embedded.h"
+#include "run.h"
+
+extern const struct stf_embedded stf_trusted_lua[];
+
+/* Pushes what the trusted file returns when called with the `argument_count` values on top. [-n, +1, e] */
+static void call_trusted(lua_State *L, const char *name, int argument_count)
+{
+    const struct stf_embedded *file = stf_trusted_lua;
+    while (file->name && strcmp(file->name, name) != 0)
+        file++;
+    char chunk_name[64];
+    snprintf(chunk_name, sizeof chunk_name, "@runtime/%s", name);
+    if (!file->name || !stf_sandbox_load(L, file->bytes, file->size, chunk_name))
+        luaL_error(L, "the program's own %s does not load: %s", name, lua_tostring(L, -1));
+    lua_insert(L, -argument_count - 1);
+    lua_call(L, argument_count, 1);
+}
+
+static int l_push_ctx(lua_State *L)
+{
+    stf_lua_push_sys(L);
+    lua_pushvalue(L, -1);
+    lua_pushvalue(L, -1);
+    call_trusted(L, "manifest.lua", 1); /* -- sys sys manifest */
+    lua_pushvalue(L, 1);
+    call_trusted(L, "world.lua", 1); /* -- sys sys manifest world */
+    call_trusted(L, "ctx.lua", 3);
+    return 1;
+}
+
+bool stf_trusted_push_ctx(lua_State *L)
+{
+    lua_pushcfunction(L, l_push_ctx);
+    return lua_pcall(L, 0, 1, 0) == LUA_OK;
+}
+
+static void copy_field(lua_State *L, int index, const char *key, char *to, size_t size)
+{
+    if (lua_getfield(L, index, key) == LUA_TSTRING)
+        snprintf(to, size, "%s", lua_tostring(L, -1));
+    lua_pop(L, 1);
+}
+
+enum stf_kind stf_trusted_error(lua_State *L, int index, struct stf_err *err)
+{
+    *err = (struct stf_err){.kind = STF_INVALID_DATA};
+    snprintf(err->op, sizeof err->op, "run");
+    index = lua_absindex(L, index);
+    if (lua_type(L, index) == LUA_TTABLE && lua_getfield(L, index, "error") != LUA_TNIL) {
+        enum stf_kind kind = stf_trusted_error(L, -1, err);
+        lua_pop(L, 1);
+        return kind;
+    }
+    if (lua_type(L, index) != LUA_TTABLE) {
+        const char *text = lua_tostring(L, index);
+        snprintf(err->message, sizeof err->message, "%s", text ? text : "the script raised a value that is no message");
+        return err->kind;
+    }
+    lua_pop(L, 1);
+    char name[32] = "invalid_data";
+    copy_field(L, index, "kind", name, sizeof name);
+    copy_field(L, index, "op", err->op, sizeof err->op);
+    copy_field(L, index, "subject", err->subject, sizeof err->subject);
+    copy_field(L, index, "message", err->message, sizeof err->message);
+    return err->kind = stf_kind_from_name(name);
+}
+
+void stf_run_collect_needs(struct stf_run *run)
+{
+    static const char *const own_needs[] = {"files.read", "journal.rollback"};
+    for (size_t i = 0; i < sizeof own_needs / sizeof *own_needs; i++)
+        run->needs[run->need_count++] = own_needs[i];
+    for (size_t b = 0; b < run->rt->bound_count; b++) {
+        const struct stf_binding *binding = run->rt->bound[b].binding;
+        const struct stf_verb *verb = binding->verbs;
+        const struct stf_resource *resource = binding->resources;
+        while ((verb && verb->name) || (resource && resource->name)) {
+            const char *need = verb && verb->name ? (verb++)->need : (resource++)->need;
+            size_t known = 0;
+            while (known < run->need_count && strcmp(run->needs[known], need) != 0)
+                known++;
+            if (known == run->need_count && known < STF_MAX_NEEDS)
+                run->needs[run->need_count++] = need;
+        }
+    }
+}
+
+/* ---- outside a run: a state of its own, and no coroutine ---- */
+
+static int l_load_site(lua_State *L)
+{
+    const char *text = lua_touserdata(L, 1);
+    size_t size = (size_t)lua_tointeger(L, 2);
+    json_t **site = lua_touserdata(L, 3);
+    stf_lua_push_sys(L);
+    call_trusted(L, "site.lua", 1);
+    if (!stf_sandbox_load(L, text, size, "@site.lua"))
+        return lua_error(L);
+    lua_call(L, 0, 1);
+    lua_call(L, 1, 1);
+    json_t *holder = stf_lua_new_doc(L);
+    stf_lua_value_to_doc(L, -2, holder, "site");
+    *site = json_incref(json_object_get(holder, "site"));
+    return 0;
+}
+
+static enum stf_kind open_scratch(struct stf_run *scratch, struct stf_runtime *rt, struct stf_err *err)
+{
+    scratch->rt = rt;
+    stf_run_collect_needs(scratch);
+    scratch->L = stf_sandbox_open(&rt->limits, scratch);
+    if (!scratch->L)
+        return stf_err_set(err, STF_NO_MEMORY, 0, "load", NULL, "not enough memory for a Lua state");
+    stf_sandbox_arm(scratch->L);
+    return STF_OK;
+}
+
+static char *read_whole(const char *path, size_t *size)
+{
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return NULL;
+    enum { MAX_BYTES = 1 << 20 };
+    char *text = malloc(MAX_BYTES);
+    *size = text ? fread(text, 1, MAX_BYTES, file) : 0;
+    fclose(file);
+    return text;
+}
+
+enum stf_kind stf_trusted_load_site(struct stf_runtime *rt, json_t **site, struct stf_err *err)
+{
+    char path[4096];
+    size_t size = 0;
+    struct stf_run scratch = {0};
+    snprintf(path, sizeof path, "%s/site.lua", rt->site_dir);
+    char *text = read_whole(path, &size);
+    if (!text)
+        return stf_err_set(err, STF_NOT_FOUND, 0, "load", path,
+                           "there is no %s: --site expects the folder that has your site.lua; copy the example from "
+                           "scripts/site.example, or rehearse with it",
+                           path);
+    enum stf_kind kind = open_scratch(&scratch, rt, err);
+    if (kind != STF_OK)
+        goto out;
+    lua_pushcfunction(scratch.L, l_load_site);
+    lua_pushlightuserdata(scratch.L, text);
+    lua_pushinteger(scratch.L, (lua_Integer)size);
+    lua_pushlightuserdata(scratch.L, site);
+    if (lua_pcall(scratch.L, 3, 0, 0) != LUA_OK) {
+        kind = stf_trusted_error(scratch.L, -1, err);
+        snprintf(err->subject, sizeof err->subject, "%.250s", path);
+    }
+out:
+    stf_sandbox_close(scratch.L);
+    free(text);
+    return kind;
+}
+
+static int l_describe(lua_State *L)
+{
+    json_t **description = lua_touserdata(L, 3);
+    if (!stf_trusted_push_ctx(L))
+        return lua_error(L);
+    lua_getfield(L, -1, "describe");
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, 2);
+    lua_call(L, 2, 1);
+    json_t *holder = stf_lua_new_doc(L);
+    stf_lua_value_to_doc(L, -2, holder, "description");
+    *description = json_incref(json_object_get(holder, "description"));
+    return 0;
+}
+
+enum stf_kind stf_trusted_describe(struct stf_runtime *rt, const char *kind_name, const char *name,
+                                   json_t **description, struct stf_err *err)
+{
+    struct stf_run scratch = {0};
+    enum stf_kind kind = open_scratch(&scratch, rt, err);
+    if (kind != STF_OK)
+        return kind;
+    lua_pushcfunction(scratch.L, l_describe);
+    lua_pushstring(scratch.L, kind_name);
+    lua_pushstring(scratch.L, name);
+    lua_pushlightuserdata(scratch.L, description);
+    if (lua_pcall(scratch.L, 3, 0, 0) != LUA_OK)
+        kind = stf_trusted_error(scratch.L, -1, err);
+    stf_sandbox_close(scratch.L);
+    return kind;
+}

@@ -1,0 +1,73 @@
+local connections = require "connections"
+local tuning = require "failover_tuning"
+
+return {
+  api = 1,
+  name = "rollout",
+  kind = "playbook",
+  summary = "Put a policy on every host of a cluster, stage by stage, and prove it",
+  needs = { "registry.read", "registry.write", "ipsec.read", "ipsec.write", "ipsec.initiate", "vip.read" },
+  params = {
+    policy = { type = "policy", default = "mail-passwords", doc = "what to protect" },
+    cluster = { type = "cluster", doc = "whose traffic; the site's only one when left out" },
+    initiate_timeout_ms = { type = "integer", default = 5000, min = 100, max = 60000,
+      doc = "how long the first negotiation may take" },
+  },
+
+  run = function(ctx, p)
+    local policy, cluster = p.policy, p.cluster
+    local speakers = connections.speakers(policy, cluster)
+
+    local function carry(action)
+      return function(host)
+        for _, connection in ipairs(connections.of(policy, cluster, host, action)) do
+          assert(host.ipsec:set(connection.name, connection.document))
+        end
+      end
+    end
+
+    ctx:step("shorten the idle timer of Windows front ends", cluster:with("registry"), function(host)
+      for _, value in ipairs(tuning.values_for(host.windows)) do
+        assert(host.registry:set(value.key, value.name, value.type, value.value))
+      end
+    end)
+
+    -- Receivers accept before senders insist: the nodes first, and nobody drops anything yet.
+    ctx:step("give every member the cluster's secret", speakers, function(host)
+      local name, secret = connections.secret(policy, cluster)
+      assert(host.ipsec:set_secret(name, secret))
+    end)
+    local front_ends = cluster:with("ipsec", cluster.front_ends)
+    local receivers = {}
+    for _, host in ipairs(speakers) do
+      if host.role ~= "front_end" then receivers[#receivers + 1] = host end
+    end
+    ctx:step("receivers permit protected traffic", receivers, carry("permit"))
+    ctx:step("front ends permit protected traffic", front_ends, carry("permit"))
+
+    -- The node that holds the address is the one initiator.
+    local holder = assert(cluster:holder())
+    ctx:act("negotiate the SAs", { holder }, function(host)
+      for _, connection in ipairs(connections.of(policy, cluster, host, "permit")) do
+        assert(host.ipsec:initiate { connection = connection.name, timeout_ms = p.initiate_timeout_ms })
+      end
+    end)
+    ctx:gate("protection stands before it is required", {
+      { check = "sa-installed", hosts = { holder }, params = { policy = policy, cluster = cluster } },
+      { check = "answers-protected", hosts = front_ends, params = { policy = policy, cluster = cluster } },
+    })
+
+    ctx:step("require protection", speakers, function(host)
+      carry("require")(host)
+      if host.role == "domain_controller" then return end
+      local engine = assert(host.ipsec:capabilities()).engine
+      assert(host.ipsec:set_guard(connections.guard(policy, cluster, host, engine)))
+    end)
+    ctx:gate("the policy protects", {
+      { check = "tuning-set", hosts = cluster:with("registry") },
+      { check = "policy-in-place", hosts = speakers, params = { policy = policy, cluster = cluster } },
+      { check = "answers-protected", hosts = front_ends, params = { policy = policy, cluster = cluster } },
+      { check = "no-clear-text", params = { policy = policy, cluster = cluster } },
+    })
+  end,
+}

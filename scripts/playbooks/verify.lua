@@ -1,0 +1,30 @@
+local connections = require "connections"
+
+return {
+  api = 1,
+  name = "verify",
+  kind = "playbook",
+  summary = "Look whether a rolled-out policy stands and protects; changes nothing",
+  needs = { "vip.read" },
+  params = {
+    policy = { type = "policy", default = "mail-passwords", doc = "the policy that should stand" },
+    cluster = { type = "cluster", doc = "whose traffic; the site's only one when left out" },
+  },
+
+  run = function(ctx, p)
+    local cluster = p.cluster
+    local params = { policy = p.policy, cluster = cluster }
+    local holder = assert(cluster:holder())
+    local rows = {
+      { check = "tuning-set", hosts = cluster:with("registry") },
+      { check = "policy-in-place", hosts = connections.speakers(p.policy, cluster), params = params },
+      { check = "sa-installed", hosts = { holder }, params = params },
+    }
+    if #connections.ports(p.policy) > 0 then
+      local front_ends = cluster:with("ipsec", cluster.front_ends)
+      rows[#rows + 1] = { check = "answers-protected", hosts = front_ends, params = params }
+      rows[#rows + 1] = { check = "no-clear-text", params = params }
+    end
+    ctx:checks("what stands and what is on the wire", rows)
+  end,
+}

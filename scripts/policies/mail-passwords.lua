@@ -1,0 +1,15 @@
+-- Protects the protocols that carry Basic passwords: POP3 and IMAP4 (Microsoft KB 821839, first suggested policy).
+-- A site's own policy says extends = "mail-passwords" and states only the difference.
+return {
+  api = 1,
+  name = "mail-passwords",
+  kind = "policy",
+  summary = "POP3 and IMAP4 from front ends to back ends: TCP 110 and 143",
+  policy = {
+    traffic = { { protocol = "tcp", ports = { 110, 143 } } },
+    mode = "transport",
+    ike_proposals = { "aes128gcm16-prfsha256-x25519" },
+    esp_proposals = { "aes128gcm16" },
+    dpd_delay_ms = 1000,
+  },
+}
