@@ -104,13 +104,16 @@ static enum stf_kind verb_start(void *self, const struct stf_host *host, const j
         kind = stf_probe_start(&options, &probe, err);
     if (kind)
         return kind;
-    int64_t handle = stf_handles_put(self, probe);
-    if (!handle) {
-        stf_probe_free(probe);
-        return stf_err_set(err, STF_NO_MEMORY, 0, "probe.start", options.target.address, "no memory for the handle");
-    }
-    *result = json_pack("{s:I}", "handle", (json_int_t)handle);
-    return STF_OK;
+    json_t *number = json_integer(0);
+    int64_t handle = number && (*result = json_pack("{s:O}", "handle", number)) ? stf_handles_put(self, probe) : 0;
+    json_integer_set(number, handle);
+    json_decref(number);
+    if (handle)
+        return STF_OK;
+    json_decref(*result);
+    *result = NULL;
+    stf_probe_free(probe);
+    return stf_err_set(err, STF_NO_MEMORY, 0, "probe.start", options.target.address, "no memory for the handle");
 }
 
 static json_t *quantiles_doc(const struct stf_probe_quantiles *quantiles)
