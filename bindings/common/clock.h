@@ -1,7 +1,8 @@
-/* clock.h - the two clocks: monotonic for durations, wall clock for what a person reads. SPDX-License-Identifier: MIT */
+/* clock.h - the two clocks: monotonic for durations, wall clock for what a person reads.
+ * SPDX-License-Identifier: MIT */
 #pragma once
 
 #include <stdint.h>
 
-int64_t stf_clock_ns(void);       /* CLOCK_MONOTONIC */
-int64_t stf_clock_unix_ms(void);  /* wall clock */
+int64_t stf_clock_ns(void);      /* CLOCK_MONOTONIC */
+int64_t stf_clock_unix_ms(void); /* wall clock */

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "utf8.h"
+
 /* ---------- suggestions ---------- */
 
 enum { MAX_WORD = 64 };
@@ -44,10 +46,13 @@ static unsigned distance(const char *a, const char *b)
 const char *stf_nearest(const char *word, const char *const words[])
 {
     const char *nearest = NULL;
-    unsigned least = (unsigned)strnlen(word, MAX_WORD) / 2 + 1; /* more than half of it wrong is another word */
+    unsigned least = MAX_WORD + 1;
+    size_t length = strnlen(word, MAX_WORD);
     for (; *words; words++) {
+        size_t candidate_length = strnlen(*words, MAX_WORD);
         unsigned found = distance(word, *words);
-        if (found < least) {
+        bool is_near = found <= (length > candidate_length ? length : candidate_length) / 2;
+        if (is_near && found < least) {
             least = found;
             nearest = *words;
         }
@@ -196,6 +201,24 @@ char *stf_doc_path(const char *base_dir, const char *path)
     if (path[0] == '/')
         return strdup(path);
     return asprintf(&joined, "%s/%s", base_dir, path) < 0 ? NULL : joined;
+}
+
+json_t *stf_doc_text(const char *bytes, size_t size)
+{
+    static const char replacement[] = "\xef\xbf\xbd";
+    char *text = malloc(size * (sizeof replacement - 1) + 1);
+    size_t used = 0;
+    if (!text)
+        return NULL;
+    for (size_t i = 0; i < size;) {
+        size_t length = bytes[i] ? stf_utf8_length(bytes + i) : 0;
+        memcpy(text + used, length ? bytes + i : replacement, length ? length : sizeof replacement - 1);
+        used += length ? length : sizeof replacement - 1;
+        i += length ? length : 1;
+    }
+    json_t *string = json_stringn(text, used);
+    free(text);
+    return string;
 }
 
 char *stf_hex_from_bytes(const void *bytes, size_t size)

@@ -30,6 +30,10 @@ const char *stf_nearest(const char *word, const char *const words[]);
 /* `path` itself when absolute, else base_dir/path; malloc'ed, NULL when memory is out. */
 char *stf_doc_path(const char *base_dir, const char *path);
 
+/* A JSON string of `bytes`, after which a NUL must follow: a byte that is no UTF-8, and NUL, becomes U+FFFD. NULL when
+ * memory is out. For what programs print; bytes that must survive go as hex. */
+json_t *stf_doc_text(const char *bytes, size_t size);
+
 /* Bytes as lower-case hex and back. to: malloc'ed. from: STF_INVALID_DATA for an odd length or a wrong digit;
  * *out is malloc'ed (never NULL on STF_OK, also for no bytes). */
 char *stf_hex_from_bytes(const void *bytes, size_t size);

@@ -4,9 +4,10 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "utf8.h"
 
 static const char *const kind_names[] = {
     [STF_OK] = "ok",
@@ -24,33 +25,12 @@ static const char *const kind_names[] = {
 
 enum { KIND_COUNT = sizeof kind_names / sizeof kind_names[0] };
 
-/* Length of the valid UTF-8 character at `s`, or 0 when the byte there starts none. */
-static size_t utf8_length(const unsigned char *s)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000}; /* smaller ones are over-long forms */
-    size_t length = s[0] < 0x80             ? 1
-                    : (s[0] & 0xe0) == 0xc0 ? 2
-                    : (s[0] & 0xf0) == 0xe0 ? 3
-                    : (s[0] & 0xf8) == 0xf0 ? 4
-                                            : 0;
-    if (length <= 1)
-        return length;
-    uint32_t point = s[0] & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-        point = point << 6 | (s[i] & 0x3fu);
-    }
-    bool is_surrogate = point >= 0xd800 && point <= 0xdfff;
-    return point < least[length] || point > 0x10ffff || is_surrogate ? 0 : length;
-}
-
 /* Copies whole characters as far as they fit; a byte that is not UTF-8 becomes '?'. */
 static void copy_text(char *to, size_t size, const char *from)
 {
     size_t used = 0;
     while (from && *from) {
-        size_t length = utf8_length((const unsigned char *)from);
+        size_t length = stf_utf8_length(from);
         size_t step = length ? length : 1;
         if (used + step >= size)
             break;

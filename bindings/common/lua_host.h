@@ -23,7 +23,8 @@ struct stf_lua_module {
 typedef int (*stf_lua_push)(lua_State *L, const json_t *result);
 
 /* A document owned by the Lua stack: pushes a userdata that frees the document when collected, and returns the new,
- * empty JSON object (borrowed). Arguments are always built in one, so nothing leaks when a later check raises. [-0, +1, m] */
+ * empty JSON object (borrowed). Arguments are always built in one, so nothing leaks when a later check raises.
+ * [-0, +1, m] */
 json_t *stf_lua_new_doc(lua_State *L);
 /* The document at `index`; raises when there is none. Borrowed. */
 json_t *stf_lua_to_box(lua_State *L, int index);
@@ -35,8 +36,7 @@ void stf_lua_doc_set_string(lua_State *L, json_t *doc, const char *key, int inde
 void stf_lua_doc_set_int(lua_State *L, json_t *doc, const char *key, int index, lua_Integer min, lua_Integer max);
 /* The same for an optional field `key` of the table at `table_index`: left out of `doc` when nil. */
 void stf_lua_doc_opt_string(lua_State *L, json_t *doc, int table_index, const char *key);
-void stf_lua_doc_opt_int(lua_State *L, json_t *doc, int table_index, const char *key, lua_Integer min,
-                         lua_Integer max);
+void stf_lua_doc_opt_int(lua_State *L, json_t *doc, int table_index, const char *key, lua_Integer min, lua_Integer max);
 void stf_lua_doc_opt_bool(lua_State *L, json_t *doc, int table_index, const char *key);
 
 /* Raises when the table at `index` has a key that is not in `known` (ended by NULL), naming the nearest known one. */

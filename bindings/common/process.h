@@ -11,15 +11,15 @@ struct stf_process_id {
     const char *netns;       /* namespace to run in, or NULL */
     const char *input;       /* bytes for its standard input, or NULL for /dev/null */
     size_t input_size;
-    int64_t timeout_ms;      /* killed (SIGKILL, with its process group) after that */
+    int64_t timeout_ms; /* killed (SIGKILL, with its process group) after that */
 };
 
 struct stf_process_result {
-    int exit_code;   /* -1 when a signal ended it */
-    int signal;      /* that signal, or 0 */
-    char *output;    /* standard output, NUL added; at most 8 MiB, more is an error */
+    int exit_code; /* -1 when a signal ended it */
+    int signal;    /* that signal, or 0 */
+    char *output;  /* standard output, NUL added; at most 8 MiB, more is an error */
     size_t output_size;
-    char *errors;    /* standard error, NUL added, cut at 64 KiB */
+    char *errors; /* standard error, NUL added, cut at 64 KiB */
 };
 
 /* STF_OK when the program ran and ended by itself, whatever its exit code; STF_NOT_FOUND when it is not installed;

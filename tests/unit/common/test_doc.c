@@ -21,6 +21,7 @@ static void nearest_word_is_found(void **state)
     assert_string_equal(stf_nearest("intreface", known), "interface");
     assert_string_equal(stf_nearest("prefix_len", known), "prefix_length");
     assert_string_equal(stf_nearest("address", known), "address");
+    assert_string_equal(stf_nearest("content", (const char *const[]){"mode", "content_hex", NULL}), "content_hex");
     assert_null(stf_nearest("zzzz", known));
     assert_null(stf_nearest("", known));
     assert_null(stf_nearest("address", (const char *const[]){NULL}));
@@ -127,6 +128,18 @@ static void hex_goes_both_ways(void **state)
     assert_string_equal(err.message, "expected hexadecimal digits, found '0g' at 2");
 }
 
+static void bytes_become_text(void **state)
+{
+    (void)state;
+    json_t *text = stf_doc_text("a\0b\xff\xc3\xa9\xe2\x82", 8);
+    assert_string_equal(json_string_value(text), "a\xef\xbf\xbd"
+                                                 "b\xef\xbf\xbd\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd");
+    json_decref(text);
+    text = stf_doc_text("", 0);
+    assert_string_equal(json_string_value(text), "");
+    json_decref(text);
+}
+
 static void paths_start_at_the_base(void **state)
 {
     (void)state;
@@ -152,7 +165,7 @@ int main(void)
         cmocka_unit_test(nearest_word_is_found), cmocka_unit_test(unknown_members_are_named),
         cmocka_unit_test(required_members),      cmocka_unit_test(optional_members),
         cmocka_unit_test(hex_goes_both_ways),    cmocka_unit_test(paths_start_at_the_base),
-        cmocka_unit_test(clocks_run_forward),
+        cmocka_unit_test(clocks_run_forward),    cmocka_unit_test(bytes_become_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
