@@ -3,9 +3,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
-#include "common/lua_host.h"
-
-extern const struct stf_lua_module stf_lua_wire;
+#include "lua_wire.h"
 
 static void set_ports(lua_State *L, json_t *doc, int options)
 {

@@ -1,0 +1,6 @@
+/* lua_wire.h - host.wire for scripts, for the runtime's table. SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "common/lua_host.h"
+
+extern const struct stf_lua_module stf_lua_wire;
