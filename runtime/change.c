@@ -1,0 +1,312 @@
+/* change.c - reading, changing and planning through the journal (change.h). Must never write to a host before the
+ * intent is durable, nor in a plan. SPDX-License-Identifier: MIT */
+#include "engine.h"
+
+#include "fault.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static enum stf_kind no_memory(struct stf_err *err)
+{
+    return stf_err_set(err, STF_NO_MEMORY, 0, "change", NULL, "out of memory");
+}
+
+enum stf_kind stf_engine_open(const struct stf_engine_config *config, struct stf_engine **engine, struct stf_err *err)
+{
+    *engine = NULL;
+    struct stf_engine *made = calloc(1, sizeof *made);
+    if (!made) {
+        return no_memory(err);
+    }
+    made->mode = config->mode;
+    made->journal = config->journal;
+    made->run = config->run;
+    pthread_mutex_init(&made->mutex, NULL);
+    pthread_cond_init(&made->released, NULL);
+    made->held = json_object();
+    made->planned = json_object();
+    made->plan = json_array();
+    made->bindings = calloc(config->binding_count + 1, sizeof *made->bindings);
+    if (!made->held || !made->planned || !made->plan || !made->bindings) {
+        stf_engine_close(made);
+        return no_memory(err);
+    }
+    for (; made->binding_count < config->binding_count; made->binding_count++) {
+        made->bindings[made->binding_count] = config->bindings[made->binding_count];
+    }
+    *engine = made;
+    return STF_OK;
+}
+
+void stf_engine_close(struct stf_engine *engine)
+{
+    if (!engine) {
+        return;
+    }
+    json_decref(engine->held);
+    json_decref(engine->planned);
+    json_decref(engine->plan);
+    free(engine->bindings);
+    pthread_cond_destroy(&engine->released);
+    pthread_mutex_destroy(&engine->mutex);
+    free(engine);
+}
+
+/* ---- things ---- */
+
+static bool find_resource(struct stf_thing *thing, const struct stf_engine *engine, const char *name)
+{
+    for (size_t i = 0; i < engine->binding_count; i++) {
+        const struct stf_resource *resource = engine->bindings[i].binding->resources;
+        for (; resource && resource->name; resource++) {
+            if (strcmp(resource->name, name) == 0) {
+                thing->resource = resource;
+                thing->self = engine->bindings[i].self;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+enum stf_kind stf_thing_init(struct stf_thing *thing, const struct stf_engine *engine, const struct stf_host *host,
+                             const char *resource, const json_t *id, struct stf_err *err)
+{
+    *thing = (struct stf_thing){.host = host, .id = id};
+    if (!find_resource(thing, engine, resource)) {
+        return stf_err_set(err, STF_UNSUPPORTED, 0, "change", resource, "this program has no resource %s", resource);
+    }
+    json_t *key = json_pack("[ssO]", host->name, resource, id);
+    thing->key = key ? stf_journal_text(key) : NULL;
+    json_decref(key);
+    return thing->key ? STF_OK : no_memory(err);
+}
+
+void stf_thing_fini(struct stf_thing *thing)
+{
+    free(thing->key);
+    thing->key = NULL;
+}
+
+enum stf_kind stf_thing_hold(struct stf_engine *engine, const struct stf_thing *thing, struct stf_err *err)
+{
+    pthread_mutex_lock(&engine->mutex);
+    while (json_object_get(engine->held, thing->key)) {
+        pthread_cond_wait(&engine->released, &engine->mutex);
+    }
+    int failed = json_object_set_new(engine->held, thing->key, json_true());
+    pthread_mutex_unlock(&engine->mutex);
+    return failed ? no_memory(err) : STF_OK;
+}
+
+void stf_thing_release(struct stf_engine *engine, const struct stf_thing *thing)
+{
+    pthread_mutex_lock(&engine->mutex);
+    json_object_del(engine->held, thing->key);
+    pthread_cond_broadcast(&engine->released);
+    pthread_mutex_unlock(&engine->mutex);
+}
+
+enum stf_kind stf_thing_read(const struct stf_thing *thing, json_t **state, struct stf_err *err)
+{
+    *state = NULL;
+    enum stf_kind kind = thing->resource->read(thing->self, thing->host, thing->id, state, err);
+    if (kind == STF_OK && !*state) {
+        kind = stf_err_set(err, STF_INVALID_DATA, 0, "read", thing->resource->name, "the binding gave no state");
+    }
+    return kind;
+}
+
+char *stf_thing_describe(const struct stf_thing *thing, const json_t *state)
+{
+    char *text = NULL;
+    if (json_is_null(state)) {
+        return strdup("absent");
+    }
+    if (thing->resource->describe) {
+        text = thing->resource->describe(thing->id, state);
+    }
+    return text ? text : stf_journal_text(state ? state : thing->id);
+}
+
+json_t *stf_thing_describe_doc(const struct stf_thing *thing, const json_t *state)
+{
+    char *text = stf_thing_describe(thing, state);
+    json_t *doc = text ? json_string(text) : NULL;
+    free(text);
+    return doc;
+}
+
+static enum stf_kind check_written(const struct stf_thing *thing, const json_t *after, struct stf_err *err)
+{
+    json_t *now = NULL;
+    enum stf_kind kind = stf_thing_read(thing, &now, err);
+    if (kind == STF_OK && !json_equal(now, after)) {
+        char *what = stf_thing_describe(thing, NULL);
+        char *wanted = stf_thing_describe(thing, after);
+        char *found = stf_thing_describe(thing, now);
+        kind = stf_err_set(err, STF_CONFLICT, 0, "change", what, "%s on %s was written but reads back as %s, not as %s",
+                           what ? what : thing->resource->name, thing->host->name, found ? found : "something else",
+                           wanted ? wanted : "written");
+        free(what);
+        free(wanted);
+        free(found);
+    }
+    json_decref(now);
+    return kind;
+}
+
+enum stf_kind stf_thing_alter(struct stf_engine *engine, const struct stf_thing *thing,
+                              const struct stf_alteration *alteration, struct stf_err *err)
+{
+    const struct stf_change_id id = {
+        .run = engine->run,
+        .step = alteration->step,
+        .host = thing->host->name,
+        .resource = thing->resource->name,
+        .id = thing->id,
+        .undoes = alteration->undoes,
+    };
+    const struct stf_change_data data = {.before = alteration->before, .after = alteration->after};
+    int64_t change;
+    enum stf_kind kind = stf_journal_change_intent(engine->journal, &id, &data, &change, err);
+    if (kind != STF_OK) {
+        return kind;
+    }
+    struct stf_err why = {0};
+    stf_fault(STF_FAULT_WRITE_BEFORE);
+    kind = thing->resource->write(thing->self, thing->host, thing->id, alteration->after, &why);
+    stf_fault(STF_FAULT_WRITE_AFTER);
+    if (kind == STF_OK) {
+        kind = check_written(thing, alteration->after, &why);
+    }
+    if (kind == STF_OK) {
+        return stf_journal_change_done(engine->journal, change, err);
+    }
+    if (err) {
+        *err = why;
+    }
+    /* When this can not be noted either, the change stays an intent, which means the same; the cause is the news. */
+    struct stf_err unnoted;
+    enum stf_kind noted = stf_journal_change_failed(engine->journal, change, why.message, &unnoted);
+    (void)noted;
+    return kind;
+}
+
+enum stf_kind stf_result_unchanged(json_t **result, struct stf_err *err)
+{
+    *result = json_pack("{s:b}", "changed", 0);
+    return *result ? STF_OK : no_memory(err);
+}
+
+enum stf_kind stf_result_changed(const json_t *before, const json_t *after, json_t **result, struct stf_err *err)
+{
+    *result = json_pack("{s:b, s:O, s:O}", "changed", 1, "before", before, "after", after);
+    return *result ? STF_OK : no_memory(err);
+}
+
+/* ---- reading and changing ---- */
+
+static enum stf_kind read_thing(struct stf_engine *engine, const struct stf_thing *thing, json_t **state,
+                                struct stf_err *err)
+{
+    if (engine->mode == STF_ENGINE_PLAN) {
+        pthread_mutex_lock(&engine->mutex);
+        *state = json_incref(json_object_get(engine->planned, thing->key));
+        pthread_mutex_unlock(&engine->mutex);
+        if (*state) {
+            return STF_OK;
+        }
+    }
+    return stf_thing_read(thing, state, err);
+}
+
+enum stf_kind stf_engine_read(struct stf_engine *engine, const struct stf_host *host, const char *resource,
+                              const json_t *id, json_t **state, struct stf_err *err)
+{
+    struct stf_thing thing;
+    *state = NULL;
+    enum stf_kind kind = stf_thing_init(&thing, engine, host, resource, id, err);
+    if (kind == STF_OK) {
+        kind = read_thing(engine, &thing, state, err);
+    }
+    stf_thing_fini(&thing);
+    return kind;
+}
+
+static json_t *plan_entry(const struct stf_thing *thing, const struct stf_alteration *alteration)
+{
+    return json_pack("{s:s, s:s, s:s, s:O, s:O, s:O, s:{s:o, s:o, s:o}}", "step", alteration->step, "host",
+                     thing->host->name, "resource", thing->resource->name, "id", thing->id, "before",
+                     alteration->before, "after", alteration->after, "describe", "what",
+                     stf_thing_describe_doc(thing, NULL), "before", stf_thing_describe_doc(thing, alteration->before),
+                     "after", stf_thing_describe_doc(thing, alteration->after));
+}
+
+static enum stf_kind plan_thing(struct stf_engine *engine, const struct stf_thing *thing,
+                                const struct stf_alteration *alteration, struct stf_err *err)
+{
+    json_t *entry = plan_entry(thing, alteration);
+    json_t *after = json_deep_copy(alteration->after); /* the caller's may change */
+    int failed = !entry || !after;
+    pthread_mutex_lock(&engine->mutex);
+    failed =
+        failed || json_array_append(engine->plan, entry) < 0 || json_object_set(engine->planned, thing->key, after) < 0;
+    pthread_mutex_unlock(&engine->mutex);
+    json_decref(entry);
+    json_decref(after);
+    return failed ? no_memory(err) : STF_OK;
+}
+
+static enum stf_kind change_thing(struct stf_engine *engine, const struct stf_thing *thing, const char *step,
+                                  const json_t *after, json_t **result, struct stf_err *err)
+{
+    json_t *before = NULL;
+    enum stf_kind kind = read_thing(engine, thing, &before, err);
+    if (kind != STF_OK) {
+        return kind;
+    }
+    if (json_equal(before, after)) {
+        pthread_mutex_lock(&engine->mutex);
+        engine->unchanged_count++;
+        pthread_mutex_unlock(&engine->mutex);
+        kind = stf_result_unchanged(result, err);
+    } else {
+        const struct stf_alteration alteration = {.step = step, .before = before, .after = after};
+        kind = engine->mode == STF_ENGINE_PLAN ? plan_thing(engine, thing, &alteration, err)
+                                               : stf_thing_alter(engine, thing, &alteration, err);
+        if (kind == STF_OK) {
+            kind = stf_result_changed(before, after, result, err);
+        }
+    }
+    json_decref(before);
+    return kind;
+}
+
+enum stf_kind stf_engine_change(struct stf_engine *engine, const char *step, const struct stf_host *host,
+                                const char *resource, const json_t *id, const json_t *after, json_t **result,
+                                struct stf_err *err)
+{
+    struct stf_thing thing;
+    *result = NULL;
+    enum stf_kind kind = stf_thing_init(&thing, engine, host, resource, id, err);
+    if (kind == STF_OK) {
+        kind = stf_thing_hold(engine, &thing, err);
+        if (kind == STF_OK) {
+            kind = change_thing(engine, &thing, step, after, result, err);
+            stf_thing_release(engine, &thing);
+        }
+    }
+    stf_thing_fini(&thing);
+    return kind;
+}
+
+enum stf_kind stf_engine_plan(struct stf_engine *engine, json_t **plan, struct stf_err *err)
+{
+    pthread_mutex_lock(&engine->mutex);
+    *plan =
+        json_pack("{s:o, s:I}", "changes", json_copy(engine->plan), "unchanged", (json_int_t)engine->unchanged_count);
+    pthread_mutex_unlock(&engine->mutex);
+    return *plan ? STF_OK : no_memory(err);
+}

@@ -1,0 +1,95 @@
+/* change.h - the change engine: the only way to alter a host. Reads before, journals the intent, writes, reads back;
+ * in a plan it only remembers; and it puts back what a run wrote. Knows no binding by name, no Lua, no event loop.
+ * SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "journal.h"
+
+#include <stdbool.h>
+
+#include <staffetta/binding.h>
+
+enum stf_engine_mode {
+    STF_ENGINE_PLAN,  /* nothing is written; reads see what is planned */
+    STF_ENGINE_APPLY, /* each change is journalled, written and read back */
+};
+
+struct stf_engine_binding {
+    const struct stf_binding *binding;
+    void *self;
+};
+
+struct stf_engine_config {
+    enum stf_engine_mode mode;
+    struct stf_journal *journal; /* may be NULL in a plan */
+    int64_t run;                 /* the run that changes are recorded in; 0 in a plan */
+    const struct stf_engine_binding *bindings;
+    size_t binding_count;
+};
+
+/* All functions block and may be called from many threads at once; two changes of the same thing wait for each other.
+ * The journal and the bindings stay the caller's and must outlive the engine. */
+struct stf_engine;
+enum stf_kind stf_engine_open(const struct stf_engine_config *config, struct stf_engine **engine, struct stf_err *err);
+void stf_engine_close(struct stf_engine *engine); /* NULL is legal */
+
+/* The state of one thing: as planned when there is a plan for it, else as it stands. */
+enum stf_kind stf_engine_read(struct stf_engine *engine, const struct stf_host *host, const char *resource,
+                              const json_t *id, json_t **state, struct stf_err *err);
+
+/* Makes the thing's state equal `after`. `*result` is {"changed":false}, or {"changed":true,"before":..,"after":..}.
+ * In apply mode the host must have been recorded with stf_journal_add_host.
+ * STF_CONFLICT when it was written but reads back differently. After an error the change may or may not stand on the
+ * host; it is in the journal and rollback looks at what stands. */
+enum stf_kind stf_engine_change(struct stf_engine *engine, const char *step, const struct stf_host *host,
+                                const char *resource, const json_t *id, const json_t *after, json_t **result,
+                                struct stf_err *err);
+
+/* What was planned: {"changes":[{"step","host","resource","id","before","after","describe":{"what","before","after"}}],
+ * "unchanged":n}, in the order of planning. */
+enum stf_kind stf_engine_plan(struct stf_engine *engine, json_t **plan, struct stf_err *err);
+
+/* ---- rollback ---- */
+
+enum stf_undo_verdict {
+    STF_UNDO_UNDO,     /* what the run wrote stands: `before` would be put back */
+    STF_UNDO_NOTHING,  /* `before` stands: never done, or undone already */
+    STF_UNDO_CONFLICT, /* something else stands: somebody has changed it since */
+    STF_UNDO_UNKNOWN,  /* it could not be read */
+};
+
+/* "undo"; never NULL. */
+const char *stf_undo_verdict_name(enum stf_undo_verdict verdict);
+
+/* One change against what stands now; writes nothing. For a run with several changes of one thing only the newest can
+ * be judged this way: stf_engine_rollback_plan judges a whole run. */
+enum stf_kind stf_engine_undo_check(struct stf_engine *engine, const struct stf_change *change,
+                                    const struct stf_host *host, enum stf_undo_verdict *verdict, struct stf_err *err);
+
+/* Puts `before` of one change back, as a change of the present run. `*result` as of stf_engine_change. STF_CONFLICT,
+ * nothing touched, where something else than the run's `after` stands, unless forced. */
+enum stf_kind stf_engine_undo(struct stf_engine *engine, const struct stf_change *change, const struct stf_host *host,
+                              bool is_forced, json_t **result, struct stf_err *err);
+
+/* What rolling `run` back would do, in that order; writes nothing, and works in either mode:
+ * {"run":n,"items":[{"change","step","host","resource","id","verdict","before","ours","now","describe":{"what",
+ * "before","ours","now"},"reason"}],"undo":n,"nothing":n,"conflict":n,"unknown":n}. "now" of an older change of
+ * something is what will stand when the newer ones are undone. "now" is missing where it could not be read, and
+ * "reason" says why; it also tells why there is nothing to do. */
+enum stf_kind stf_engine_rollback_plan(struct stf_engine *engine, int64_t run, json_t **plan, struct stf_err *err);
+
+struct stf_rollback {
+    int64_t run; /* the run to undo; may be the engine's own */
+    bool is_forced;
+    /* Called after each item, with the plan's item and its added "outcome" ("undone", "nothing", "failed") and
+     * "error"; may be NULL. */
+    void (*progress)(void *data, const json_t *item);
+    void *data;
+};
+
+/* Undoes a run in reverse order, hosts as recorded. First every item is judged: unless forced, a single conflict or
+ * unknown refuses the whole (STF_CONFLICT, or the error of reading; nothing touched) and `*summary` is the plan. Then
+ * all are undone, over failures; an error is returned when one failed. `*summary` is the plan with outcomes, and
+ * "undone" and "failed" counted; it may be set on errors too, so release it in either case. */
+enum stf_kind stf_engine_rollback(struct stf_engine *engine, const struct stf_rollback *rollback, json_t **summary,
+                                  struct stf_err *err);

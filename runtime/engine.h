@@ -1,0 +1,63 @@
+/* engine.h - what change.c and rollback.c share of the change engine. Must not be included by anything else.
+ * SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "change.h"
+
+#include <pthread.h>
+
+struct stf_engine {
+    enum stf_engine_mode mode;
+    struct stf_journal *journal;
+    int64_t run;
+    struct stf_engine_binding *bindings;
+    size_t binding_count;
+
+    pthread_mutex_t mutex; /* guards all below; never held while a binding or the journal works */
+    pthread_cond_t released;
+    json_t *held;    /* things that somebody is changing: key -> true */
+    json_t *planned; /* key -> planned state */
+    json_t *plan;    /* the changes planned, in order */
+    int64_t unchanged_count;
+};
+
+/* One thing on one host, with the resource it is an instance of. */
+struct stf_thing {
+    const struct stf_host *host;
+    const json_t *id;
+    const struct stf_resource *resource;
+    void *self;
+    char *key; /* one text for host, resource and id */
+};
+
+/* STF_UNSUPPORTED for a resource that no binding has. Fini the thing in either case. */
+enum stf_kind stf_thing_init(struct stf_thing *thing, const struct stf_engine *engine, const struct stf_host *host,
+                             const char *resource, const json_t *id, struct stf_err *err);
+void stf_thing_fini(struct stf_thing *thing);
+
+/* Keeps others from changing the thing until it is released; waits for them. */
+enum stf_kind stf_thing_hold(struct stf_engine *engine, const struct stf_thing *thing, struct stf_err *err);
+void stf_thing_release(struct stf_engine *engine, const struct stf_thing *thing);
+
+/* What stands on the host now. */
+enum stf_kind stf_thing_read(const struct stf_thing *thing, json_t **state, struct stf_err *err);
+
+/* One line for a person: what the thing is (state NULL), or a state of it; malloc'ed, NULL when memory is out. */
+char *stf_thing_describe(const struct stf_thing *thing, const json_t *state);
+/* The same as a JSON string. */
+json_t *stf_thing_describe_doc(const struct stf_thing *thing, const json_t *state);
+
+struct stf_alteration {
+    const char *step;
+    const json_t *before;
+    const json_t *after;
+    int64_t undoes; /* change, or 0 */
+};
+
+/* Journals the intent, writes, reads back, journals the outcome. The thing must be held. */
+enum stf_kind stf_thing_alter(struct stf_engine *engine, const struct stf_thing *thing,
+                              const struct stf_alteration *alteration, struct stf_err *err);
+
+/* The result documents of stf_engine_change. */
+enum stf_kind stf_result_unchanged(json_t **result, struct stf_err *err);
+enum stf_kind stf_result_changed(const json_t *before, const json_t *after, json_t **result, struct stf_err *err);

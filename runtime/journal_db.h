@@ -1,0 +1,112 @@
+/* journal_db.h - the journal's database: its connection, its prepared statements, its transactions. Included by
+ * journal*.c only; knows no run and no change. SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "fault.h"
+#include "journal.h"
+#include "statedir.h"
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdbool.h>
+
+enum statement {
+    RUN_BEGIN,
+    RUN_END,
+    RUN_ROLLED_BACK,
+    RUN_LINK,
+    RUNS_INTERRUPT,
+    HOST_ADD,
+    SCRIPT_ADD,
+    CHECK_ADD,
+    EVENT_ADD,
+    CHANGE_INTENT,
+    CHANGE_STATE,
+    CHANGE_LINK,
+    NEWEST_CHANGE,
+    LIST_RUNS,
+    LOAD_RUN,
+    LOAD_HOSTS,
+    LOAD_SCRIPTS,
+    LOAD_CHANGES,
+    LOAD_CHECKS,
+    LOAD_EVENTS,
+    STATEMENT_COUNT,
+};
+
+/* One writer thread at a time, and each durable write waits for the disk inside the mutex: changes of many hosts could
+ * share that wait by queueing in stf_db_write(), without a change of journal.h. */
+struct stf_journal {
+    pthread_mutex_t mutex;
+    sqlite3 *db;
+    sqlite3_stmt *statements[STATEMENT_COUNT];
+    char *state_dir;
+    char *path;
+    bool is_writer;
+    bool is_waiting_for_disk; /* SQLite's synchronous is FULL now, not NORMAL */
+    struct stf_statelock lock;
+};
+
+struct stf_value {
+    enum { VALUE_NULL, VALUE_INT, VALUE_TEXT, VALUE_JSON } type;
+    int64_t number;
+    const char *text;
+    const json_t *json;
+};
+
+static inline struct stf_value integer(int64_t number)
+{
+    return (struct stf_value){.type = VALUE_INT, .number = number};
+}
+
+/* A reference to another row: 0 is none. */
+static inline struct stf_value reference(int64_t number)
+{
+    return (struct stf_value){.type = number ? VALUE_INT : VALUE_NULL, .number = number};
+}
+
+static inline struct stf_value string(const char *text)
+{
+    return (struct stf_value){.type = text ? VALUE_TEXT : VALUE_NULL, .text = text};
+}
+
+static inline struct stf_value document(const json_t *json)
+{
+    return (struct stf_value){.type = json ? VALUE_JSON : VALUE_NULL, .json = json};
+}
+
+/* The arguments (values, count) of the functions below. */
+#define VALUES(...)                                                                                                    \
+    (const struct stf_value[]){__VA_ARGS__}, sizeof((const struct stf_value[]){__VA_ARGS__}) / sizeof(struct stf_value)
+
+enum stf_kind stf_db_no_memory(struct stf_err *err);
+/* STF_INVALID_DATA: what is wrong with the file, and what a person can do. */
+enum stf_kind stf_db_damaged(struct stf_journal *journal, const char *what, struct stf_err *err);
+
+/* A commit that does not wait for the disk is lost in a power cut only together with all that follow it, and becomes
+ * durable with the next one that waits: SQLite's log keeps the order. */
+enum stf_durability { STF_SOON, STF_DURABLE };
+
+struct stf_write {
+    enum stf_fault_point fault; /* the point before; the one after follows it */
+    enum stf_durability durability;
+    enum statement statement;
+};
+
+/* Writes one row by itself, taking the mutex; gives its row id when `row` is not NULL. */
+enum stf_kind stf_db_write(struct stf_journal *journal, const struct stf_write *write, const struct stf_value *values,
+                           size_t count, int64_t *row, struct stf_err *err);
+
+/* begin takes the mutex and opens a transaction, or does neither; end commits when `kind` is STF_OK, else takes all
+ * back, releases the mutex, and gives `kind` or the error of committing. */
+enum stf_kind stf_db_begin(struct stf_journal *journal, enum stf_fault_point fault, enum stf_durability durability,
+                           struct stf_err *err);
+enum stf_kind stf_db_end(struct stf_journal *journal, enum stf_fault_point fault, enum stf_kind kind,
+                         struct stf_err *err);
+
+/* These three need the mutex. query gives all rows as an array of objects, keys being the columns' names. */
+enum stf_kind stf_db_execute(struct stf_journal *journal, enum statement which, const struct stf_value *values,
+                             size_t count, struct stf_err *err);
+enum stf_kind stf_db_execute_text(struct stf_journal *journal, const char *sql, struct stf_err *err);
+enum stf_kind stf_db_query(struct stf_journal *journal, enum statement which, const struct stf_value *values,
+                           size_t count, json_t **rows, struct stf_err *err);

@@ -1,0 +1,469 @@
+/* rollback.c - judging and undoing what a run has changed, from the journal alone (change.h).
+ * Must never overwrite what it did not write unless forced. SPDX-License-Identifier: MIT */
+#include "engine.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const verdict_names[] = {
+    [STF_UNDO_UNDO] = "undo",
+    [STF_UNDO_NOTHING] = "nothing",
+    [STF_UNDO_CONFLICT] = "conflict",
+    [STF_UNDO_UNKNOWN] = "unknown",
+};
+enum { VERDICT_COUNT = sizeof verdict_names / sizeof verdict_names[0] };
+
+const char *stf_undo_verdict_name(enum stf_undo_verdict verdict)
+{
+    return verdict_names[verdict];
+}
+
+static enum stf_kind no_memory(struct stf_err *err)
+{
+    return stf_err_set(err, STF_NO_MEMORY, 0, "rollback", NULL, "out of memory");
+}
+
+static enum stf_undo_verdict judge(const struct stf_change *change, const json_t *now)
+{
+    if (json_equal(now, change->after)) {
+        return STF_UNDO_UNDO;
+    }
+    return json_equal(now, change->before) ? STF_UNDO_NOTHING : STF_UNDO_CONFLICT;
+}
+
+enum stf_kind stf_engine_undo_check(struct stf_engine *engine, const struct stf_change *change,
+                                    const struct stf_host *host, enum stf_undo_verdict *verdict, struct stf_err *err)
+{
+    struct stf_thing thing;
+    json_t *now = NULL;
+    *verdict = STF_UNDO_UNKNOWN;
+    enum stf_kind kind = stf_thing_init(&thing, engine, host, change->resource, change->id, err);
+    if (kind == STF_OK) {
+        kind = stf_thing_read(&thing, &now, err);
+    }
+    if (kind == STF_OK) {
+        *verdict = judge(change, now);
+    }
+    json_decref(now);
+    stf_thing_fini(&thing);
+    return kind;
+}
+
+/* "HKLM\...\NLBSFlags on fe1: was absent, the run wrote dword 1, now dword 2"; malloc'ed. */
+static char *three_way(const json_t *item)
+{
+    const json_t *describe = json_object_get(item, "describe");
+    const char *now = json_string_value(json_object_get(describe, "now"));
+    char *text;
+    int size = asprintf(
+        &text, "%s on %s: was %s, the run wrote %s, now %s", json_string_value(json_object_get(describe, "what")),
+        json_string_value(json_object_get(item, "host")), json_string_value(json_object_get(describe, "before")),
+        json_string_value(json_object_get(describe, "ours")),
+        now ? now : json_string_value(json_object_get(item, "reason")));
+    return size < 0 ? NULL : text;
+}
+
+static json_t *new_item(const struct stf_thing *thing, const struct stf_change *change)
+{
+    return json_pack("{s:I, s:s, s:s, s:s, s:O, s:O, s:O, s:{s:o, s:o, s:o}}", "change", (json_int_t)change->change,
+                     "step", change->step, "host", change->host, "resource", change->resource, "id", change->id,
+                     "before", change->before, "ours", change->after, "describe", "what",
+                     stf_thing_describe_doc(thing, NULL), "before", stf_thing_describe_doc(thing, change->before),
+                     "ours", stf_thing_describe_doc(thing, change->after));
+}
+
+static enum stf_kind set_now(const struct stf_thing *thing, json_t *item, json_t *now, struct stf_err *err)
+{
+    json_t *describe = json_object_get(item, "describe");
+    return json_object_set(item, "now", now) < 0 ||
+                   json_object_set_new(describe, "now", stf_thing_describe_doc(thing, now)) < 0
+               ? no_memory(err)
+               : STF_OK;
+}
+
+enum stf_kind stf_engine_undo(struct stf_engine *engine, const struct stf_change *change, const struct stf_host *host,
+                              bool is_forced, json_t **result, struct stf_err *err)
+{
+    struct stf_thing thing;
+    json_t *now = NULL;
+    json_t *item = NULL;
+    bool is_held = false;
+    *result = NULL;
+    enum stf_kind kind = stf_thing_init(&thing, engine, host, change->resource, change->id, err);
+    if (kind == STF_OK && engine->mode != STF_ENGINE_APPLY) {
+        kind = stf_err_set(err, STF_DENIED, 0, "undo", change->resource, "a plan undoes nothing");
+    }
+    if (kind == STF_OK) {
+        kind = stf_thing_hold(engine, &thing, err);
+        is_held = kind == STF_OK;
+    }
+    if (kind == STF_OK) {
+        kind = stf_thing_read(&thing, &now, err);
+    }
+    if (kind != STF_OK) {
+        goto out;
+    }
+    enum stf_undo_verdict verdict = judge(change, now);
+    if (verdict == STF_UNDO_NOTHING) {
+        kind = stf_result_unchanged(result, err);
+        goto out;
+    }
+    if (verdict == STF_UNDO_CONFLICT && !is_forced) {
+        item = new_item(&thing, change);
+        kind = item ? set_now(&thing, item, now, err) : no_memory(err);
+        char *text = kind == STF_OK ? three_way(item) : NULL;
+        kind = stf_err_set(err, STF_CONFLICT, 0, "undo", host->name, "not undone, somebody has changed it since: %s",
+                           text ? text : change->resource);
+        free(text);
+        goto out;
+    }
+    const struct stf_alteration alteration = {
+        .step = change->step, .before = now, .after = change->before, .undoes = change->change};
+    kind = stf_thing_alter(engine, &thing, &alteration, err);
+    if (kind == STF_OK) {
+        kind = stf_result_changed(now, change->before, result, err);
+    }
+out:
+    if (is_held) {
+        stf_thing_release(engine, &thing);
+    }
+    json_decref(item);
+    json_decref(now);
+    stf_thing_fini(&thing);
+    return kind;
+}
+
+/* ---- a whole run ---- */
+
+/* What one look at a run found. */
+struct survey {
+    struct stf_change_list list;
+    const struct stf_change **changes; /* of the plan's items, in their order */
+    json_t *hosts;
+    json_t *items;
+    json_t *standing; /* key -> what will stand there once the items so far are undone */
+    int64_t counts[VERDICT_COUNT];
+    struct stf_err unreadable; /* of the first item that could not be read */
+};
+
+static void survey_fini(struct survey *survey)
+{
+    stf_change_list_fini(&survey->list);
+    free(survey->changes);
+    json_decref(survey->hosts);
+    json_decref(survey->items);
+    json_decref(survey->standing);
+}
+
+static enum stf_kind find_host(const struct survey *survey, const char *name, struct stf_host *host,
+                               struct stf_err *err)
+{
+    size_t index;
+    json_t *row;
+    json_array_foreach(survey->hosts, index, row)
+    {
+        const json_t *config = json_object_get(row, "config");
+        *host = (struct stf_host){
+            .name = json_string_value(json_object_get(row, "name")),
+            .netns = json_string_value(json_object_get(config, "netns")),
+            .config = config,
+            .site_dir = json_string_value(json_object_get(row, "site_dir")),
+        };
+        if (strcmp(host->name, name) == 0) {
+            return STF_OK;
+        }
+    }
+    return stf_err_set(err, STF_NOT_FOUND, 0, "rollback", name, "the run has no record of the host %s", name);
+}
+
+/* What stands there, or will once the newer changes of the thing are undone. */
+static enum stf_kind look(struct survey *survey, const struct stf_thing *thing, json_t **now, struct stf_err *err)
+{
+    *now = json_incref(json_object_get(survey->standing, thing->key));
+    return *now ? STF_OK : stf_thing_read(thing, now, err);
+}
+
+static enum stf_kind judge_item(struct survey *survey, const struct stf_thing *thing, const struct stf_change *change,
+                                json_t *item, struct stf_err *err)
+{
+    enum stf_undo_verdict verdict = STF_UNDO_NOTHING;
+    enum stf_kind kind = STF_OK;
+    json_t *now = NULL;
+    struct stf_err why = {0};
+    char reason[64] = "";
+
+    if (change->state == STF_CHANGE_UNDONE) {
+        snprintf(reason, sizeof reason, "undone by run %" PRId64 " already", change->undone_by_run);
+    } else if (look(survey, thing, &now, &why) != STF_OK) {
+        verdict = STF_UNDO_UNKNOWN;
+        if (survey->counts[STF_UNDO_UNKNOWN] == 0) {
+            survey->unreadable = why;
+        }
+    } else {
+        verdict = judge(change, now);
+        json_t *next = verdict == STF_UNDO_NOTHING ? now : (json_t *)change->before;
+        kind =
+            json_object_set(survey->standing, thing->key, next) < 0 ? no_memory(err) : set_now(thing, item, now, err);
+    }
+    survey->counts[verdict]++;
+    const char *because = verdict == STF_UNDO_UNKNOWN   ? why.message
+                          : reason[0]                   ? reason
+                          : verdict == STF_UNDO_NOTHING ? "what was there before stands there now"
+                                                        : NULL;
+    if (kind == STF_OK && (json_object_set_new(item, "verdict", json_string(verdict_names[verdict])) < 0 ||
+                           (because && json_object_set_new(item, "reason", json_string(because)) < 0))) {
+        kind = no_memory(err);
+    }
+    json_decref(now);
+    return kind;
+}
+
+static enum stf_kind survey_change(struct survey *survey, const struct stf_engine *engine,
+                                   const struct stf_change *change, struct stf_err *err)
+{
+    struct stf_host host;
+    struct stf_thing thing = {0};
+    json_t *item = NULL;
+    enum stf_kind kind = find_host(survey, change->host, &host, err);
+    if (kind == STF_OK) {
+        kind = stf_thing_init(&thing, engine, &host, change->resource, change->id, err);
+    }
+    if (kind == STF_OK) {
+        item = new_item(&thing, change);
+        kind = item ? judge_item(survey, &thing, change, item, err) : no_memory(err);
+    }
+    if (kind == STF_OK) {
+        survey->changes[json_array_size(survey->items)] = change;
+        kind = json_array_append(survey->items, item) < 0 ? no_memory(err) : STF_OK;
+    }
+    json_decref(item);
+    stf_thing_fini(&thing);
+    return kind;
+}
+
+/* Fini the survey in either case. */
+static enum stf_kind survey_run(struct survey *survey, struct stf_engine *engine, int64_t run, struct stf_err *err)
+{
+    *survey = (struct survey){0};
+    if (!engine->journal) {
+        return stf_err_set(err, STF_NOT_FOUND, 0, "rollback", NULL, "there is no journal, so nothing to roll back");
+    }
+    enum stf_kind kind = stf_journal_changes(engine->journal, run, &survey->list, err);
+    if (kind == STF_OK) {
+        kind = stf_journal_hosts(engine->journal, run, &survey->hosts, err);
+    }
+    if (kind != STF_OK) {
+        return kind;
+    }
+    survey->items = json_array();
+    survey->standing = json_object();
+    survey->changes = calloc(survey->list.count + 1, sizeof *survey->changes);
+    if (!survey->items || !survey->standing || !survey->changes) {
+        return no_memory(err);
+    }
+    for (size_t i = 0; kind == STF_OK && i < survey->list.count; i++) {
+        const struct stf_change *change = &survey->list.items[i];
+        /* A run that has rolled itself back: its undoing is no change to undo, the change it undid says what stands. */
+        bool is_own_undo = change->undoes != 0 && stf_journal_run_of(change->undoes) == run;
+        if (!is_own_undo) {
+            kind = survey_change(survey, engine, change, err);
+        }
+    }
+    return kind;
+}
+
+static enum stf_kind survey_doc(const struct survey *survey, int64_t run, json_t **doc, struct stf_err *err)
+{
+    *doc = json_pack("{s:I, s:O}", "run", (json_int_t)run, "items", survey->items);
+    for (int i = 0; *doc && i < VERDICT_COUNT; i++) {
+        if (json_object_set_new(*doc, verdict_names[i], json_integer(survey->counts[i])) < 0) {
+            json_decref(*doc);
+            *doc = NULL;
+        }
+    }
+    return *doc ? STF_OK : no_memory(err);
+}
+
+enum stf_kind stf_engine_rollback_plan(struct stf_engine *engine, int64_t run, json_t **plan, struct stf_err *err)
+{
+    struct survey survey;
+    *plan = NULL;
+    enum stf_kind kind = survey_run(&survey, engine, run, err);
+    if (kind == STF_OK) {
+        kind = survey_doc(&survey, run, plan, err);
+    }
+    survey_fini(&survey);
+    return kind;
+}
+
+static bool is_blocking(const json_t *item)
+{
+    const char *verdict = json_string_value(json_object_get(item, "verdict"));
+    return strcmp(verdict, verdict_names[STF_UNDO_CONFLICT]) == 0 ||
+           strcmp(verdict, verdict_names[STF_UNDO_UNKNOWN]) == 0;
+}
+
+/* The three-way view of what is in the way, as far as it fits into a message. */
+static void list_blocking(const struct survey *survey, char *text, size_t size)
+{
+    size_t index;
+    json_t *item;
+    size_t used = 0;
+    int64_t left = survey->counts[STF_UNDO_CONFLICT] + survey->counts[STF_UNDO_UNKNOWN];
+    text[0] = '\0';
+    json_array_foreach(survey->items, index, item)
+    {
+        char *line = is_blocking(item) ? three_way(item) : NULL;
+        if (line && used + strlen(line) + sizeof "; and 1234567890 more" < size) {
+            used += (size_t)sprintf(text + used, "%s%s", used ? "; " : "", line);
+            left--;
+        }
+        free(line);
+    }
+    if (left > 0) {
+        sprintf(text + used, "%sand %" PRId64 " more", used ? "; " : "", left);
+    }
+}
+
+static enum stf_kind refuse(const struct survey *survey, int64_t run, struct stf_err *err)
+{
+    char text[560];
+    list_blocking(survey, text, sizeof text);
+    if (survey->counts[STF_UNDO_CONFLICT] == 0) {
+        return stf_err_set(
+            err, survey->unreadable.kind, survey->unreadable.code, "rollback", survey->unreadable.subject,
+            "run %" PRId64 " is not rolled back, nothing was touched: what stands could not be read: %s", run, text);
+    }
+    return stf_err_set(err, STF_CONFLICT, 0, "rollback", NULL,
+                       "run %" PRId64 " is not rolled back, nothing was touched: hosts no longer have what it wrote, "
+                       "and only force overwrites that: %s",
+                       run, text);
+}
+
+/* So that this rollback can itself be rolled back from the journal alone. */
+static enum stf_kind record_hosts(struct stf_engine *engine, const struct survey *survey, struct stf_err *err)
+{
+    size_t index;
+    json_t *row;
+    enum stf_kind kind = STF_OK;
+    json_array_foreach(survey->hosts, index, row)
+    {
+        struct stf_host host;
+        kind = find_host(survey, json_string_value(json_object_get(row, "name")), &host, err);
+        if (kind == STF_OK) {
+            kind = stf_journal_add_host(engine->journal, engine->run, &host, err);
+        }
+        if (kind != STF_OK) {
+            break;
+        }
+    }
+    return kind;
+}
+
+static enum stf_kind undo_item(struct stf_engine *engine, const struct survey *survey, size_t index, bool is_forced,
+                               bool *is_changed, struct stf_err *err)
+{
+    const struct stf_change *change = survey->changes[index];
+    const json_t *item = json_array_get(survey->items, index);
+    const char *verdict = json_string_value(json_object_get(item, "verdict"));
+    struct stf_host host;
+    json_t *result = NULL;
+    *is_changed = false;
+    if (strcmp(verdict, verdict_names[STF_UNDO_NOTHING]) == 0) {
+        return STF_OK;
+    }
+    enum stf_kind kind = find_host(survey, change->host, &host, err);
+    if (kind == STF_OK) {
+        kind = stf_engine_undo(engine, change, &host, is_forced, &result, err);
+    }
+    *is_changed = json_is_true(json_object_get(result, "changed"));
+    json_decref(result);
+    return kind;
+}
+
+struct tally {
+    int64_t undone;
+    int64_t failed;
+    struct stf_err first;
+};
+
+static enum stf_kind undo_all(struct stf_engine *engine, const struct stf_rollback *rollback,
+                              const struct survey *survey, struct tally *tally, struct stf_err *err)
+{
+    size_t index;
+    json_t *item;
+    json_array_foreach(survey->items, index, item)
+    {
+        struct stf_err why = {0};
+        bool is_changed;
+        enum stf_kind kind = undo_item(engine, survey, index, rollback->is_forced, &is_changed, &why);
+        tally->undone += kind == STF_OK && is_changed;
+        if (kind != STF_OK && tally->failed++ == 0) {
+            tally->first = why;
+        }
+        const char *outcome = kind != STF_OK ? "failed" : is_changed ? "undone" : "nothing";
+        if (json_object_set_new(item, "outcome", json_string(outcome)) < 0 ||
+            (kind != STF_OK && json_object_set_new(item, "error", json_string(why.message)) < 0)) {
+            return no_memory(err);
+        }
+        if (rollback->progress) {
+            rollback->progress(rollback->data, item);
+        }
+    }
+    return STF_OK;
+}
+
+static enum stf_kind summarize(const struct survey *survey, const struct stf_rollback *rollback,
+                               const struct tally *tally, json_t **summary, struct stf_err *err)
+{
+    enum stf_kind kind = survey_doc(survey, rollback->run, summary, err);
+    if (kind == STF_OK && (json_object_set_new(*summary, "undone", json_integer(tally->undone)) < 0 ||
+                           json_object_set_new(*summary, "failed", json_integer(tally->failed)) < 0)) {
+        kind = no_memory(err);
+    }
+    if (kind == STF_OK && tally->failed > 0) {
+        kind = stf_err_set(err, tally->first.kind, tally->first.code, "rollback", tally->first.subject,
+                           "%" PRId64 " of %zu changes of run %" PRId64 " could not be undone; the rest was. Roll it "
+                           "back again when the cause is gone: %s",
+                           tally->failed, json_array_size(survey->items), rollback->run, tally->first.message);
+    }
+    return kind;
+}
+
+enum stf_kind stf_engine_rollback(struct stf_engine *engine, const struct stf_rollback *rollback, json_t **summary,
+                                  struct stf_err *err)
+{
+    struct survey survey;
+    struct tally tally = {0};
+    *summary = NULL;
+    if (engine->mode != STF_ENGINE_APPLY) {
+        return stf_err_set(err, STF_DENIED, 0, "rollback", NULL, "a plan undoes nothing");
+    }
+    enum stf_kind kind = survey_run(&survey, engine, rollback->run, err);
+    if (kind != STF_OK) {
+        goto out;
+    }
+    bool is_blocked = survey.counts[STF_UNDO_CONFLICT] + survey.counts[STF_UNDO_UNKNOWN] > 0;
+    if (is_blocked && !rollback->is_forced) {
+        kind = survey_doc(&survey, rollback->run, summary, err);
+        if (kind == STF_OK) {
+            kind = refuse(&survey, rollback->run, err);
+        }
+        goto out;
+    }
+    kind = record_hosts(engine, &survey, err);
+    if (kind == STF_OK) {
+        kind = undo_all(engine, rollback, &survey, &tally, err);
+    }
+    if (kind == STF_OK) {
+        kind = summarize(&survey, rollback, &tally, summary, err);
+    }
+    if (kind == STF_OK && rollback->run != engine->run) {
+        kind = stf_journal_run_rolled_back(engine->journal, rollback->run, engine->run, err);
+    }
+out:
+    survey_fini(&survey);
+    return kind;
+}

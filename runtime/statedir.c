@@ -1,0 +1,183 @@
+/* statedir.c - the state folder and its lock (statedir.h). Must never wait for the holder, nor remove anything.
+ * SPDX-License-Identifier: MIT */
+#include "statedir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The witness stands at the start at a fixed width, so that raising it is one small write in place. */
+#define WITNESS_FORMAT "changes %020" PRId64 "\n"
+enum { WITNESS_SIZE = 8 + 20 + 1 };
+
+enum stf_kind stf_statedir_sync(const char *dir, struct stf_err *err)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) < 0) {
+        enum stf_kind kind = stf_err_errno(err, errno, "fsync", dir, "can not make the folder durable");
+        if (fd >= 0) {
+            close(fd);
+        }
+        return kind;
+    }
+    close(fd);
+    return STF_OK;
+}
+
+static enum stf_kind make_one(const char *path, struct stf_err *err)
+{
+    if (mkdir(path, 0700) < 0) {
+        return errno == EEXIST ? STF_OK : stf_err_errno(err, errno, "mkdir", path, "can not make the state folder");
+    }
+    char *copy = strdup(path);
+    if (!copy) {
+        return stf_err_set(err, STF_NO_MEMORY, 0, "mkdir", path, "out of memory");
+    }
+    enum stf_kind kind = stf_statedir_sync(dirname(copy), err);
+    free(copy);
+    return kind;
+}
+
+enum stf_kind stf_statedir_make(const char *state_dir, struct stf_err *err)
+{
+    char *path = strdup(state_dir);
+    if (!path) {
+        return stf_err_set(err, STF_NO_MEMORY, 0, "mkdir", state_dir, "out of memory");
+    }
+    enum stf_kind kind = STF_OK;
+    for (char *slash = path; kind == STF_OK && (slash = strchr(slash + 1, '/'));) {
+        *slash = '\0';
+        struct stat status;
+        if (stat(path, &status) < 0) {
+            kind = make_one(path, err);
+        }
+        *slash = '/';
+    }
+    if (kind == STF_OK) {
+        kind = make_one(path, err);
+    }
+    free(path);
+    return kind;
+}
+
+static char *lock_path(const char *state_dir)
+{
+    char *path;
+    return asprintf(&path, "%s/lock", state_dir) < 0 ? NULL : path;
+}
+
+/* A lock on the open file, not on the process (F_OFD_*): it can be asked about without being taken. */
+static struct flock whole_file(void)
+{
+    return (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET};
+}
+
+static enum stf_kind report_holder(int fd, const char *path, struct stf_err *err)
+{
+    char text[512];
+    ssize_t size = pread(fd, text, sizeof text - 1, WITNESS_SIZE);
+    text[size > 0 ? size : 0] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    return stf_err_set(err, STF_BUSY, 0, "lock", path,
+                       "another controller holds this state folder: %s; wait until it has ended, or end it",
+                       text[0] ? text : "it has not written who it is yet");
+}
+
+static enum stf_kind write_holder(const struct stf_statelock *lock, const char *what, const char *path,
+                                  struct stf_err *err)
+{
+    char text[512];
+    char since[32] = "";
+    time_t now = time(NULL);
+    struct tm utc;
+    if (gmtime_r(&now, &utc)) {
+        strftime(since, sizeof since, "%Y-%m-%d %H:%M:%S UTC", &utc);
+    }
+    int size = snprintf(text, sizeof text - 1, WITNESS_FORMAT "pid %d, since %s, runs: %.*s", lock->newest_change,
+                        (int)getpid(), since, (int)strcspn(what, "\n"), what);
+    if (size > (int)sizeof text - 2) {
+        size = sizeof text - 2;
+    }
+    text[size++] = '\n';
+    if (pwrite(lock->fd, text, (size_t)size, 0) != size || ftruncate(lock->fd, size) < 0) {
+        return stf_err_errno(err, errno, "write", path, "can not write who holds the state folder");
+    }
+    return STF_OK;
+}
+
+enum stf_kind stf_statelock_take(struct stf_statelock *lock, const char *state_dir, const char *what,
+                                 struct stf_err *err)
+{
+    enum stf_kind kind = STF_NO_MEMORY;
+    *lock = (struct stf_statelock){.fd = -1};
+    char *path = lock_path(state_dir);
+    if (!path) {
+        return stf_err_set(err, STF_NO_MEMORY, 0, "lock", state_dir, "out of memory");
+    }
+    lock->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (lock->fd < 0) {
+        kind = stf_err_errno(err, errno, "lock", path, "can not open the lock of the state folder");
+        goto out;
+    }
+    struct flock request = whole_file();
+    if (fcntl(lock->fd, F_OFD_SETLK, &request) < 0) {
+        kind = errno == EAGAIN || errno == EACCES
+                   ? report_holder(lock->fd, path, err)
+                   : stf_err_errno(err, errno, "lock", path, "can not lock the state folder");
+        goto out;
+    }
+    char witness[WITNESS_SIZE + 1] = "";
+    if (pread(lock->fd, witness, WITNESS_SIZE, 0) < 0 ||
+        sscanf(witness, "changes %" SCNd64, &lock->newest_change) != 1) {
+        lock->newest_change = 0; /* a new file, or one cut short by a power cut: no witness */
+    }
+    kind = write_holder(lock, what, path, err);
+out:
+    if (kind != STF_OK) {
+        stf_statelock_release(lock);
+    }
+    free(path);
+    return kind;
+}
+
+void stf_statelock_release(struct stf_statelock *lock)
+{
+    if (lock->fd >= 0) {
+        close(lock->fd);
+    }
+    lock->fd = -1;
+}
+
+enum stf_kind stf_statelock_mark(struct stf_statelock *lock, int64_t change, struct stf_err *err)
+{
+    char text[WITNESS_SIZE + 1];
+    if (change <= lock->newest_change) {
+        return STF_OK;
+    }
+    snprintf(text, sizeof text, WITNESS_FORMAT, change);
+    if (pwrite(lock->fd, text, WITNESS_SIZE, 0) != WITNESS_SIZE) {
+        return stf_err_errno(err, errno, "write", "lock", "can not note the newest change in the state folder");
+    }
+    lock->newest_change = change;
+    return STF_OK;
+}
+
+bool stf_statelock_is_held(const char *state_dir)
+{
+    char *path = lock_path(state_dir);
+    int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    struct flock request = whole_file();
+    bool is_held = fd >= 0 && fcntl(fd, F_OFD_GETLK, &request) == 0 && request.l_type != F_UNLCK;
+    if (fd >= 0) {
+        close(fd);
+    }
+    free(path);
+    return is_held;
+}

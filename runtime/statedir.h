@@ -1,0 +1,33 @@
+/* statedir.h - the state folder: made where missing, and held by one controller at a time.
+ * Must never wait for the holder, nor remove anything. SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <staffetta/err.h>
+
+/* Makes the folder and what is missing above it (0700), durably. */
+enum stf_kind stf_statedir_make(const char *state_dir, struct stf_err *err);
+
+/* The file <state_dir>/lock. It is held by a lock of the kernel's, which ends with the process however that ends; what
+ * is written in it tells others who holds it, and bears a witness: the newest change that was durable in the journal,
+ * so that a journal which has lost its end is noticed. */
+struct stf_statelock {
+    int fd; /* -1: not held */
+    int64_t newest_change;
+};
+
+/* STF_BUSY when somebody holds it, with pid and `what` of the holder in the message. */
+enum stf_kind stf_statelock_take(struct stf_statelock *lock, const char *state_dir, const char *what,
+                                 struct stf_err *err);
+void stf_statelock_release(struct stf_statelock *lock); /* also when not held */
+
+/* Raises the witness. It is only a witness: not durable, and never ahead of the journal. */
+enum stf_kind stf_statelock_mark(struct stf_statelock *lock, int64_t change, struct stf_err *err);
+
+/* Does anybody hold it now? Asks without taking it. False when that can not be told. */
+bool stf_statelock_is_held(const char *state_dir);
+
+/* The folder's entries survive a power cut once this has returned. */
+enum stf_kind stf_statedir_sync(const char *dir, struct stf_err *err);
