@@ -1,0 +1,203 @@
+/* connection_resource.c - ipsec.connection: one connection of one host, kept as a file and loaded into charon.
+ * charon does not give a whole definition back, so the file is the state and charon only says whether it is loaded.
+ * Must never leave a live connection without its file. SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipsec/durable.h"
+#include "ipsec/strongswan.h"
+
+/* One thing at hand: the open daemon, the folder, and what stands there. */
+struct place {
+    struct stf_strongswan daemon;
+    struct stf_durable files;
+    const char *name;
+    char file[128]; /* staffetta-mail.conf */
+    char path[512]; /* for messages */
+    json_t *kept;   /* the file's document, or NULL */
+    json_t *live;   /* as list-conns shows it, or NULL */
+};
+
+static void place_fini(struct place *place)
+{
+    json_decref(place->kept);
+    json_decref(place->live);
+    stf_durable_close(&place->files);
+    stf_strongswan_close(&place->daemon);
+}
+
+static enum stf_kind read_file(struct place *place, struct stf_err *err)
+{
+    char *text = NULL;
+    enum stf_kind kind = stf_durable_read(&place->files, place->file, &text, err);
+    if (!kind && text)
+        kind = stf_connection_file_parse(text, place->path, &place->kept, err);
+    free(text);
+    return kind;
+}
+
+static enum stf_kind find_live(struct place *place, struct stf_err *err)
+{
+    struct stf_vici_message message = {0};
+    json_t *events = NULL, *answer = NULL, *event;
+    size_t index;
+
+    stf_vici_add_text(&message, "ike", place->name);
+    enum stf_kind kind = stf_vici_stream(place->daemon.client, "list-conns", "list-conn", &message,
+                                         STF_CHARON_ANSWER_MS, &events, &answer, err);
+    json_array_foreach(events, index, event)
+    {
+        json_t *found = json_object_get(event, place->name);
+        if (found && !place->live)
+            place->live = json_incref(found);
+    }
+    json_decref(events);
+    json_decref(answer);
+    stf_vici_message_fini(&message);
+    return kind;
+}
+
+/* Fini also after an error. */
+static enum stf_kind place_init(struct place *place, const struct stf_host *host, const json_t *id, bool is_writer,
+                                struct stf_err *err)
+{
+    *place = (struct place){.files.dir_fd = -1};
+    enum stf_kind kind = stf_strongswan_id_name(id, &place->name, err);
+    if (!kind)
+        kind = stf_strongswan_open(&place->daemon, host, err);
+    if (!kind)
+        kind = stf_durable_open(&place->files, place->daemon.conf_dir, is_writer, err);
+    if (kind)
+        return kind;
+    snprintf(place->file, sizeof place->file, "%s.conf", place->name);
+    snprintf(place->path, sizeof place->path, "%s/%s", place->daemon.conf_dir, place->file);
+    kind = read_file(place, err);
+    if (!kind)
+        kind = find_live(place, err);
+    if (!kind && place->live && !place->kept)
+        kind = stf_err_set(err, STF_CONFLICT, 0, "read", place->name,
+                           "charon on '%s' has a connection '%s' that Staffetta did not load (there is no %s); remove "
+                           "it there, or use another name",
+                           host->name, place->name, place->path);
+    return kind;
+}
+
+enum stf_kind stf_ipsec_connection_read(void *self, const struct stf_host *host, const json_t *id, json_t **state,
+                                        struct stf_err *err)
+{
+    struct place place;
+    (void)self;
+
+    enum stf_kind kind = place_init(&place, host, id, false, err);
+    if (kind)
+        goto out;
+    *state = place.kept ? json_incref(place.kept) : json_null();
+    bool is_loaded = place.live && stf_connection_is_live(place.kept, place.live);
+    if (place.kept && !is_loaded && json_object_set_new(*state, "loaded", json_false()) < 0) {
+        json_decref(*state);
+        kind = stf_err_set(err, STF_NO_MEMORY, 0, "read", place.name, "no memory for the state");
+    }
+out:
+    place_fini(&place);
+    return kind;
+}
+
+static enum stf_kind write_file(const struct place *place, const json_t *document, const json_t *tree,
+                                struct stf_err *err)
+{
+    char *text = stf_connection_file_text(document, tree);
+    enum stf_kind kind = text ? stf_durable_write(&place->files, place->file, text, err)
+                              : stf_err_set(err, STF_NO_MEMORY, 0, "write", place->name, "no memory for the file");
+    free(text);
+    return kind;
+}
+
+static enum stf_kind load(struct place *place, const json_t *tree, struct stf_err *err)
+{
+    struct stf_vici_message message = {0};
+    stf_vici_add_tree(&message, tree);
+    return stf_strongswan_command(&place->daemon, "load-conn", &message, place->name, STF_CHARON_ANSWER_MS, NULL, err);
+}
+
+static enum stf_kind unload(struct place *place, struct stf_err *err)
+{
+    struct stf_vici_message message = {0};
+    enum stf_kind kind = STF_OK;
+    if (place->live) {
+        stf_vici_add_text(&message, "name", place->name);
+        kind = stf_strongswan_command(&place->daemon, "unload-conn", &message, place->name, STF_CHARON_ANSWER_MS, NULL,
+                                      err);
+    }
+    /* also when the connection is gone already: a crash may have come between the two */
+    return kind ? kind
+                : stf_strongswan_terminate(&place->daemon, place->name, true, STF_CHARON_TERMINATE_MS, NULL, err);
+}
+
+/* The file says "not loaded" until charon has the connection: a crash in between reads as neither state, and doing it
+ * again repairs it. */
+static enum stf_kind put(struct place *place, const json_t *document, struct stf_err *err)
+{
+    struct stf_ipsec_engine engine;
+    json_t *tree = NULL, *pending = NULL;
+
+    enum stf_kind kind = stf_strongswan_engine(&place->daemon, &engine, err);
+    if (!kind)
+        kind = stf_connection_render(place->name, document, &engine, &tree, err);
+    if (kind)
+        goto out;
+    pending = json_copy((json_t *)document);
+    if (!pending || json_object_set_new(pending, "loaded", json_false()) < 0) {
+        kind = stf_err_set(err, STF_NO_MEMORY, 0, "write", place->name, "no memory for the state");
+        goto out;
+    }
+    kind = write_file(place, pending, tree, err);
+    if (kind)
+        goto out;
+    if (json_object_get(document, "loaded")) {
+        kind = unload(place, err);
+        goto out;
+    }
+    kind = load(place, tree, err);
+    if (!kind)
+        kind = write_file(place, document, tree, err);
+out:
+    json_decref(pending);
+    json_decref(tree);
+    return kind;
+}
+
+static enum stf_kind take_away(struct place *place, struct stf_err *err)
+{
+    enum stf_kind kind = unload(place, err);
+    return kind ? kind : stf_durable_remove(&place->files, place->file, err);
+}
+
+enum stf_kind stf_ipsec_connection_write(void *self, const struct stf_host *host, const json_t *id, const json_t *state,
+                                         struct stf_err *err)
+{
+    struct place place = {.files.dir_fd = -1};
+    (void)self;
+
+    enum stf_kind kind = json_is_null(state) ? STF_OK : stf_connection_validate(state, err);
+    if (kind)
+        return kind;
+    kind = place_init(&place, host, id, true, err);
+    if (!kind)
+        kind = json_is_null(state) ? take_away(&place, err) : put(&place, state, err);
+    place_fini(&place);
+    return kind;
+}
+
+char *stf_ipsec_connection_describe(const json_t *id, const json_t *state)
+{
+    char *text = NULL;
+    const char *name = json_string_value(json_object_get(id, "name"));
+    if (!state)
+        return asprintf(&text, "connection %s", name ? name : "(unnamed)") < 0 ? NULL : text;
+    if (json_is_null(state))
+        return strdup("absent");
+    if (stf_connection_validate(state, NULL))
+        return json_dumps(state, JSON_COMPACT | JSON_ENCODE_ANY);
+    return stf_connection_summary(state);
+}

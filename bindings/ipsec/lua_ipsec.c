@@ -1,0 +1,191 @@
+/* lua_ipsec.c - shows IPsec to scripts as host.ipsec. Converts arguments; must hold no logic.
+ * SPDX-License-Identifier: MIT */
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "common/lua_host.h"
+
+extern const struct stf_lua_module stf_lua_ipsec;
+
+enum { TIMEOUT_MAX_MS = 600000 };
+
+/* ---------- what stands there ---------- */
+
+static int ask(lua_State *L, const char *verb)
+{
+    stf_lua_new_doc(L);
+    return stf_lua_verb(L, verb, lua_gettop(L), NULL);
+}
+
+static int l_version(lua_State *L)
+{
+    return ask(L, "ipsec.version");
+}
+
+static int l_stats(lua_State *L)
+{
+    return ask(L, "ipsec.stats");
+}
+
+static int l_capabilities(lua_State *L)
+{
+    return ask(L, "ipsec.capabilities");
+}
+
+static int l_connections(lua_State *L)
+{
+    return ask(L, "ipsec.connections");
+}
+
+static int l_sas(lua_State *L)
+{
+    return ask(L, "ipsec.sas");
+}
+
+/* ---------- resources ---------- */
+
+static int read_named(lua_State *L, const char *resource)
+{
+    json_t *id = stf_lua_new_doc(L);
+    stf_lua_doc_set_string(L, id, "name", 2);
+    return stf_lua_read(L, resource, lua_gettop(L), NULL);
+}
+
+/* `state_index` 0: absent */
+static int change_named(lua_State *L, const char *resource, int state_index)
+{
+    if (state_index)
+        luaL_checktype(L, state_index, LUA_TTABLE);
+    json_t *change = stf_lua_new_doc(L);
+    int box = lua_gettop(L);
+    json_t *id = json_object();
+    stf_lua_doc_set_new(L, change, "id", id);
+    stf_lua_doc_set_string(L, id, "name", 2);
+    if (state_index)
+        stf_lua_value_to_doc(L, state_index, change, "state");
+    return stf_lua_change(L, resource, box);
+}
+
+/* host.ipsec:get("staffetta-mail") */
+static int l_get(lua_State *L)
+{
+    return read_named(L, "ipsec.connection");
+}
+
+/* host.ipsec:set("staffetta-mail", { version = 2, ... }) */
+static int l_set(lua_State *L)
+{
+    return change_named(L, "ipsec.connection", 3);
+}
+
+static int l_remove(lua_State *L)
+{
+    return change_named(L, "ipsec.connection", 0);
+}
+
+static int l_get_secret(lua_State *L)
+{
+    return read_named(L, "ipsec.secret");
+}
+
+/* host.ipsec:set_secret("staffetta-mail", { file = "secrets/mail.psk", owners = { "fe1", "mail" } }) */
+static int l_set_secret(lua_State *L)
+{
+    return change_named(L, "ipsec.secret", 3);
+}
+
+static int l_remove_secret(lua_State *L)
+{
+    return change_named(L, "ipsec.secret", 0);
+}
+
+static int l_get_guard(lua_State *L)
+{
+    return read_named(L, "ipsec.guard");
+}
+
+static int l_set_guard(lua_State *L)
+{
+    return change_named(L, "ipsec.guard", 3);
+}
+
+static int l_remove_guard(lua_State *L)
+{
+    return change_named(L, "ipsec.guard", 0);
+}
+
+/* ---------- associations ---------- */
+
+/* Field `connection` of the options at 2, which must be there, into a new document at the top. */
+static json_t *new_doc_with_connection(lua_State *L)
+{
+    json_t *args = stf_lua_new_doc(L);
+    luaL_argcheck(L, lua_getfield(L, 2, "connection") == LUA_TSTRING, 2, "connection: expected a string");
+    stf_lua_doc_set_string(L, args, "connection", -1);
+    lua_pop(L, 1);
+    return args;
+}
+
+/* host.ipsec:initiate{ connection = "staffetta-mail", timeout_ms = 3000 } */
+static int l_initiate(lua_State *L)
+{
+    static const char *const known[] = {"connection", "child", "timeout_ms", NULL};
+    stf_lua_check_options(L, 2, known);
+    json_t *args = new_doc_with_connection(L);
+    stf_lua_doc_opt_string(L, args, 2, "child");
+    stf_lua_doc_opt_int(L, args, 2, "timeout_ms", 1, TIMEOUT_MAX_MS);
+    return stf_lua_verb(L, "ipsec.initiate", lua_gettop(L), NULL);
+}
+
+/* host.ipsec:terminate{ connection = "staffetta-mail", force = true } */
+static int l_terminate(lua_State *L)
+{
+    static const char *const known[] = {"connection", "force", "timeout_ms", NULL};
+    stf_lua_check_options(L, 2, known);
+    json_t *args = new_doc_with_connection(L);
+    stf_lua_doc_opt_bool(L, args, 2, "force");
+    stf_lua_doc_opt_int(L, args, 2, "timeout_ms", 1, TIMEOUT_MAX_MS);
+    return stf_lua_verb(L, "ipsec.terminate", lua_gettop(L), NULL);
+}
+
+/* ---------- watches ---------- */
+
+static int l_watch(lua_State *L)
+{
+    return ask(L, "ipsec.watch_start");
+}
+
+/* host.ipsec:watch_stop(watch), watch being what host.ipsec:watch() gave */
+static int l_watch_stop(lua_State *L)
+{
+    luaL_checktype(L, 2, LUA_TTABLE);
+    json_t *args = stf_lua_new_doc(L);
+    int box = lua_gettop(L);
+    lua_getfield(L, 2, "handle");
+    stf_lua_doc_set_int(L, args, "handle", -1, 1, LUA_MAXINTEGER);
+    return stf_lua_verb(L, "ipsec.watch_stop", box, NULL);
+}
+
+static const struct stf_lua_method methods[] = {
+    {"version", l_version},
+    {"stats", l_stats},
+    {"capabilities", l_capabilities},
+    {"connections", l_connections},
+    {"sas", l_sas},
+    {"get", l_get},
+    {"set", l_set},
+    {"remove", l_remove},
+    {"get_secret", l_get_secret},
+    {"set_secret", l_set_secret},
+    {"remove_secret", l_remove_secret},
+    {"get_guard", l_get_guard},
+    {"set_guard", l_set_guard},
+    {"remove_guard", l_remove_guard},
+    {"initiate", l_initiate},
+    {"terminate", l_terminate},
+    {"watch", l_watch},
+    {"watch_stop", l_watch_stop},
+    {NULL, NULL},
+};
+
+const struct stf_lua_module stf_lua_ipsec = {.name = "ipsec", .methods = methods};

@@ -1,0 +1,295 @@
+/* secret_resource.c - ipsec.secret: a pre-shared key in charon, and a note which file it came from and whose it is.
+ * Must never put the secret into a document, a note, an error or memory that is not wiped.
+ * SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/doc.h"
+#include "ipsec/durable.h"
+#include "ipsec/strongswan.h"
+
+enum { SECRET_MAX = 4096, OWNERS_MAX = 16 };
+
+struct secret {
+    size_t size;
+    char bytes[SECRET_MAX + 1]; /* one more, to see that a file is too large */
+};
+
+struct place {
+    struct stf_strongswan daemon;
+    struct stf_durable files;
+    const char *name;
+    char file[128]; /* staffetta-mail.secret.json */
+    json_t *note;   /* its document, or NULL */
+    bool is_live;
+};
+
+/* ---------- the document ---------- */
+
+static enum stf_kind validate(const json_t *document, struct stf_err *err)
+{
+    static const char *const known[] = {"file", "owners", "loaded", NULL};
+    const char *file = NULL;
+    const json_t *owners = json_object_get(document, "owners"), *loaded = json_object_get(document, "loaded");
+
+    enum stf_kind kind = stf_doc_check_keys(document, known, "secret", err);
+    if (!kind)
+        kind = stf_doc_string(document, "file", &file, err);
+    if (kind)
+        return kind;
+    if (!*file)
+        return stf_err_set(err, STF_INVALID_DATA, 0, "validate", "file",
+                           "secret member 'file' is empty; expected the path of the file that holds the secret");
+    if (json_array_size(owners) < 1 || json_array_size(owners) > OWNERS_MAX)
+        return stf_err_set(err, STF_INVALID_DATA, 0, "validate", "owners",
+                           "secret member 'owners' must be a list of 1 to %d identities", OWNERS_MAX);
+    for (size_t i = 0; i < json_array_size(owners); i++) {
+        if (!stf_ipsec_is_identity(json_array_get(owners, i)))
+            return stf_err_set(err, STF_INVALID_DATA, 0, "validate", "owners",
+                               "secret member 'owners[%zu]' must be an identity of letters, digits and . - _ @", i);
+    }
+    if (loaded && !json_is_false(loaded))
+        return stf_err_set(err, STF_INVALID_DATA, 0, "validate", "loaded",
+                           "secret member 'loaded' can only be left out or false");
+    return STF_OK;
+}
+
+/* ---------- the secret itself ---------- */
+
+static enum stf_kind check_file(int fd, const char *path, struct stf_err *err)
+{
+    struct stat status;
+    if (fstat(fd, &status) < 0)
+        return stf_err_errno(err, errno, "read", path, "look at the secret's file");
+    if (!S_ISREG(status.st_mode))
+        return stf_err_set(err, STF_INVALID_DATA, 0, "read", path, "%s is not a regular file", path);
+    if (status.st_mode & (S_IRWXG | S_IRWXO))
+        return stf_err_set(err, STF_DENIED, 0, "read", path,
+                           "%s holds a secret but others than its owner may use it (mode %03o); chmod 600 it", path,
+                           (unsigned)status.st_mode & 0777);
+    return STF_OK;
+}
+
+static enum stf_kind read_bytes(int fd, struct secret *secret, const char *path, struct stf_err *err)
+{
+    while (secret->size <= SECRET_MAX) {
+        ssize_t got = read(fd, secret->bytes + secret->size, sizeof secret->bytes - secret->size);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return stf_err_errno(err, errno, "read", path, "read the secret's file");
+        if (got == 0)
+            break;
+        secret->size += (size_t)got;
+    }
+    if (secret->size > SECRET_MAX)
+        return stf_err_set(err, STF_INVALID_DATA, 0, "read", path, "%s is over %d bytes; is it a secret?", path,
+                           SECRET_MAX);
+    if (secret->size && secret->bytes[secret->size - 1] == '\n')
+        secret->size--;
+    if (secret->size && secret->bytes[secret->size - 1] == '\r')
+        secret->size--;
+    if (secret->size == 0)
+        return stf_err_set(err, STF_INVALID_DATA, 0, "read", path, "%s is empty; expected a secret", path);
+    return STF_OK;
+}
+
+static enum stf_kind read_secret(const struct stf_host *host, const json_t *document, struct secret *secret,
+                                 struct stf_err *err)
+{
+    enum stf_kind kind;
+    secret->size = 0;
+    char *path = stf_doc_path(host->site_dir, json_string_value(json_object_get(document, "file")));
+    if (!path)
+        return stf_err_set(err, STF_NO_MEMORY, 0, "read", host->name, "no memory for a path");
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        kind = stf_err_errno(err, errno, "read", path, "open the secret's file");
+    } else {
+        kind = check_file(fd, path, err);
+        if (!kind)
+            kind = read_bytes(fd, secret, path, err);
+        close(fd);
+    }
+    free(path);
+    return kind;
+}
+
+/* ---------- the place ---------- */
+
+static void place_fini(struct place *place)
+{
+    json_decref(place->note);
+    stf_durable_close(&place->files);
+    stf_strongswan_close(&place->daemon);
+}
+
+static enum stf_kind read_note(struct place *place, struct stf_err *err)
+{
+    char *text = NULL;
+    enum stf_kind kind = stf_durable_read(&place->files, place->file, &text, err);
+    if (!kind && text) {
+        place->note = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+        kind = validate(place->note, err);
+        if (kind)
+            kind = stf_err_set(err, STF_CONFLICT, 0, "read", place->file,
+                               "%s/%s is not as Staffetta writes it; move it away and set the secret again",
+                               place->daemon.conf_dir, place->file);
+    }
+    free(text);
+    return kind;
+}
+
+static enum stf_kind find_live(struct place *place, struct stf_err *err)
+{
+    json_t *answer = NULL, *key;
+    size_t index;
+    enum stf_kind kind = stf_vici_request(place->daemon.client, "get-shared", NULL, STF_CHARON_ANSWER_MS, &answer, err);
+    json_array_foreach(json_object_get(answer, "keys"), index, key)
+    {
+        if (strcmp(json_string_value(key), place->name) == 0)
+            place->is_live = true;
+    }
+    json_decref(answer);
+    return kind;
+}
+
+/* Fini also after an error. */
+static enum stf_kind place_init(struct place *place, const struct stf_host *host, const json_t *id, bool is_writer,
+                                struct stf_err *err)
+{
+    *place = (struct place){.files.dir_fd = -1};
+    enum stf_kind kind = stf_strongswan_id_name(id, &place->name, err);
+    if (!kind)
+        kind = stf_strongswan_open(&place->daemon, host, err);
+    if (!kind)
+        kind = stf_durable_open(&place->files, place->daemon.conf_dir, is_writer, err);
+    if (kind)
+        return kind;
+    snprintf(place->file, sizeof place->file, "%s.secret.json", place->name);
+    kind = read_note(place, err);
+    if (!kind)
+        kind = find_live(place, err);
+    if (!kind && place->is_live && !place->note)
+        kind =
+            stf_err_set(err, STF_CONFLICT, 0, "read", place->name,
+                        "charon on '%s' has a secret '%s' that Staffetta did not load (there is no %s/%s); remove it "
+                        "there, or use another name",
+                        host->name, place->name, place->daemon.conf_dir, place->file);
+    return kind;
+}
+
+/* ---------- the resource ---------- */
+
+enum stf_kind stf_ipsec_secret_read(void *self, const struct stf_host *host, const json_t *id, json_t **state,
+                                    struct stf_err *err)
+{
+    struct place place;
+    (void)self;
+
+    enum stf_kind kind = place_init(&place, host, id, false, err);
+    if (kind)
+        goto out;
+    *state = place.note ? json_incref(place.note) : json_null();
+    if (place.note && !place.is_live && json_object_set_new(*state, "loaded", json_false()) < 0) {
+        json_decref(*state);
+        kind = stf_err_set(err, STF_NO_MEMORY, 0, "read", place.name, "no memory for the state");
+    }
+out:
+    place_fini(&place);
+    return kind;
+}
+
+static enum stf_kind write_note(const struct place *place, const json_t *document, bool is_loaded, struct stf_err *err)
+{
+    enum stf_kind kind = STF_OK;
+    char *text = NULL;
+    json_t *note = json_copy((json_t *)document);
+    if (note && (is_loaded || json_object_set_new(note, "loaded", json_false()) == 0))
+        text = json_dumps(note, JSON_INDENT(2) | JSON_SORT_KEYS);
+    kind = text ? stf_durable_write(&place->files, place->file, text, err)
+                : stf_err_set(err, STF_NO_MEMORY, 0, "write", place->name, "no memory for the note");
+    free(text);
+    json_decref(note);
+    return kind;
+}
+
+static enum stf_kind load(struct place *place, const json_t *document, const struct secret *secret, struct stf_err *err)
+{
+    struct stf_vici_message message = {0};
+    size_t index;
+    json_t *owner;
+
+    stf_vici_add_text(&message, "id", place->name);
+    stf_vici_add_text(&message, "type", "IKE");
+    stf_vici_add_bytes(&message, "data", secret->bytes, secret->size);
+    stf_vici_begin_list(&message, "owners");
+    json_array_foreach(json_object_get(document, "owners"), index, owner)
+        stf_vici_add_item(&message, json_string_value(owner));
+    stf_vici_end_list(&message);
+    return stf_strongswan_command(&place->daemon, "load-shared", &message, place->name, STF_CHARON_ANSWER_MS, NULL,
+                                  err);
+}
+
+static enum stf_kind unload(struct place *place, struct stf_err *err)
+{
+    struct stf_vici_message message = {0};
+    stf_vici_add_text(&message, "id", place->name);
+    return stf_strongswan_command(&place->daemon, "unload-shared", &message, place->name, STF_CHARON_ANSWER_MS, NULL,
+                                  err);
+}
+
+/* The note says "not loaded" until charon has the secret, as with connections. */
+static enum stf_kind put(struct place *place, const json_t *document, const struct secret *secret, struct stf_err *err)
+{
+    enum stf_kind kind = write_note(place, document, false, err);
+    if (kind)
+        return kind;
+    if (json_object_get(document, "loaded"))
+        return unload(place, err);
+    kind = load(place, document, secret, err);
+    return kind ? kind : write_note(place, document, true, err);
+}
+
+static enum stf_kind take_away(struct place *place, struct stf_err *err)
+{
+    enum stf_kind kind = unload(place, err);
+    return kind ? kind : stf_durable_remove(&place->files, place->file, err);
+}
+
+enum stf_kind stf_ipsec_secret_write(void *self, const struct stf_host *host, const json_t *id, const json_t *state,
+                                     struct stf_err *err)
+{
+    struct place place = {.files.dir_fd = -1};
+    struct secret secret = {0};
+    bool is_absent = json_is_null(state);
+    (void)self;
+
+    enum stf_kind kind = is_absent ? STF_OK : validate(state, err);
+    if (!kind && !is_absent && !json_object_get(state, "loaded"))
+        kind = read_secret(host, state, &secret, err);
+    if (!kind)
+        kind = place_init(&place, host, id, true, err);
+    if (!kind)
+        kind = is_absent ? take_away(&place, err) : put(&place, state, &secret, err);
+    explicit_bzero(&secret, sizeof secret);
+    place_fini(&place);
+    return kind;
+}
+
+char *stf_ipsec_secret_describe(const json_t *id, const json_t *state)
+{
+    char *text = NULL;
+    const char *name = json_string_value(json_object_get(id, "name"));
+    const char *file = json_string_value(json_object_get(state, "file"));
+    if (!state)
+        return asprintf(&text, "secret %s", name ? name : "(unnamed)") < 0 ? NULL : text;
+    if (!file)
+        return strdup("absent");
+    return asprintf(&text, "from %s%s", file, json_object_get(state, "loaded") ? ", not loaded" : "") < 0 ? NULL : text;
+}

@@ -1,0 +1,150 @@
+/* strongswan.c - the way to a host's charon: configuration, connection, and the commands that several parts use.
+ * Must never touch a connection or secret whose name is not ours. SPDX-License-Identifier: MIT */
+#include "ipsec/strongswan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/doc.h"
+
+enum { NAME_MAX_BYTES = 64 };
+static const char ours[] = "staffetta-";
+
+static enum stf_kind not_configured(const struct stf_host *host, const char *member, const char *example,
+                                    struct stf_err *err)
+{
+    return stf_err_set(err, STF_INVALID_DATA, 0, "configure", host->name,
+                       "host '%s' has no ipsec.%s in site.lua; add for instance ipsec = { %s = \"%s\" }", host->name,
+                       member, member, example);
+}
+
+static enum stf_kind socket_path(const struct stf_host *host, const char **path, struct stf_err *err)
+{
+    const json_t *ipsec = json_object_get(host->config, "ipsec");
+    if (!json_object_get(ipsec, "vici"))
+        return not_configured(host, "vici", "/run/charon.vici", err);
+    return stf_doc_string(ipsec, "vici", path, err);
+}
+
+enum stf_kind stf_strongswan_connect(const struct stf_host *host, struct stf_vici_client **client, struct stf_err *err)
+{
+    const char *path = NULL;
+    enum stf_kind kind = socket_path(host, &path, err);
+    return kind ? kind : stf_vici_open(path, STF_CHARON_ANSWER_MS, client, err);
+}
+
+enum stf_kind stf_strongswan_open(struct stf_strongswan *daemon, const struct stf_host *host, struct stf_err *err)
+{
+    const json_t *ipsec = json_object_get(host->config, "ipsec");
+    const char *conf_dir = NULL;
+
+    *daemon = (struct stf_strongswan){.name = host->name};
+    if (ipsec && !json_object_get(ipsec, "conf_dir"))
+        return not_configured(host, "conf_dir", "/etc/swanctl/conf.d", err);
+    enum stf_kind kind = stf_strongswan_connect(host, &daemon->client, err);
+    if (!kind)
+        kind = stf_doc_string(ipsec, "conf_dir", &conf_dir, err);
+    if (!kind)
+        kind = stf_doc_opt_bool(ipsec, "allow_tunnel", false, &daemon->allow_tunnel, err);
+    if (kind)
+        return kind;
+    daemon->conf_dir = stf_doc_path(host->site_dir, conf_dir);
+    return daemon->conf_dir ? STF_OK
+                            : stf_err_set(err, STF_NO_MEMORY, 0, "configure", host->name, "no memory for a path");
+}
+
+void stf_strongswan_close(struct stf_strongswan *daemon)
+{
+    stf_vici_close(daemon->client);
+    free(daemon->conf_dir);
+    daemon->client = NULL;
+    daemon->conf_dir = NULL;
+}
+
+enum stf_kind stf_strongswan_check_name(const char *name, struct stf_err *err)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+    const char *rest = name + sizeof ours - 1;
+
+    if (strncmp(name, ours, sizeof ours - 1) != 0)
+        return stf_err_set(err, STF_DENIED, 0, "name", name,
+                           "'%s' is not ours to touch: only names that begin with \"%s\" are", name, ours);
+    if (!*rest || strspn(rest, allowed) != strlen(rest) || strlen(name) > NAME_MAX_BYTES)
+        return stf_err_set(err, STF_INVALID_DATA, 0, "name", name,
+                           "the name '%s' must be \"%s\" and then letters, digits, '-' or '_', at most %d in all", name,
+                           ours, NAME_MAX_BYTES);
+    return STF_OK;
+}
+
+enum stf_kind stf_strongswan_id_name(const json_t *id, const char **name, struct stf_err *err)
+{
+    static const char *const known[] = {"name", NULL};
+    enum stf_kind kind = stf_doc_check_keys(id, known, "id", err);
+    if (!kind)
+        kind = stf_doc_string(id, "name", name, err);
+    return kind ? kind : stf_strongswan_check_name(*name, err);
+}
+
+enum stf_kind stf_strongswan_command(struct stf_strongswan *daemon, const char *command,
+                                     struct stf_vici_message *message, const char *subject, int64_t timeout_ms,
+                                     json_t **answer, struct stf_err *err)
+{
+    json_t *response = NULL;
+    enum stf_kind kind = stf_vici_request(daemon->client, command, message, timeout_ms, &response, err);
+    if (!kind)
+        kind = stf_vici_check_success(response, command, subject, err);
+    stf_vici_message_fini(message);
+    if (kind || !answer)
+        json_decref(response);
+    else
+        *answer = response;
+    return kind;
+}
+
+enum stf_kind stf_strongswan_engine(struct stf_strongswan *daemon, struct stf_ipsec_engine *engine, struct stf_err *err)
+{
+    json_t *stats = NULL, *plugin;
+    size_t index;
+
+    *engine = (struct stf_ipsec_engine){.allow_tunnel = daemon->allow_tunnel};
+    enum stf_kind kind = stf_vici_request(daemon->client, "stats", NULL, STF_CHARON_ANSWER_MS, &stats, err);
+    if (kind)
+        return kind;
+    const json_t *plugins = json_object_get(stats, "plugins");
+    json_array_foreach(plugins, index, plugin)
+    {
+        if (strcmp(json_string_value(plugin), "kernel-libipsec") == 0)
+            engine->is_userland = true;
+    }
+    if (json_array_size(plugins) == 0)
+        kind = stf_err_set(err, STF_INVALID_DATA, 0, "stats", daemon->name,
+                           "charon on '%s' does not say which plugins it has loaded", daemon->name);
+    json_decref(stats);
+    return kind;
+}
+
+enum stf_kind stf_strongswan_terminate(struct stf_strongswan *daemon, const char *connection, bool is_forced,
+                                       int64_t timeout_ms, int64_t *count, struct stf_err *err)
+{
+    struct stf_vici_message message = {0};
+    struct stf_err failure;
+    char number[24];
+    json_t *answer = NULL;
+
+    snprintf(number, sizeof number, "%lld", (long long)timeout_ms);
+    stf_vici_add_text(&message, "ike", connection);
+    stf_vici_add_text(&message, "force", is_forced ? "yes" : "no");
+    stf_vici_add_text(&message, "timeout", number);
+    enum stf_kind kind = stf_strongswan_command(daemon, "terminate", &message, connection,
+                                                timeout_ms + STF_CHARON_ANSWER_MS, &answer, &failure);
+    const char *terminated = json_string_value(json_object_get(answer, "terminated"));
+    if (count)
+        *count = terminated ? strtoll(terminated, NULL, 10) : 0;
+    json_decref(answer);
+    if (kind == STF_NOT_FOUND)
+        return STF_OK;
+    if (kind && err)
+        *err = failure;
+    return kind;
+}

@@ -1,0 +1,61 @@
+/* strongswan.h - what the parts of the strongSwan driver share: the host's configuration and a connection to charon.
+ * Internal to bindings/ipsec. Must never touch a connection or secret whose name is not ours.
+ * SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <staffetta/binding.h>
+
+#include "ipsec/connection.h"
+#include "ipsec/vici_client.h"
+
+enum {
+    STF_CHARON_ANSWER_MS = 5000,    /* every command that charon answers at once: 0.1 ms is usual */
+    STF_CHARON_TERMINATE_MS = 1000, /* how long a peer may take to confirm a delete before it is forced */
+};
+
+struct stf_strongswan {
+    const char *name; /* the host's, for messages */
+    char *conf_dir;
+    bool allow_tunnel;
+    struct stf_vici_client *client;
+};
+
+/* Reads the host's `ipsec` table and connects. Close also after an error. */
+enum stf_kind stf_strongswan_open(struct stf_strongswan *daemon, const struct stf_host *host, struct stf_err *err);
+void stf_strongswan_close(struct stf_strongswan *daemon);
+
+/* Only a connection to charon of its own, for an event watch. */
+enum stf_kind stf_strongswan_connect(const struct stf_host *host, struct stf_vici_client **client, struct stf_err *err);
+
+/* STF_DENIED unless `name` begins with "staffetta-"; STF_INVALID_DATA unless letters, digits, '-' and '_' follow. */
+enum stf_kind stf_strongswan_check_name(const char *name, struct stf_err *err);
+
+/* The member "name" of a resource's id, checked as above; points into `id`. */
+enum stf_kind stf_strongswan_id_name(const json_t *id, const char **name, struct stf_err *err);
+
+enum stf_kind stf_strongswan_engine(struct stf_strongswan *daemon, struct stf_ipsec_engine *engine,
+                                    struct stf_err *err);
+
+/* Sends a command without streamed answer and checks its success; takes over and wipes `message`. `subject`: on what.
+ * `answer` may be NULL. */
+enum stf_kind stf_strongswan_command(struct stf_strongswan *daemon, const char *command,
+                                     struct stf_vici_message *message, const char *subject, int64_t timeout_ms,
+                                     json_t **answer, struct stf_err *err);
+
+/* Ends all IKE SAs of the connection: `*count` (may be NULL) tells how many, 0 being no error. With `is_forced` they
+ * are gone after `timeout_ms` whatever the peer does. */
+enum stf_kind stf_strongswan_terminate(struct stf_strongswan *daemon, const char *connection, bool is_forced,
+                                       int64_t timeout_ms, int64_t *count, struct stf_err *err);
+
+/* The two resources; resource signatures (binding.h). */
+enum stf_kind stf_ipsec_connection_read(void *self, const struct stf_host *host, const json_t *id, json_t **state,
+                                        struct stf_err *err);
+enum stf_kind stf_ipsec_connection_write(void *self, const struct stf_host *host, const json_t *id, const json_t *state,
+                                         struct stf_err *err);
+char *stf_ipsec_connection_describe(const json_t *id, const json_t *state);
+
+enum stf_kind stf_ipsec_secret_read(void *self, const struct stf_host *host, const json_t *id, json_t **state,
+                                    struct stf_err *err);
+enum stf_kind stf_ipsec_secret_write(void *self, const struct stf_host *host, const json_t *id, const json_t *state,
+                                     struct stf_err *err);
+char *stf_ipsec_secret_describe(const json_t *id, const json_t *state);

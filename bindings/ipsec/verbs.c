@@ -1,0 +1,350 @@
+/* verbs.c - asks charon what stands there, initiates and terminates, watches events; answers are typed documents.
+ * Must never alter a connection or secret: that is what the resources are for. SPDX-License-Identifier: MIT */
+#include "ipsec/verbs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/doc.h"
+#include "common/handles.h"
+#include "ipsec/strongswan.h"
+#include "ipsec/watch.h"
+
+enum { INITIATE_MS = 10000, TERMINATE_MS = 5000, TIMEOUT_MAX_MS = 600000, LOG_LINES = 3 };
+
+static const char *const no_members[] = {NULL};
+
+static enum stf_kind no_memory(const char *op, struct stf_err *err)
+{
+    return stf_err_set(err, STF_NO_MEMORY, 0, op, NULL, "no memory for the answer");
+}
+
+/* ---------- the daemon ---------- */
+
+static enum stf_kind ask(const struct stf_host *host, const json_t *args, const char *command, json_t **result,
+                         struct stf_err *err)
+{
+    struct stf_strongswan daemon = {0};
+    enum stf_kind kind = stf_doc_check_keys(args, no_members, command, err);
+    if (!kind)
+        kind = stf_strongswan_open(&daemon, host, err);
+    if (!kind)
+        kind = stf_vici_request(daemon.client, command, NULL, STF_CHARON_ANSWER_MS, result, err);
+    stf_strongswan_close(&daemon);
+    return kind;
+}
+
+static enum stf_kind version(void *self, const struct stf_host *host, const json_t *args, json_t **result,
+                             struct stf_err *err)
+{
+    (void)self;
+    return ask(host, args, "version", result, err);
+}
+
+static enum stf_kind stats(void *self, const struct stf_host *host, const json_t *args, json_t **result,
+                           struct stf_err *err)
+{
+    (void)self;
+    return ask(host, args, "stats", result, err);
+}
+
+static enum stf_kind capabilities(void *self, const struct stf_host *host, const json_t *args, json_t **result,
+                                  struct stf_err *err)
+{
+    struct stf_strongswan daemon = {0};
+    struct stf_ipsec_engine engine = {0};
+    (void)self;
+
+    enum stf_kind kind = stf_doc_check_keys(args, no_members, "capabilities", err);
+    if (!kind)
+        kind = stf_strongswan_open(&daemon, host, err);
+    if (!kind)
+        kind = stf_strongswan_engine(&daemon, &engine, err);
+    stf_strongswan_close(&daemon);
+    if (kind)
+        return kind;
+    *result = engine.is_userland ? json_pack("{s:s, s:[s]}", "engine", "userland", "modes", "tunnel")
+                                 : json_pack("{s:s, s:[s, s]}", "engine", "kernel", "modes", "transport", "tunnel");
+    return *result ? STF_OK : no_memory("capabilities", err);
+}
+
+/* ---------- lists ---------- */
+
+/* One document for one section of an event; NULL means that memory is out. */
+typedef json_t *(*section_to_document)(const char *name, const json_t *section);
+
+static enum stf_kind list(const struct stf_host *host, const json_t *args, const char *command, const char *event_name,
+                          section_to_document convert, json_t **result, struct stf_err *err)
+{
+    struct stf_strongswan daemon = {0};
+    json_t *events = NULL, *answer = NULL, *documents = json_array(), *event, *section;
+    const char *name;
+    size_t index;
+
+    enum stf_kind kind = documents ? stf_doc_check_keys(args, no_members, command, err) : no_memory(command, err);
+    if (!kind)
+        kind = stf_strongswan_open(&daemon, host, err);
+    if (!kind)
+        kind = stf_vici_stream(daemon.client, command, event_name, NULL, STF_CHARON_ANSWER_MS, &events, &answer, err);
+    stf_strongswan_close(&daemon);
+    json_array_foreach(events, index, event)
+    {
+        json_object_foreach(event, name, section)
+        {
+            if (json_is_object(section) && json_array_append_new(documents, convert(name, section)) < 0)
+                kind = no_memory(command, err);
+        }
+    }
+    json_decref(events);
+    json_decref(answer);
+    if (kind)
+        json_decref(documents);
+    else
+        *result = documents;
+    return kind;
+}
+
+static json_t *connection_document(const char *name, const json_t *section)
+{
+    json_t *document = json_pack("{s:s}", "name", name);
+    if (document && json_object_update_missing(document, (json_t *)section) < 0) {
+        json_decref(document);
+        return NULL;
+    }
+    return document;
+}
+
+static enum stf_kind connections(void *self, const struct stf_host *host, const json_t *args, json_t **result,
+                                 struct stf_err *err)
+{
+    (void)self;
+    return list(host, args, "list-conns", "list-conn", connection_document, result, err);
+}
+
+static const char *text(const json_t *section, const char *key)
+{
+    return json_string_value(json_object_get(section, key));
+}
+
+/* charon leaves out what it does not know yet: null then, not zero. */
+static json_t *number(const json_t *section, const char *key)
+{
+    const char *digits = text(section, key);
+    return digits ? json_integer(strtoll(digits, NULL, 10)) : json_null();
+}
+
+static json_t *texts(const json_t *section, const char *key)
+{
+    json_t *found = json_object_get(section, key);
+    return json_is_array(found) ? json_incref(found) : json_array();
+}
+
+static json_t *child_document(const json_t *child)
+{
+    return json_pack("{s:s?, s:s?, s:s?, s:s?, s:s?, s:o, s:o, s:o, s:o, s:o, s:o}", "name", text(child, "name"),
+                     "state", text(child, "state"), "mode", text(child, "mode"), "spi_in", text(child, "spi-in"),
+                     "spi_out", text(child, "spi-out"), "bytes_in", number(child, "bytes-in"), "bytes_out",
+                     number(child, "bytes-out"), "packets_in", number(child, "packets-in"), "packets_out",
+                     number(child, "packets-out"), "local_ts", texts(child, "local-ts"), "remote_ts",
+                     texts(child, "remote-ts"));
+}
+
+static json_t *sa_document(const char *name, const json_t *sa)
+{
+    const char *key;
+    json_t *child, *children = json_array();
+    const char *initiator = text(sa, "initiator");
+
+    json_object_foreach(json_object_get(sa, "child-sas"), key, child)
+    {
+        if (json_array_append_new(children, child_document(child)) < 0) {
+            json_decref(children);
+            return NULL;
+        }
+    }
+    return json_pack("{s:s, s:o, s:s?, s:s?, s:s?, s:b, s:o}", "connection", name, "id", number(sa, "uniqueid"),
+                     "state", text(sa, "state"), "local_address", text(sa, "local-host"), "remote_address",
+                     text(sa, "remote-host"), "initiator", initiator && strcmp(initiator, "yes") == 0, "children",
+                     children);
+}
+
+static enum stf_kind sas(void *self, const struct stf_host *host, const json_t *args, json_t **result,
+                         struct stf_err *err)
+{
+    (void)self;
+    return list(host, args, "list-sas", "list-sa", sa_document, result, err);
+}
+
+/* ---------- initiate, terminate ---------- */
+
+/* charon's errmsg only says that it failed; its last words before tell why ("received AUTHENTICATION_FAILED ..."). */
+static void add_log(struct stf_err *err, const json_t *log)
+{
+    size_t size = json_array_size(log);
+    if (!err)
+        return;
+    for (size_t i = size > LOG_LINES ? size - LOG_LINES : 0; i < size; i++) {
+        const char *line = text(json_array_get(log, i), "msg");
+        size_t used = strlen(err->message);
+        if (line)
+            snprintf(err->message + used, sizeof err->message - used, "; %s", line);
+    }
+}
+
+static enum stf_kind initiate_in(struct stf_strongswan *daemon, const char *connection, const char *child,
+                                 int64_t timeout_ms, struct stf_err *err)
+{
+    struct stf_vici_message message = {0};
+    json_t *log = NULL, *answer = NULL;
+    char timeout[24];
+
+    snprintf(timeout, sizeof timeout, "%lld", (long long)timeout_ms);
+    stf_vici_add_text(&message, "child", child);
+    stf_vici_add_text(&message, "ike", connection);
+    stf_vici_add_text(&message, "timeout", timeout);
+    stf_vici_add_text(&message, "loglevel", "1");
+    enum stf_kind kind = stf_vici_stream(daemon->client, "initiate", "control-log", &message,
+                                         timeout_ms + STF_CHARON_ANSWER_MS, &log, &answer, err);
+    stf_vici_message_fini(&message);
+    if (!kind) {
+        kind = stf_vici_check_success(answer, "initiate", connection, err);
+        if (kind)
+            add_log(err, log);
+    }
+    json_decref(log);
+    json_decref(answer);
+    return kind;
+}
+
+static enum stf_kind initiate(void *self, const struct stf_host *host, const json_t *args, json_t **result,
+                              struct stf_err *err)
+{
+    static const char *const known[] = {"connection", "child", "timeout_ms", NULL};
+    struct stf_strongswan daemon = {0};
+    const char *connection = NULL, *child = NULL;
+    int64_t timeout_ms = 0;
+    (void)self;
+
+    enum stf_kind kind = stf_doc_check_keys(args, known, "initiate", err);
+    if (!kind)
+        kind = stf_doc_string(args, "connection", &connection, err);
+    if (!kind)
+        kind = stf_strongswan_check_name(connection, err);
+    if (!kind)
+        kind = stf_doc_opt_string(args, "child", connection, &child, err);
+    if (!kind)
+        kind = stf_doc_opt_int(args, "timeout_ms", 1, TIMEOUT_MAX_MS, INITIATE_MS, &timeout_ms, err);
+    if (!kind)
+        kind = stf_strongswan_open(&daemon, host, err);
+    int64_t began_ns = stf_clock_ns();
+    if (!kind)
+        kind = initiate_in(&daemon, connection, child, timeout_ms, err);
+    int64_t took_ms = (stf_clock_ns() - began_ns) / 1000000;
+    stf_strongswan_close(&daemon);
+    if (kind)
+        return kind;
+    *result = json_pack("{s:I}", "took_ms", (json_int_t)took_ms);
+    return *result ? STF_OK : no_memory("initiate", err);
+}
+
+static enum stf_kind terminate(void *self, const struct stf_host *host, const json_t *args, json_t **result,
+                               struct stf_err *err)
+{
+    static const char *const known[] = {"connection", "force", "timeout_ms", NULL};
+    struct stf_strongswan daemon = {0};
+    const char *connection = NULL;
+    bool is_forced = false;
+    int64_t timeout_ms = 0, count = 0;
+    (void)self;
+
+    enum stf_kind kind = stf_doc_check_keys(args, known, "terminate", err);
+    if (!kind)
+        kind = stf_doc_string(args, "connection", &connection, err);
+    if (!kind)
+        kind = stf_strongswan_check_name(connection, err);
+    if (!kind)
+        kind = stf_doc_opt_bool(args, "force", false, &is_forced, err);
+    if (!kind)
+        kind = stf_doc_opt_int(args, "timeout_ms", 1, TIMEOUT_MAX_MS, TERMINATE_MS, &timeout_ms, err);
+    if (!kind)
+        kind = stf_strongswan_open(&daemon, host, err);
+    if (!kind)
+        kind = stf_strongswan_terminate(&daemon, connection, is_forced, timeout_ms, &count, err);
+    stf_strongswan_close(&daemon);
+    if (kind)
+        return kind;
+    *result = json_pack("{s:I}", "terminated", (json_int_t)count);
+    return *result ? STF_OK : no_memory("terminate", err);
+}
+
+/* ---------- watches ---------- */
+
+static void end_watch(void *watch)
+{
+    json_t *unread = NULL;
+    if (stf_ipsec_watch_stop(watch, &unread, NULL) == STF_OK)
+        json_decref(unread);
+}
+
+void *stf_ipsec_open(void)
+{
+    return stf_handles_new(end_watch);
+}
+
+void stf_ipsec_close(void *self)
+{
+    stf_handles_free(self);
+}
+
+static enum stf_kind watch_start(void *self, const struct stf_host *host, const json_t *args, json_t **result,
+                                 struct stf_err *err)
+{
+    struct stf_vici_client *client = NULL;
+    struct stf_ipsec_watch *watch = NULL;
+
+    enum stf_kind kind = stf_doc_check_keys(args, no_members, "watch_start", err);
+    if (!kind)
+        kind = stf_strongswan_connect(host, &client, err);
+    if (!kind)
+        kind = stf_ipsec_watch_start(client, &watch, err);
+    if (kind)
+        return kind;
+    int64_t handle = stf_handles_put(self, watch);
+    if (!handle) {
+        end_watch(watch);
+        return no_memory("watch_start", err);
+    }
+    *result = json_pack("{s:I}", "handle", (json_int_t)handle);
+    return *result ? STF_OK : no_memory("watch_start", err);
+}
+
+static enum stf_kind watch_stop(void *self, const struct stf_host *host, const json_t *args, json_t **result,
+                                struct stf_err *err)
+{
+    static const char *const known[] = {"handle", NULL};
+    void *watch = NULL;
+    int64_t handle = 0;
+    (void)host;
+
+    enum stf_kind kind = stf_doc_check_keys(args, known, "watch_stop", err);
+    if (!kind)
+        kind = stf_doc_int(args, "handle", 1, INT64_MAX, &handle, err);
+    if (!kind)
+        kind = stf_handles_take(self, handle, &watch, err);
+    return kind ? kind : stf_ipsec_watch_stop(watch, result, err);
+}
+
+const struct stf_verb stf_ipsec_verbs[] = {
+    {"ipsec.version", "ipsec.read", version},
+    {"ipsec.stats", "ipsec.read", stats},
+    {"ipsec.capabilities", "ipsec.read", capabilities},
+    {"ipsec.connections", "ipsec.read", connections},
+    {"ipsec.sas", "ipsec.read", sas},
+    {"ipsec.watch_start", "ipsec.read", watch_start},
+    {"ipsec.watch_stop", "ipsec.read", watch_stop},
+    {"ipsec.initiate", "ipsec.initiate", initiate},
+    {"ipsec.terminate", "ipsec.initiate", terminate},
+    {NULL, NULL, NULL},
+};

@@ -1,0 +1,39 @@
+/* vici_client.h - a blocking VICI client over charon's Unix socket, with a deadline on everything.
+ * Must never hold what it was told: a message's bytes are the caller's. SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "ipsec/vici.h"
+
+struct stf_vici_client;
+
+/* One client belongs to one thread at a time. After a failed call the connection is out of step with the daemon and
+ * every further call fails: close it and open another. Answers are new references. */
+
+/* STF_UNREACHABLE, with what to do, when nothing listens at `socket_path` ("unix://" in front of it is allowed). */
+enum stf_kind stf_vici_open(const char *socket_path, int64_t timeout_ms, struct stf_vici_client **client,
+                            struct stf_err *err);
+void stf_vici_close(struct stf_vici_client *client); /* NULL is fine */
+
+/* Sends a command and waits for its answer. `message` may be NULL: no arguments. STF_UNSUPPORTED when the daemon does
+ * not know the command. An answer with success = no is STF_OK here: see stf_vici_check_success. */
+enum stf_kind stf_vici_request(struct stf_vici_client *client, const char *command,
+                               const struct stf_vici_message *message, int64_t timeout_ms, json_t **answer,
+                               struct stf_err *err);
+
+/* The same for a command that streams its result as events: `*events` is the array of their documents. */
+enum stf_kind stf_vici_stream(struct stf_vici_client *client, const char *command, const char *event,
+                              const struct stf_vici_message *message, int64_t timeout_ms, json_t **events,
+                              json_t **answer, struct stf_err *err);
+
+/* STF_OK unless the answer says success = no; then the kind that fits the daemon's errmsg. `subject`: on what. */
+enum stf_kind stf_vici_check_success(const json_t *answer, const char *command, const char *subject,
+                                     struct stf_err *err);
+
+/* Asks for the events named (ended by NULL). The connection can only listen from then on. */
+enum stf_kind stf_vici_listen(struct stf_vici_client *client, const char *const events[], int64_t timeout_ms,
+                              struct stf_err *err);
+
+/* Waits for the next event, or until `wake_fd` can be read: STF_OK with `*event` NULL then. `name` gets the event's
+ * name. Never times out by itself. */
+enum stf_kind stf_vici_next_event(struct stf_vici_client *client, int wake_fd, char name[static STF_VICI_NAME_MAX + 1],
+                                  json_t **event, struct stf_err *err);

@@ -1,0 +1,271 @@
+/* test_connection.c - connection documents: what is refused and how it is said, and what strongSwan is told.
+ * Needs no daemon. SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "documents.h"
+#include "ipsec/connection.h"
+
+static void expect_invalid(const char *member, json_t *value, const char *const words[])
+{
+    struct stf_err err;
+    json_t *document = connection_document("client");
+    if (value)
+        json_object_set_new(document, member, value);
+    else
+        json_object_del(document, member);
+    assert_int_equal(stf_connection_validate(document, &err), STF_INVALID_DATA);
+    for (; *words; words++) {
+        if (!strstr(err.message, *words))
+            fail_msg("'%s' does not say '%s'", err.message, *words);
+    }
+    json_decref(document);
+}
+
+#define SAYS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void test_the_examples_are_valid(void **state)
+{
+    json_t *client = connection_document("client"), *server = connection_document("server");
+    (void)state;
+    assert_int_equal(stf_connection_validate(client, NULL), STF_OK);
+    assert_int_equal(stf_connection_validate(server, NULL), STF_OK);
+    json_object_set_new(client, "loaded", json_false());
+    assert_int_equal(stf_connection_validate(client, NULL), STF_OK);
+    json_decref(client);
+    json_decref(server);
+}
+
+static void test_errors_name_member_found_and_expected(void **state)
+{
+    (void)state;
+    expect_invalid("local_address", json_string("10.9.0.300"), SAYS("'local_address'", "\"10.9.0.300\"", "IPv4"));
+    expect_invalid("local_address", json_string("FD00::1"), SAYS("'local_address'", "shortest spelling"));
+    expect_invalid("remote_address", json_string("fd00::1"), SAYS("'remote_address'", "same family"));
+    expect_invalid("remote_address", NULL, SAYS("'remote_address'", "nothing"));
+    expect_invalid("local_id", json_string("a\"b"), SAYS("'local_id'", "letters, digits"));
+    expect_invalid("local_id", json_string("@fe1"), SAYS("'local_id'"));
+    expect_invalid("local_id", json_stringn("fe\0x", 4), SAYS("'local_id'"));
+    expect_invalid("remote_id", json_string(""), SAYS("'remote_id'", "\"\""));
+    expect_invalid("remote_id", json_string("%any"), SAYS("'remote_id'"));
+    expect_invalid("version", json_integer(1), SAYS("'version'", "is 1;", "2 (IKEv2)"));
+    expect_invalid("side", json_string("both"), SAYS("'side'", "\"both\"", "\"client\""));
+    expect_invalid("mode", json_string("beet"), SAYS("'mode'", "\"transport\" or \"tunnel\""));
+    expect_invalid("action", json_true(), SAYS("'action'", "true", "\"permit\""));
+    expect_invalid("initiate", json_string("always"), SAYS("'initiate'", "\"on_demand\" or \"never\""));
+    expect_invalid("ike_proposals", json_array(), SAYS("'ike_proposals'", "[]", "1 to 16"));
+    expect_invalid("esp_proposals", json_pack("[s]", "aes128; rm"), SAYS("'esp_proposals'", "aes128; rm"));
+    expect_invalid("dpd_delay_ms", json_integer(1500), SAYS("'dpd_delay_ms'", "1500", "multiple of 1000"));
+    expect_invalid("esp_rekey_ms", json_integer(-1000), SAYS("'esp_rekey_ms'", "-1000"));
+    expect_invalid("loaded", json_true(), SAYS("'loaded'", "true", "false"));
+    expect_invalid("local_adress", json_string("10.9.0.1"), SAYS("'local_adress'", "did you mean 'local_address'"));
+}
+
+static void test_errors_name_the_entry_of_traffic(void **state)
+{
+    (void)state;
+    expect_invalid("traffic", json_array(), SAYS("'traffic'", "[]"));
+    expect_invalid("traffic", json_pack("[{s:s}]", "protocol", "sctp"), SAYS("'traffic[0].protocol'", "\"sctp\""));
+    expect_invalid("traffic", json_pack("[{s:s},{s:s,s:[i,i]}]", "protocol", "udp", "protocol", "tcp", "ports", 80, 0),
+                   SAYS("'traffic[1].ports[1]'", "is 0;", "1 to 65535"));
+    expect_invalid("traffic", json_pack("[{s:s,s:[i,i]}]", "protocol", "tcp", "ports", 80, 80),
+                   SAYS("'traffic[0].ports[1]'", "once"));
+    expect_invalid("traffic", json_pack("[{s:s,s:[]}]", "protocol", "tcp", "ports"), SAYS("'traffic[0].ports'", "[]"));
+    expect_invalid("traffic", json_pack("[{s:s,s:[i]}]", "protocol", "any", "ports", 80),
+                   SAYS("'traffic[0].ports'", "no ports with protocol"));
+    expect_invalid("traffic", json_pack("[{s:s,s:i}]", "protocol", "tcp", "port", 80), SAYS("'port'", "'ports'"));
+    expect_invalid("traffic", json_pack("[s]", "tcp"), SAYS("traffic[0]", "expected an object"));
+}
+
+static json_t *render(const json_t *document, bool is_userland, bool allow_tunnel)
+{
+    json_t *tree = NULL;
+    struct stf_ipsec_engine engine = {.is_userland = is_userland, .allow_tunnel = allow_tunnel};
+    assert_int_equal(stf_connection_render("staffetta-mail", document, &engine, &tree, NULL), STF_OK);
+    return tree;
+}
+
+static const char golden_client[] = "connections {\n"
+                                    "    staffetta-mail {\n"
+                                    "        version = \"2\"\n"
+                                    "        local_addrs = \"10.9.0.1\"\n"
+                                    "        remote_addrs = \"10.9.0.2\"\n"
+                                    "        proposals = \"aes128gcm16-prfsha256-x25519\"\n"
+                                    "        mobike = \"no\"\n"
+                                    "        dpd_delay = \"1s\"\n"
+                                    "        local {\n"
+                                    "            auth = \"psk\"\n"
+                                    "            id = \"fe1\"\n"
+                                    "        }\n"
+                                    "        remote {\n"
+                                    "            auth = \"psk\"\n"
+                                    "            id = \"mail\"\n"
+                                    "        }\n"
+                                    "        children {\n"
+                                    "            staffetta-mail {\n"
+                                    "                mode = \"transport\"\n"
+                                    "                local_ts = \"dynamic[tcp]\"\n"
+                                    "                remote_ts = \"dynamic[tcp/110], dynamic[tcp/143]\"\n"
+                                    "                esp_proposals = \"aes128gcm16\"\n"
+                                    "                start_action = \"trap\"\n"
+                                    "                dpd_action = \"trap\"\n"
+                                    "            }\n"
+                                    "        }\n"
+                                    "    }\n"
+                                    "}\n";
+
+static void test_the_file_is_swanctl_and_gives_the_document_back(void **state)
+{
+    json_t *document = connection_document("client"), *tree = render(document, false, false), *back = NULL;
+    char *text = stf_connection_file_text(document, tree);
+    (void)state;
+    assert_string_equal(strstr(text, "\nconnections {") + 1, golden_client);
+    assert_int_equal(stf_connection_file_parse(text, "x.conf", &back, NULL), STF_OK);
+    assert_true(json_equal(back, document));
+    json_decref(back);
+    free(text);
+    json_decref(tree);
+    json_decref(document);
+}
+
+static void test_an_edited_or_foreign_file_is_a_conflict(void **state)
+{
+    struct stf_err err;
+    json_t *document = connection_document("client"), *tree = render(document, false, false), *back = NULL;
+    char *text = stf_connection_file_text(document, tree);
+    (void)state;
+    memcpy(strstr(text, "\"trap\""), "\"none\"", 6);
+    assert_int_equal(stf_connection_file_parse(text, "x.conf", &back, &err), STF_CONFLICT);
+    assert_non_null(strstr(err.message, "edited"));
+    assert_int_equal(stf_connection_file_parse(golden_client, "x.conf", &back, &err), STF_CONFLICT);
+    assert_non_null(strstr(err.message, "not written by Staffetta"));
+    assert_int_equal(stf_connection_file_parse("", "x.conf", &back, &err), STF_CONFLICT);
+    assert_null(back);
+    free(text);
+    json_decref(tree);
+    json_decref(document);
+}
+
+static const json_t *child_of(const json_t *tree)
+{
+    const json_t *children = json_object_get(json_object_get(tree, "staffetta-mail"), "children");
+    return json_object_get(children, "staffetta-mail");
+}
+
+static void expect_child(const json_t *tree, const char *key, const char *value)
+{
+    assert_string_equal(json_string_value(json_object_get(child_of(tree), key)), value);
+}
+
+static void test_the_server_mirrors_the_client(void **state)
+{
+    json_t *document = connection_document("server"), *tree = render(document, false, false);
+    json_t *local = json_pack("[s, s]", "dynamic[tcp/110]", "dynamic[tcp/143]"),
+           *remote = json_pack("[s]", "dynamic[tcp]");
+    (void)state;
+    assert_true(json_equal(json_object_get(child_of(tree), "local_ts"), local));
+    assert_true(json_equal(json_object_get(child_of(tree), "remote_ts"), remote));
+    expect_child(tree, "dpd_action", "clear");
+    json_decref(local);
+    json_decref(remote);
+    json_decref(tree);
+    json_decref(document);
+}
+
+static void test_protocols_without_ports(void **state)
+{
+    json_t *document = connection_document("client");
+    json_object_set_new(document, "traffic", json_pack("[{s:s}, {s:s}]", "protocol", "udp", "protocol", "any"));
+    json_t *tree = render(document, false, false), *expected = json_pack("[s, s]", "dynamic[udp]", "dynamic");
+    (void)state;
+    assert_true(json_equal(json_object_get(child_of(tree), "local_ts"), expected));
+    assert_true(json_equal(json_object_get(child_of(tree), "remote_ts"), expected));
+    json_decref(expected);
+    json_decref(tree);
+    json_decref(document);
+}
+
+static void test_permit_and_never_have_no_trap(void **state)
+{
+    static const char *const cases[][2] = {{"action", "permit"}, {"initiate", "never"}};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        json_t *document = connection_document("client");
+        json_object_set_new(document, cases[i][0], json_string(cases[i][1]));
+        json_t *tree = render(document, false, false);
+        expect_child(tree, "start_action", "none");
+        expect_child(tree, "dpd_action", "clear");
+        json_decref(tree);
+        json_decref(document);
+    }
+}
+
+static void test_a_userland_engine_needs_leave_for_a_tunnel(void **state)
+{
+    struct stf_err err;
+    struct stf_ipsec_engine engine = {.is_userland = true};
+    json_t *document = connection_document("client"), *tree = NULL;
+    (void)state;
+    assert_int_equal(stf_connection_render("staffetta-mail", document, &engine, &tree, &err), STF_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "ipsec.allow_tunnel = true"));
+    assert_null(tree);
+    tree = render(document, true, true);
+    expect_child(tree, "mode", "tunnel");
+    expect_child(tree, "start_action", "none");
+    expect_child(tree, "dpd_action", "restart");
+    const json_t *encap = json_object_get(json_object_get(tree, "staffetta-mail"), "encap");
+    assert_string_equal(json_string_value(encap), "yes");
+    json_decref(tree);
+    json_object_set_new(document, "mode", json_string("tunnel"));
+    tree = render(document, true, false);
+    expect_child(tree, "mode", "tunnel");
+    json_decref(tree);
+    json_decref(document);
+}
+
+static void test_lifetimes(void **state)
+{
+    json_t *document = connection_document("client");
+    json_object_set_new(document, "ike_rekey_ms", json_integer(7200000));
+    json_object_set_new(document, "esp_rekey_ms", json_integer(0));
+    json_t *tree = render(document, false, false);
+    const json_t *connection = json_object_get(tree, "staffetta-mail");
+    (void)state;
+    assert_string_equal(json_string_value(json_object_get(connection, "rekey_time")), "7200s");
+    expect_child(tree, "rekey_time", "0s");
+    json_decref(tree);
+    json_decref(document);
+}
+
+static void test_summary(void **state)
+{
+    json_t *document = connection_document("client");
+    char *text = stf_connection_summary(document);
+    (void)state;
+    assert_string_equal(text, "client 10.9.0.1 -> 10.9.0.2 tcp/110,143 require, transport");
+    free(text);
+    json_decref(document);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_examples_are_valid),
+        cmocka_unit_test(test_errors_name_member_found_and_expected),
+        cmocka_unit_test(test_errors_name_the_entry_of_traffic),
+        cmocka_unit_test(test_the_file_is_swanctl_and_gives_the_document_back),
+        cmocka_unit_test(test_an_edited_or_foreign_file_is_a_conflict),
+        cmocka_unit_test(test_the_server_mirrors_the_client),
+        cmocka_unit_test(test_protocols_without_ports),
+        cmocka_unit_test(test_permit_and_never_have_no_trap),
+        cmocka_unit_test(test_a_userland_engine_needs_leave_for_a_tunnel),
+        cmocka_unit_test(test_lifetimes),
+        cmocka_unit_test(test_summary),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
