@@ -261,8 +261,7 @@ static json_t *selectors(const json_t *traffic, bool with_ports)
 {
     size_t index;
     json_t *entry, *list = json_array();
-    json_array_foreach(traffic, index, entry)
-    {
+    json_array_foreach (traffic, index, entry) {
         const char *protocol = text_of(entry, "protocol");
         const json_t *ports = with_ports ? json_object_get(entry, "ports") : NULL;
         if (strcmp(protocol, "any") == 0)
@@ -338,6 +337,8 @@ static const char head_line[] = "# Written by Staffetta; change the policy there
 static const char document_mark[] = "# staffetta-document: ";
 static const char check_mark[] = "# staffetta-check: ";
 
+enum { HEAD_LINES = 3 };
+
 /* FNV-1a: it tells an edited file from ours, and guards against nothing worse. */
 static uint64_t checksum(uint64_t hash, const char *text, size_t size)
 {
@@ -356,8 +357,7 @@ static void print_section(FILE *out, const char *name, const json_t *section, in
     const char *key;
     json_t *value;
     fprintf(out, "%*s%s {\n", indent, "", name);
-    json_object_foreach((json_t *)section, key, value)
-    {
+    json_object_foreach ((json_t *)section, key, value) {
         if (json_is_object(value)) {
             print_section(out, key, value, indent + 4);
             continue;
@@ -384,18 +384,30 @@ static char *body_text(const json_t *tree)
     return NULL;
 }
 
-char *stf_connection_file_text(const json_t *document, const json_t *tree)
+static char *file_text(const json_t *document, const char *body)
 {
     char *text = NULL;
     char *line = json_dumps(document, JSON_COMPACT | JSON_SORT_KEYS);
-    char *body = body_text(tree);
-    if (line && body &&
-        asprintf(&text, "%s%s%s\n%s%016" PRIx64 "\n%s", head_line, document_mark, line, check_mark,
-                 file_checksum(line, strlen(line), body), body) < 0)
+    if (line && asprintf(&text, "%s%s%s\n%s%016" PRIx64 "\n%s", head_line, document_mark, line, check_mark,
+                         file_checksum(line, strlen(line), body), body) < 0)
         text = NULL;
-    free(body);
     free(line);
     return text;
+}
+
+char *stf_connection_file_text(const json_t *document, const json_t *tree)
+{
+    char *body = body_text(tree);
+    char *text = body ? file_text(document, body) : NULL;
+    free(body);
+    return text;
+}
+
+char *stf_connection_file_redocument(const char *text, const json_t *document)
+{
+    for (int line = 0; line < HEAD_LINES; line++)
+        text = strchr(text, '\n') + 1;
+    return file_text(document, text);
 }
 
 /* The text of the line that begins with `mark` at `*at`, which moves behind it; NULL when another line stands there. */
@@ -464,8 +476,7 @@ static void print_traffic(FILE *out, const json_t *traffic)
 {
     size_t index;
     json_t *entry;
-    json_array_foreach(traffic, index, entry)
-    {
+    json_array_foreach (traffic, index, entry) {
         const json_t *ports = json_object_get(entry, "ports");
         fprintf(out, " %s", text_of(entry, "protocol"));
         for (size_t i = 0; i < json_array_size(ports); i++)

@@ -28,6 +28,9 @@ enum stf_kind stf_connection_render(const char *name, const json_t *document, co
  * with the document itself and a checksum. The string is malloc'ed; NULL when memory is out. */
 char *stf_connection_file_text(const json_t *document, const json_t *tree);
 
+/* The same file with another document over the tree that is in it; `text` must have been parsed without error. */
+char *stf_connection_file_redocument(const char *text, const json_t *document);
+
 /* The document back. STF_CONFLICT for a file that is not ours or was edited since we wrote it; `path` is for messages.
  * `*document` is a new reference. */
 enum stf_kind stf_connection_file_parse(const char *text, const char *path, json_t **document, struct stf_err *err);

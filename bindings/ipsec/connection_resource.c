@@ -15,12 +15,14 @@ struct place {
     const char *name;
     char file[128]; /* staffetta-mail.conf */
     char path[512]; /* for messages */
-    json_t *kept;   /* the file's document, or NULL */
+    char *text;     /* the file, or NULL */
+    json_t *kept;   /* its document, or NULL */
     json_t *live;   /* as list-conns shows it, or NULL */
 };
 
 static void place_fini(struct place *place)
 {
+    free(place->text);
     json_decref(place->kept);
     json_decref(place->live);
     stf_durable_close(&place->files);
@@ -29,11 +31,9 @@ static void place_fini(struct place *place)
 
 static enum stf_kind read_file(struct place *place, struct stf_err *err)
 {
-    char *text = NULL;
-    enum stf_kind kind = stf_durable_read(&place->files, place->file, &text, err);
-    if (!kind && text)
-        kind = stf_connection_file_parse(text, place->path, &place->kept, err);
-    free(text);
+    enum stf_kind kind = stf_durable_read(&place->files, place->file, &place->text, err);
+    if (!kind && place->text)
+        kind = stf_connection_file_parse(place->text, place->path, &place->kept, err);
     return kind;
 }
 
@@ -46,8 +46,7 @@ static enum stf_kind find_live(struct place *place, struct stf_err *err)
     stf_vici_add_text(&message, "ike", place->name);
     enum stf_kind kind = stf_vici_stream(place->daemon.client, "list-conns", "list-conn", &message,
                                          STF_CHARON_ANSWER_MS, &events, &answer, err);
-    json_array_foreach(events, index, event)
-    {
+    json_array_foreach (events, index, event) {
         json_t *found = json_object_get(event, place->name);
         if (found && !place->live)
             place->live = json_incref(found);
@@ -103,10 +102,9 @@ out:
     return kind;
 }
 
-static enum stf_kind write_file(const struct place *place, const json_t *document, const json_t *tree,
-                                struct stf_err *err)
+/* Takes over `text`, NULL meaning that memory is out. */
+static enum stf_kind write_file(const struct place *place, char *text, struct stf_err *err)
 {
-    char *text = stf_connection_file_text(document, tree);
     enum stf_kind kind = text ? stf_durable_write(&place->files, place->file, text, err)
                               : stf_err_set(err, STF_NO_MEMORY, 0, "write", place->name, "no memory for the file");
     free(text);
@@ -130,8 +128,18 @@ static enum stf_kind unload(struct place *place, struct stf_err *err)
                                       err);
     }
     /* also when the connection is gone already: a crash may have come between the two */
-    return kind ? kind
-                : stf_strongswan_terminate(&place->daemon, place->name, true, STF_CHARON_TERMINATE_MS, NULL, err);
+    return kind ? kind : stf_strongswan_terminate(&place->daemon, place->name, STF_CHARON_FORCE, NULL, err);
+}
+
+/* The document marked as not loaded, as a new reference. */
+static json_t *pending_copy(const json_t *document)
+{
+    json_t *pending = json_copy((json_t *)document);
+    if (pending && json_object_set_new(pending, "loaded", json_false()) < 0) {
+        json_decref(pending);
+        return NULL;
+    }
+    return pending;
 }
 
 /* The file says "not loaded" until charon has the connection: a crash in between reads as neither state, and doing it
@@ -146,12 +154,8 @@ static enum stf_kind put(struct place *place, const json_t *document, struct stf
         kind = stf_connection_render(place->name, document, &engine, &tree, err);
     if (kind)
         goto out;
-    pending = json_copy((json_t *)document);
-    if (!pending || json_object_set_new(pending, "loaded", json_false()) < 0) {
-        kind = stf_err_set(err, STF_NO_MEMORY, 0, "write", place->name, "no memory for the state");
-        goto out;
-    }
-    kind = write_file(place, pending, tree, err);
+    pending = pending_copy(document);
+    kind = write_file(place, pending ? stf_connection_file_text(pending, tree) : NULL, err);
     if (kind)
         goto out;
     if (json_object_get(document, "loaded")) {
@@ -160,16 +164,24 @@ static enum stf_kind put(struct place *place, const json_t *document, struct stf
     }
     kind = load(place, tree, err);
     if (!kind)
-        kind = write_file(place, document, tree, err);
+        kind = write_file(place, stf_connection_file_text(document, tree), err);
 out:
     json_decref(pending);
     json_decref(tree);
     return kind;
 }
 
+/* The mark comes first here too: charon may act on a command whose sender has died. */
 static enum stf_kind take_away(struct place *place, struct stf_err *err)
 {
-    enum stf_kind kind = unload(place, err);
+    enum stf_kind kind = STF_OK;
+    if (place->kept) {
+        json_t *pending = pending_copy(place->kept);
+        kind = write_file(place, pending ? stf_connection_file_redocument(place->text, pending) : NULL, err);
+        json_decref(pending);
+    }
+    if (!kind)
+        kind = unload(place, err);
     return kind ? kind : stf_durable_remove(&place->files, place->file, err);
 }
 

@@ -35,8 +35,12 @@ static enum stf_kind lock(const struct stf_durable *files, struct stf_err *err)
 enum stf_kind stf_durable_open(struct stf_durable *files, const char *dir, bool is_writer, struct stf_err *err)
 {
     *files = (struct stf_durable){.dir = dir, .dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    if (files->dir_fd < 0)
-        return stf_err_errno(err, errno, "open", dir, "open the folder ipsec.conf_dir");
+    if (files->dir_fd < 0) {
+        char what[320];
+        int errnum = errno;
+        snprintf(what, sizeof what, "open the folder %s, which is ipsec.conf_dir", dir);
+        return stf_err_errno(err, errnum, "open", dir, what);
+    }
     enum stf_kind kind = is_writer ? lock(files, err) : STF_OK;
     if (kind)
         stf_durable_close(files);
@@ -53,9 +57,9 @@ void stf_durable_close(struct stf_durable *files)
 static enum stf_kind failed(const struct stf_durable *files, int errnum, const char *op, const char *name,
                             struct stf_err *err)
 {
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s", files->dir, name);
-    return stf_err_errno(err, errnum, op, path, op);
+    char what[320];
+    snprintf(what, sizeof what, "%s %s/%s", op, files->dir, name);
+    return stf_err_errno(err, errnum, op, what + strlen(op) + 1, what);
 }
 
 enum stf_kind stf_durable_read(const struct stf_durable *files, const char *name, char **text, struct stf_err *err)

@@ -114,6 +114,14 @@ static int l_remove_guard(lua_State *L)
     return change_named(L, "ipsec.guard", 0);
 }
 
+/* host.ipsec:guard_counters("staffetta-mail") */
+static int l_guard_counters(lua_State *L)
+{
+    json_t *args = stf_lua_new_doc(L);
+    stf_lua_doc_set_string(L, args, "name", 2);
+    return stf_lua_verb(L, "ipsec.guard_counters", lua_gettop(L), NULL);
+}
+
 /* ---------- associations ---------- */
 
 /* Field `connection` of the options at 2, which must be there, into a new document at the top. */
@@ -181,6 +189,7 @@ static const struct stf_lua_method methods[] = {
     {"get_guard", l_get_guard},
     {"set_guard", l_set_guard},
     {"remove_guard", l_remove_guard},
+    {"guard_counters", l_guard_counters},
     {"initiate", l_initiate},
     {"terminate", l_terminate},
     {"watch", l_watch},

@@ -61,11 +61,18 @@ static enum stf_kind validate(const json_t *document, struct stf_err *err)
 
 /* ---------- the secret itself ---------- */
 
+static enum stf_kind file_failed(int errnum, const char *path, struct stf_err *err)
+{
+    char what[320];
+    snprintf(what, sizeof what, "read the secret from %s", path);
+    return stf_err_errno(err, errnum, "read", path, what);
+}
+
 static enum stf_kind check_file(int fd, const char *path, struct stf_err *err)
 {
     struct stat status;
     if (fstat(fd, &status) < 0)
-        return stf_err_errno(err, errno, "read", path, "look at the secret's file");
+        return file_failed(errno, path, err);
     if (!S_ISREG(status.st_mode))
         return stf_err_set(err, STF_INVALID_DATA, 0, "read", path, "%s is not a regular file", path);
     if (status.st_mode & (S_IRWXG | S_IRWXO))
@@ -82,7 +89,7 @@ static enum stf_kind read_bytes(int fd, struct secret *secret, const char *path,
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return stf_err_errno(err, errno, "read", path, "read the secret's file");
+            return file_failed(errno, path, err);
         if (got == 0)
             break;
         secret->size += (size_t)got;
@@ -109,7 +116,7 @@ static enum stf_kind read_secret(const struct stf_host *host, const json_t *docu
         return stf_err_set(err, STF_NO_MEMORY, 0, "read", host->name, "no memory for a path");
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
-        kind = stf_err_errno(err, errno, "read", path, "open the secret's file");
+        kind = file_failed(errno, path, err);
     } else {
         kind = check_file(fd, path, err);
         if (!kind)
@@ -150,8 +157,7 @@ static enum stf_kind find_live(struct place *place, struct stf_err *err)
     json_t *answer = NULL, *key;
     size_t index;
     enum stf_kind kind = stf_vici_request(place->daemon.client, "get-shared", NULL, STF_CHARON_ANSWER_MS, &answer, err);
-    json_array_foreach(json_object_get(answer, "keys"), index, key)
-    {
+    json_array_foreach (json_object_get(answer, "keys"), index, key) {
         if (strcmp(json_string_value(key), place->name) == 0)
             place->is_live = true;
     }
@@ -229,7 +235,7 @@ static enum stf_kind load(struct place *place, const json_t *document, const str
     stf_vici_add_text(&message, "type", "IKE");
     stf_vici_add_bytes(&message, "data", secret->bytes, secret->size);
     stf_vici_begin_list(&message, "owners");
-    json_array_foreach(json_object_get(document, "owners"), index, owner)
+    json_array_foreach (json_object_get(document, "owners"), index, owner)
         stf_vici_add_item(&message, json_string_value(owner));
     stf_vici_end_list(&message);
     return stf_strongswan_command(&place->daemon, "load-shared", &message, place->name, STF_CHARON_ANSWER_MS, NULL,
@@ -258,7 +264,9 @@ static enum stf_kind put(struct place *place, const json_t *document, const stru
 
 static enum stf_kind take_away(struct place *place, struct stf_err *err)
 {
-    enum stf_kind kind = unload(place, err);
+    enum stf_kind kind = place->note ? write_note(place, place->note, false, err) : STF_OK;
+    if (!kind)
+        kind = unload(place, err);
     return kind ? kind : stf_durable_remove(&place->files, place->file, err);
 }
 

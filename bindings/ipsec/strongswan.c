@@ -2,6 +2,7 @@
  * Must never touch a connection or secret whose name is not ours. SPDX-License-Identifier: MIT */
 #include "ipsec/strongswan.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,27 +125,43 @@ enum stf_kind stf_strongswan_engine(struct stf_strongswan *daemon, struct stf_ip
     return kind;
 }
 
-enum stf_kind stf_strongswan_terminate(struct stf_strongswan *daemon, const char *connection, bool is_forced,
-                                       int64_t timeout_ms, int64_t *count, struct stf_err *err)
+/* With force charon (5.9.8) must be given no time-out: it would wait for it, drop the SAs, and report a failure. */
+static void add_terminate(struct stf_vici_message *message, const char *connection, int64_t timeout_ms)
+{
+    char number[24];
+    stf_vici_add_text(message, "ike", connection);
+    if (timeout_ms == STF_CHARON_FORCE) {
+        stf_vici_add_text(message, "force", "yes");
+    } else {
+        snprintf(number, sizeof number, "%" PRId64, timeout_ms);
+        stf_vici_add_text(message, "timeout", number);
+    }
+}
+
+enum stf_kind stf_strongswan_terminate(struct stf_strongswan *daemon, const char *connection, int64_t timeout_ms,
+                                       int64_t *count, struct stf_err *err)
 {
     struct stf_vici_message message = {0};
-    struct stf_err failure;
-    char number[24];
     json_t *answer = NULL;
+    int64_t terminated = 0;
 
-    snprintf(number, sizeof number, "%lld", (long long)timeout_ms);
-    stf_vici_add_text(&message, "ike", connection);
-    stf_vici_add_text(&message, "force", is_forced ? "yes" : "no");
-    stf_vici_add_text(&message, "timeout", number);
-    enum stf_kind kind = stf_strongswan_command(daemon, "terminate", &message, connection,
-                                                timeout_ms + STF_CHARON_ANSWER_MS, &answer, &failure);
-    const char *terminated = json_string_value(json_object_get(answer, "terminated"));
-    if (count)
-        *count = terminated ? strtoll(terminated, NULL, 10) : 0;
+    add_terminate(&message, connection, timeout_ms);
+    enum stf_kind kind =
+        stf_vici_request(daemon->client, "terminate", &message, timeout_ms + STF_CHARON_ANSWER_MS, &answer, err);
+    stf_vici_message_fini(&message);
+    if (kind)
+        return kind;
+    kind = stf_vici_check_success(answer, "terminate", connection, err);
+    const char *digits = json_string_value(json_object_get(answer, "terminated"));
+    if (!kind && digits)
+        terminated = strtoll(digits, NULL, 10);
     json_decref(answer);
-    if (kind == STF_NOT_FOUND)
-        return STF_OK;
-    if (kind && err)
-        *err = failure;
-    return kind;
+    if (kind == STF_DENIED && timeout_ms != STF_CHARON_FORCE)
+        return stf_err_set(err, STF_TIMEOUT, 0, "terminate", connection,
+                           "the peer of %s did not confirm the end of its SAs in %" PRId64
+                           " ms; terminate by force to drop them without its answer",
+                           connection, timeout_ms);
+    if (count)
+        *count = terminated;
+    return kind == STF_NOT_FOUND ? STF_OK : kind;
 }

@@ -9,8 +9,7 @@
 #include "ipsec/vici_client.h"
 
 enum {
-    STF_CHARON_ANSWER_MS = 5000,    /* every command that charon answers at once: 0.1 ms is usual */
-    STF_CHARON_TERMINATE_MS = 1000, /* how long a peer may take to confirm a delete before it is forced */
+    STF_CHARON_ANSWER_MS = 5000, /* for a command that charon answers at once: 0.1 ms is usual */
 };
 
 struct stf_strongswan {
@@ -42,10 +41,14 @@ enum stf_kind stf_strongswan_command(struct stf_strongswan *daemon, const char *
                                      struct stf_vici_message *message, const char *subject, int64_t timeout_ms,
                                      json_t **answer, struct stf_err *err);
 
-/* Ends all IKE SAs of the connection: `*count` (may be NULL) tells how many, 0 being no error. With `is_forced` they
- * are gone after `timeout_ms` whatever the peer does. */
-enum stf_kind stf_strongswan_terminate(struct stf_strongswan *daemon, const char *connection, bool is_forced,
-                                       int64_t timeout_ms, int64_t *count, struct stf_err *err);
+enum {
+    STF_CHARON_FORCE = 0, /* in place of a time-out: tell the peer once and drop the SAs without its answer */
+};
+
+/* Ends all IKE SAs of the connection; `*count` (may be NULL) tells how many, 0 being no error. STF_TIMEOUT when the
+ * peer does not confirm in time: charon then keeps the SAs and goes on trying. */
+enum stf_kind stf_strongswan_terminate(struct stf_strongswan *daemon, const char *connection, int64_t timeout_ms,
+                                       int64_t *count, struct stf_err *err);
 
 /* The two resources; resource signatures (binding.h). */
 enum stf_kind stf_ipsec_connection_read(void *self, const struct stf_host *host, const json_t *id, json_t **state,

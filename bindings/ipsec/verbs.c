@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/doc.h"
 #include "common/handles.h"
+#include "ipsec/guard.h"
 #include "ipsec/strongswan.h"
 #include "ipsec/watch.h"
 
@@ -271,7 +272,7 @@ static enum stf_kind terminate(void *self, const struct stf_host *host, const js
     if (!kind)
         kind = stf_strongswan_open(&daemon, host, err);
     if (!kind)
-        kind = stf_strongswan_terminate(&daemon, connection, is_forced, timeout_ms, &count, err);
+        kind = stf_strongswan_terminate(&daemon, connection, is_forced ? STF_CHARON_FORCE : timeout_ms, &count, err);
     stf_strongswan_close(&daemon);
     if (kind)
         return kind;
@@ -344,6 +345,7 @@ const struct stf_verb stf_ipsec_verbs[] = {
     {"ipsec.sas", "ipsec.read", sas},
     {"ipsec.watch_start", "ipsec.read", watch_start},
     {"ipsec.watch_stop", "ipsec.read", watch_stop},
+    {"ipsec.guard_counters", "ipsec.read", stf_guard_counters},
     {"ipsec.initiate", "ipsec.initiate", initiate},
     {"ipsec.terminate", "ipsec.initiate", terminate},
     {NULL, NULL, NULL},

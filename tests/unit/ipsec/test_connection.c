@@ -128,6 +128,14 @@ static void test_the_file_is_swanctl_and_gives_the_document_back(void **state)
     assert_int_equal(stf_connection_file_parse(text, "x.conf", &back, NULL), STF_OK);
     assert_true(json_equal(back, document));
     json_decref(back);
+
+    json_object_set_new(document, "loaded", json_false());
+    char *changed = stf_connection_file_redocument(text, document);
+    assert_string_equal(strstr(changed, "\nconnections {") + 1, golden_client);
+    assert_int_equal(stf_connection_file_parse(changed, "x.conf", &back, NULL), STF_OK);
+    assert_true(json_equal(back, document));
+    json_decref(back);
+    free(changed);
     free(text);
     json_decref(tree);
     json_decref(document);
