@@ -146,23 +146,31 @@ void stf_output_event(void *user, const json_t *event)
     fflush(output->stream);
 }
 
-void stf_output_plan(struct stf_output *output, const json_t *plan)
+/* The changes of one host, in order; nothing when an earlier change has named that host already. */
+static void print_host_plan(struct stf_output *output, const json_t *changes, size_t first)
 {
-    const char *host = "";
-    size_t index;
-    json_t *change;
-    json_array_foreach(json_object_get(plan, "changes"), index, change)
-    {
+    const char *host = text(json_array_get(changes, first), "host");
+    for (size_t i = 0; i < first; i++)
+        if (strcmp(text(json_array_get(changes, i), "host"), host) == 0)
+            return;
+    fprintf(output->stream, "\n%s%s%s\n", on(output, BOLD), host, off(output));
+    for (size_t i = first; i < json_array_size(changes); i++) {
+        const json_t *change = json_array_get(changes, i);
         const json_t *words = json_object_get(change, "describe");
-        if (strcmp(host, text(change, "host")) != 0) {
-            host = text(change, "host");
-            fprintf(output->stream, "\n%s%s%s\n", on(output, BOLD), host, off(output));
-        }
+        if (strcmp(text(change, "host"), host) != 0)
+            continue;
         fprintf(output->stream, "  %s: %s\n", text(change, "resource"), text(words, "what"));
         fprintf(output->stream, "    %s- %s%s\n", on(output, RED), text(words, "before"), off(output));
         fprintf(output->stream, "    %s+ %s%s\n", on(output, GREEN), text(words, "after"), off(output));
     }
-    size_t count = json_array_size(json_object_get(plan, "changes"));
+}
+
+void stf_output_plan(struct stf_output *output, const json_t *plan)
+{
+    const json_t *changes = json_object_get(plan, "changes");
+    size_t count = json_array_size(changes);
+    for (size_t i = 0; i < count; i++)
+        print_host_plan(output, changes, i);
     fprintf(output->stream, "\n%zu change%s planned, %lld thing%s already as wanted\n", count, count == 1 ? "" : "s",
             number(plan, "unchanged"), number(plan, "unchanged") == 1 ? "" : "s");
 }

@@ -96,3 +96,19 @@ enum stf_kind stf_runtime_site(struct stf_runtime *rt, const json_t **site, stru
     *site = rt->site;
     return kind;
 }
+
+enum stf_kind stf_site_load(const char *dir, json_t **site, struct stf_err *err)
+{
+    struct stf_runtime_options options = {.site_dir = dir};
+    struct stf_runtime *rt;
+    const json_t *loaded = NULL;
+    *site = NULL;
+    enum stf_kind kind = stf_runtime_open(&options, &rt, err);
+    if (kind != STF_OK)
+        return kind;
+    kind = stf_runtime_site(rt, &loaded, err);
+    if (kind == STF_OK)
+        *site = json_incref((json_t *)loaded);
+    stf_runtime_close(rt);
+    return kind;
+}

@@ -34,3 +34,6 @@ extern const struct stf_bound stf_builtin_bindings[]; /* ended by a NULL binding
 
 /* Borrowed; loads it at first. */
 enum stf_kind stf_runtime_site(struct stf_runtime *rt, const json_t **site, struct stf_err *err);
+
+/* The checked document of the site file in `dir`, without a run: a new reference. */
+enum stf_kind stf_site_load(const char *dir, json_t **site, struct stf_err *err);

@@ -50,18 +50,22 @@ static void *limited_alloc(void *user, void *block, size_t old_size, size_t new_
 /* Once the budget is gone the hook fires on every instruction, so catching the error only meets the next one. */
 static void l_budget_hook(lua_State *L, lua_Debug *ar)
 {
-    (void)ar;
     struct sandbox *box = sandbox_of(L);
     box->instructions_left -= HOOK_INTERVAL;
     if (!box->is_stopped && box->instructions_left > 0)
         return;
     lua_sethook(L, l_budget_hook, LUA_MASKCOUNT, 1);
+    lua_getinfo(L, "Sl", ar); /* where the script is; luaL_error would name its caller */
+    lua_pushfstring(L, "%s:%d: stopped: ", ar->short_src, ar->currentline);
     if (box->is_stopped)
-        luaL_error(L, "stopped: %s", box->why);
-    luaL_error(L,
-               "stopped: the script used more than %I instructions without waiting for anything; "
-               "look for a loop that does not end",
-               (LUAI_UACINT)box->limits.instructions);
+        lua_pushstring(L, box->why);
+    else
+        lua_pushfstring(L,
+                        "the script used more than %I instructions without waiting for anything; "
+                        "look for a loop that does not end",
+                        (LUAI_UACINT)box->limits.instructions);
+    lua_concat(L, 2);
+    lua_error(L);
 }
 
 void stf_sandbox_arm(lua_State *co)

@@ -39,12 +39,15 @@ static int l_start(lua_State *L)
     return stf_lua_verb(L, "wire.start", box, NULL);
 }
 
-/* host.wire:stop(handle) */
+/* host.wire:stop(capture): what host.wire:start gave */
 static int l_stop(lua_State *L)
 {
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
     json_t *args = stf_lua_new_doc(L);
-    stf_lua_doc_set_int(L, args, "handle", 2, 1, LUA_MAXINTEGER);
-    return stf_lua_verb(L, "wire.stop", lua_gettop(L), NULL);
+    luaL_argcheck(L, lua_getfield(L, 2, "handle") == LUA_TNUMBER, 2, "expected what wire:start has returned");
+    stf_lua_doc_set_int(L, args, "handle", -1, 1, LUA_MAXINTEGER);
+    return stf_lua_verb(L, "wire.stop", 3, NULL);
 }
 
 static const struct stf_lua_method methods[] = {

@@ -96,10 +96,12 @@ local methods = {}
 -- Ends when all have ended; raises when one failed, after the others are through.
 function methods.step(self, name, hosts, fn)
   sys.emit { event = "step", step = name, hosts = #hosts }
-  local tasks, failures = {}, {}
-  for i, host in ipairs(hosts) do tasks[i] = sys.spawn(name, fn, host) end
+  local tasks, before, failures = {}, {}, {}
   for i, host in ipairs(hosts) do
-    local before = sys.change_count(host.name)
+    before[i] = sys.change_count(host.name)
+    tasks[i] = sys.spawn(name, fn, host)
+  end
+  for i, host in ipairs(hosts) do
     local ok, failure = sys.join(tasks[i])
     if not ok then
       failures[#failures + 1] = { host = host.name, message = message_of(failure), traceback = failure.traceback }
@@ -108,7 +110,7 @@ function methods.step(self, name, hosts, fn)
       sys.outcome(host.name, sys.change_count(host.name) > 0 and "done" or "unchanged")
     end
     sys.emit { event = "host", step = name, host = host.name, ok = ok,
-      changes = sys.change_count(host.name) - before, message = not ok and failures[#failures].message or nil }
+      changes = sys.change_count(host.name) - before[i], message = not ok and failures[#failures].message or nil }
   end
   if #failures > 0 then
     error({ kind = "step_failed", op = name, subject = failures[1].host, traceback = failures[1].traceback,

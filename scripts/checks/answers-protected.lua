@@ -16,18 +16,19 @@ return {
 
   run = function(ctx, p)
     local host, ports = ctx.host, connections.ports(p.policy)
+    if #ports == 0 then return "unknown", { reason = "the policy does not say what to ask (field 'asks')" } end
     local capture, err = host.wire:start { address = p.cluster.virtual_ip, ports = ports }
     if not capture then return "unknown", { reason = tostring(err) } end
     local answers, silent = {}, nil
-    for _, port in ipairs(ports) do
-      local answer, why = host.probe:once { target = p.cluster.virtual_ip, port = port, timeout_ms = p.timeout_ms,
-        expect = port == 110 and "+OK" or port == 143 and "* OK" or nil }
+    for _, ask in ipairs(p.policy.asks) do
+      local answer, why = host.probe:once { target = p.cluster.virtual_ip, port = ask.port, send = ask.send,
+        expect = ask.expect, timeout_ms = p.timeout_ms }
       if not answer then
         host.wire:stop(capture)
         return "unknown", { reason = tostring(why) }
       end
-      answers[tostring(port)] = answer
-      if not answer.answered then silent = silent or port end
+      answers[tostring(ask.port)] = answer
+      if not answer.answered then silent = silent or ask.port end
     end
     local wire, wire_err = host.wire:stop(capture)
     if not wire then return "unknown", { reason = tostring(wire_err) } end

@@ -20,6 +20,7 @@ return {
       return "unknown", { reason = "the site has no host with role 'witness', so nobody without an SA could try" }
     end
     local ports, tried = connections.ports(p.policy), {}
+    if #ports == 0 then return "unknown", { reason = "the policy does not say what to ask (field 'asks')" } end
     local capture, err = witness.wire:start { address = p.cluster.virtual_ip, ports = ports }
     if not capture then return "unknown", { reason = tostring(err) } end
     for _, port in ipairs(ports) do

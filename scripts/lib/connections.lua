@@ -84,25 +84,30 @@ function M.secret(policy, cluster)
 end
 
 -- The guard: protected ports of the virtual IP pass under IPsec or not at all. `engine` is "kernel" or "userland".
--- Front ends and nodes have one; a domain controller never sees the virtual IP.
+-- Front ends and nodes have one; a domain controller never sees the virtual IP. A guard knows ports, so where a policy
+-- protects any protocol it guards TCP and UDP whole.
 function M.guard(policy, cluster, host, engine)
+  local guarded = {}
+  for _, entry in ipairs(policy.traffic) do
+    if entry.protocol == "any" then
+      guarded = { { protocol = "tcp" }, { protocol = "udp" } }
+      break
+    end
+    guarded[#guarded + 1] = entry
+  end
   return name_of(policy, cluster.name), {
     side = host.role == "front_end" and "client" or "server",
     engine = engine,
     address = cluster.virtual_ip,
     interface = host.interface or cluster.interface,
-    traffic = policy.traffic,
+    traffic = guarded,
   }
 end
 
--- All single TCP ports of a policy: what can be asked with a connection.
+-- The TCP ports that checks and drills ask, as the policy says.
 function M.ports(policy)
   local ports = {}
-  for _, entry in ipairs(policy.traffic) do
-    if entry.protocol == "tcp" then
-      for _, port in ipairs(entry.ports or {}) do ports[#ports + 1] = port end
-    end
-  end
+  for _, ask in ipairs(policy.asks or {}) do ports[#ports + 1] = ask.port end
   return ports
 end
 

@@ -73,7 +73,7 @@ return {
       local probe, capture
       ctx:act("measure from " .. front_end.name, { front_end }, function(host)
         probe = assert(host.probe:start { target = cluster.virtual_ip, port = port, interval_us = p.interval_us,
-          timeout_ms = 1000 })
+          timeout_ms = 900 })
         capture = assert(host.wire:start { address = cluster.virtual_ip, ports = connections.ports(p.policy) })
         ctx:sleep_ms(p.steady_ms)
       end)

@@ -15,16 +15,13 @@ return {
     local cluster = p.cluster
     local params = { policy = p.policy, cluster = cluster }
     local holder = assert(cluster:holder())
-    local rows = {
+    local front_ends = cluster:with("ipsec", cluster.front_ends)
+    ctx:checks("what stands and what is on the wire", {
       { check = "tuning-set", hosts = cluster:with("registry") },
       { check = "policy-in-place", hosts = connections.speakers(p.policy, cluster), params = params },
       { check = "sa-installed", hosts = { holder }, params = params },
-    }
-    if #connections.ports(p.policy) > 0 then
-      local front_ends = cluster:with("ipsec", cluster.front_ends)
-      rows[#rows + 1] = { check = "answers-protected", hosts = front_ends, params = params }
-      rows[#rows + 1] = { check = "no-clear-text", params = params }
-    end
-    ctx:checks("what stands and what is on the wire", rows)
+      { check = "answers-protected", hosts = front_ends, params = params },
+      { check = "no-clear-text", params = params },
+    })
   end,
 }

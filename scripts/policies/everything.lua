@@ -6,7 +6,7 @@ return {
   name = "everything",
   kind = "policy",
   summary = "All traffic between front ends, back ends and domain controllers",
-  extends = "mail-passwords",
+  extends = "mail-all",
   policy = {
     traffic = { { protocol = "any" } },
     includes_domain_controllers = true,

@@ -7,5 +7,10 @@ return {
   extends = "mail-passwords",
   policy = {
     traffic = { { protocol = "tcp", ports = { 80, 110, 143 } } },
+    asks = {
+      { port = 80, send = "HEAD / HTTP/1.0\r\n\r\n", expect = "HTTP/1." },
+      { port = 110, expect = "+OK" },
+      { port = 143, expect = "* OK" },
+    },
   },
 }

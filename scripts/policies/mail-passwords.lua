@@ -11,5 +11,10 @@ return {
     ike_proposals = { "aes128gcm16-prfsha256-x25519" },
     esp_proposals = { "aes128gcm16" },
     dpd_delay_ms = 1000,
+    -- What checks and drills ask through the virtual IP, and how a right answer begins.
+    asks = {
+      { port = 110, expect = "+OK" },
+      { port = 143, expect = "* OK" },
+    },
   },
 }
