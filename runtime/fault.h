@@ -17,7 +17,6 @@
     X(INTENT, "journal.intent")                                                                                        \
     X(DONE, "journal.done")                                                                                            \
     X(FAILED, "journal.failed")                                                                                        \
-    X(UNDONE, "journal.undone")                                                                                        \
     X(WRITE, "host.write")
 
 #define STF_FAULT_ENUM(symbol, name) STF_FAULT_##symbol##_BEFORE, STF_FAULT_##symbol##_AFTER,

@@ -367,6 +367,14 @@ static enum stf_kind check_whole(struct stf_journal *journal, struct stf_err *er
     if (kind != STF_OK) {
         return kind;
     }
+    kind = query_text(journal, tables_sql, &text, err);
+    if (kind == STF_OK && strcmp(text, tables) != 0) {
+        kind = stf_db_damaged(journal, "its tables are not those of this program", err);
+    }
+    free(text);
+    if (kind != STF_OK) {
+        return kind;
+    }
     kind = query_text(journal, bad_sums, &text, err);
     if (kind == STF_OK && text[0] != '\0') {
         char what[64];
@@ -420,8 +428,9 @@ static enum stf_kind create_as(struct stf_journal *journal, const char *name, st
     }
     close(fd);
     enum stf_kind kind = connect(journal, name, SQLITE_OPEN_READWRITE, err);
-    if (kind == STF_OK) {
-        kind = stf_db_execute_text(journal, schema, err);
+    const char *const parts[] = {"BEGIN", tables, "PRAGMA user_version = 1", "COMMIT"};
+    for (size_t i = 0; kind == STF_OK && i < sizeof parts / sizeof parts[0]; i++) {
+        kind = stf_db_execute_text(journal, parts[i], err);
     }
     disconnect(journal);
     return kind;

@@ -19,13 +19,12 @@
 
 /* Rows of a run are numbered from 1 and stored under run << 32 | seq: a run's rows lie together, and a change costs
  * one page. */
-#define ID_IN_RUN "id INTEGER PRIMARY KEY, run INTEGER NOT NULL, seq INTEGER NOT NULL," \
+#define ID_IN_RUN "id INTEGER PRIMARY KEY, run INTEGER NOT NULL, seq INTEGER NOT NULL" \
                   " CHECK (id = ((run << 32) | seq))"
 
-/* Columns of the type "JSON TEXT" become documents when they are read. */
-static const char schema[] =
-    "BEGIN;"
-
+/* SQLite keeps this text word by word, and a journal is only opened when it does (tables_sql). Columns of the type
+ * "JSON TEXT" become documents when they are read. */
+static const char tables[] =
     "CREATE TABLE runs ("
     " id INTEGER PRIMARY KEY, playbook TEXT NOT NULL, mode TEXT NOT NULL, site_name TEXT NOT NULL,"
     " site_dir TEXT NOT NULL, params JSON TEXT, operator TEXT NOT NULL, program_version TEXT NOT NULL,"
@@ -53,10 +52,10 @@ static const char schema[] =
 
     "CREATE TABLE events ("
     " " ID_IN_RUN ", kind TEXT NOT NULL, data JSON TEXT, at_unix_ms INTEGER NOT NULL,"
-    " " SUM(EVENT_COLUMNS) ", FOREIGN KEY (run) REFERENCES runs);"
+    " " SUM(EVENT_COLUMNS) ", FOREIGN KEY (run) REFERENCES runs);";
 
-    "PRAGMA user_version = 1;"
-    "COMMIT;";
+static const char tables_sql[] =
+    "SELECT group_concat(sql, ';') || ';' FROM (SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid)";
 
 /* The name of a table that has a row which is not as it was written. */
 #define BAD_SUMS(table, columns) "SELECT '" table "' FROM " table " WHERE sum IS NOT stf_sum(" columns ")"
