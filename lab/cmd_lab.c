@@ -1,0 +1,396 @@
+/* cmd_lab.c - the command `staffetta lab`: reads arguments, calls lab.h, prints for a person or a program.
+ * Must never print anything but its result to standard output. SPDX-License-Identifier: MIT */
+#include "cmd_lab.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "lab.h"
+#include "responder/responder.h"
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NOT_UP = 3, MAX_PORTS = 16 };
+
+struct arguments {
+    const char *site_dir; /* --site */
+    const char *name;     /* --name */
+    const char *pid;      /* --with-pid */
+    bool is_json;         /* --output json */
+    bool wants_help;
+    char **rest; /* what follows the options, ended by NULL */
+};
+
+struct verb {
+    const char *name, *help;
+    int (*run)(const struct arguments *arguments);
+};
+
+/* ---------- help ---------- */
+
+static const char lab_help[] = "usage: staffetta lab up|down|status|exec [OPTIONS]\n"
+                               "\n"
+                               "Builds a site's hosts on this machine, to rehearse on: each host is a network "
+                               "namespace on one switch, with a real\n"
+                               "IPsec daemon and real servers. `staffetta lab VERB --help` tells more.\n"
+                               "\n"
+                               "  up       build the lab of a site\n"
+                               "  down     take a lab down, or sweep what a killed one left\n"
+                               "  status   show what stands, and the commands to look at it\n"
+                               "  exec     run a command on a lab host\n"
+                               "\n"
+                               "exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such lab is up\n";
+
+static const char up_help[] =
+    "usage: staffetta lab up --site DIR [--with-pid PID] [--output human|json]\n"
+    "\n"
+    "Builds the lab of the site in DIR and returns when it is complete. A guardian process stays and holds it until\n"
+    "`staffetta lab down`. A lab that is up already is left as it is. Needs root.\n"
+    "\n"
+    "  --site DIR        the folder with site.lua; hosts with a `netns` are built\n"
+    "  --with-pid PID    take the lab down when this process ends, however it ends\n"
+    "  --output FORMAT   human (default) or json\n";
+
+static const char down_help[] = "usage: staffetta lab down [--site DIR | --name NAME] [--output human|json]\n"
+                                "\n"
+                                "Ends the lab's processes, what `lab exec` started included, and removes its "
+                                "namespaces and files. Nothing that the\n"
+                                "lab did not make is touched. With no lab up there is nothing to do, which is no "
+                                "error. Without --site and --name it\n"
+                                "is the one lab that is up.\n";
+
+static const char status_help[] =
+    "usage: staffetta lab status [--site DIR | --name NAME] [--output human|json]\n"
+    "\n"
+    "Shows the hosts, daemons, virtual addresses and their holders, and how ESP is done: in the kernel, or in "
+    "userland\n"
+    "where the kernel can not. Below that, commands to look at each part with. Exit code 3 when no lab is up.\n";
+
+static const char exec_help[] =
+    "usage: staffetta lab exec [--site DIR | --name NAME] HOST COMMAND [ARGUMENT...]\n"
+    "\n"
+    "Runs a command on a lab host, that is, in its network namespace, and ends with its exit code. STAFFETTA_LAB and\n"
+    "STAFFETTA_LAB_HOST are set, and STRONGSWAN_CONF on a host with IPsec, so these work as they are:\n"
+    "\n"
+    "  staffetta lab exec fe1 swanctl --list-sas\n"
+    "  staffetta lab exec fe1 ip xfrm policy\n"
+    "  staffetta lab exec node-a tcpdump -ni eth0\n"
+    "  staffetta lab exec witness bash\n";
+
+/* ---------- arguments ---------- */
+
+static int usage_error(const char *format, const char *subject)
+{
+    fputs("staffetta lab: ", stderr);
+    fprintf(stderr, format, subject);
+    fputs(" (see staffetta lab --help)\n", stderr);
+    return EXIT_USAGE;
+}
+
+static int fail(const struct stf_err *err)
+{
+    fprintf(stderr, "staffetta lab: %s\n", err->message);
+    return err->kind == STF_NOT_FOUND && strcmp(err->op, "lab") == 0 ? EXIT_NOT_UP : EXIT_FAILED;
+}
+
+/* Options end at the first word that is none, so that those of exec's command stay its own. */
+static int parse(int argc, char **argv, struct arguments *arguments)
+{
+    static const struct option options[] = {
+        {"site", required_argument, NULL, 's'},     {"name", required_argument, NULL, 'n'},
+        {"with-pid", required_argument, NULL, 'p'}, {"output", required_argument, NULL, 'o'},
+        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
+    *arguments = (struct arguments){0};
+    opterr = 0;
+    optind = 0;
+    for (int option; (option = getopt_long(argc, argv, "+:h", options, NULL)) != -1;) {
+        switch (option) {
+        case 's':
+            arguments->site_dir = optarg;
+            break;
+        case 'n':
+            arguments->name = optarg;
+            break;
+        case 'p':
+            arguments->pid = optarg;
+            break;
+        case 'o':
+            arguments->is_json = strcmp(optarg, "json") == 0;
+            if (!arguments->is_json && strcmp(optarg, "human") != 0)
+                return usage_error("--output is human or json, not '%s'", optarg);
+            break;
+        case 'h':
+            arguments->wants_help = true;
+            break;
+        case ':':
+            return usage_error("%s needs a value", argv[optind - 1]);
+        default:
+            return usage_error("unknown option %s", argv[optind - 1]);
+        }
+    }
+    arguments->rest = argv + optind;
+    return EXIT_DONE;
+}
+
+/* Which lab is meant: by --name, by the site's name, or the only one. *name is malloc'ed. */
+static enum stf_kind find_name(const struct arguments *arguments, char **name, struct stf_err *err)
+{
+    json_t *document = NULL;
+    const char *found = arguments->name;
+    enum stf_kind kind = STF_OK;
+    if (!found && arguments->site_dir) {
+        kind = stf_site_load(arguments->site_dir, &document, err);
+        found = json_string_value(json_object_get(document, "name"));
+        if (!kind && !found)
+            kind = stf_err_set(err, STF_INVALID_DATA, 0, "site", arguments->site_dir, "the site has no `name`");
+    } else if (!found) {
+        kind = stf_lab_list(&document, err);
+        found = json_string_value(json_array_get(document, 0));
+        if (!kind && !found)
+            kind = stf_err_set(err, STF_NOT_FOUND, 0, "lab", NULL, "no lab is up");
+        else if (!kind && json_array_size(document) > 1)
+            kind = stf_err_set(err, STF_CONFLICT, 0, "labs", NULL,
+                               "%zu labs are up (below %s): say which with --name or --site", json_array_size(document),
+                               STF_LAB_ROOT);
+    }
+    *name = kind ? NULL : strdup(found);
+    if (!kind && !*name)
+        kind = stf_err_set(err, STF_NO_MEMORY, 0, "lab", NULL, "no memory");
+    json_decref(document);
+    return kind;
+}
+
+/* ---------- output ---------- */
+
+static int print_json(json_t *document)
+{
+    int failed = json_dumpf(document, stdout, JSON_INDENT(2)) < 0 || putchar('\n') == EOF || fflush(stdout) != 0;
+    json_decref(document);
+    return failed ? EXIT_FAILED : EXIT_DONE;
+}
+
+static const char *text(const json_t *object, const char *key)
+{
+    const char *value = json_string_value(json_object_get(object, key));
+    return value ? value : "-";
+}
+
+static void print_daemons(const json_t *status, const char *host)
+{
+    size_t i;
+    json_t *daemon;
+    const char *separator = "";
+    json_array_foreach (json_object_get(status, "daemons"), i, daemon) {
+        if (strcmp(text(daemon, "host"), host) != 0)
+            continue;
+        printf("%s%s %lld%s", separator, text(daemon, "name"),
+               (long long)json_integer_value(json_object_get(daemon, "pid")),
+               json_is_true(json_object_get(daemon, "is_alive")) ? "" : " (HAS ENDED)");
+        separator = ", ";
+    }
+    puts(*separator ? "" : "-");
+}
+
+static void print_clusters(const json_t *status)
+{
+    size_t i, j;
+    json_t *cluster, *holder;
+    json_array_foreach (json_object_get(status, "clusters"), i, cluster) {
+        const json_t *holders = json_object_get(cluster, "holders");
+        printf("  cluster %s: virtual IP %s held by", text(cluster, "name"), text(cluster, "virtual_ip"));
+        json_array_foreach (holders, j, holder)
+            printf(" %s", json_string_value(holder));
+        puts(json_array_size(holders) ? "" : " nobody");
+    }
+}
+
+static void print_hosts(const json_t *status)
+{
+    size_t i;
+    json_t *host, *hive;
+    printf("  %-12s %-10s %-13s %-24s %s\n", "host", "role", "address", "namespace", "daemons");
+    json_array_foreach (json_object_get(status, "hosts"), i, host) {
+        printf("  %-12s %-10s %-13s %-24s ", text(host, "name"), text(host, "role"), text(host, "address"),
+               text(host, "netns"));
+        print_daemons(status, text(host, "name"));
+    }
+    print_clusters(status);
+    json_array_foreach (json_object_get(status, "hives"), i, hive)
+        printf("  %s: %s in %s\n", text(hive, "host"), text(hive, "mount"), text(hive, "path"));
+}
+
+static void print_status(const json_t *status)
+{
+    size_t i;
+    json_t *command;
+    const json_t *guardian = json_object_get(status, "guardian");
+    printf("lab %s: %s, ESP in %s, files in %s\n", text(status, "name"), text(status, "phase"), text(status, "esp"),
+           text(status, "run_dir"));
+    printf("  guardian %lld", (long long)json_integer_value(json_object_get(guardian, "pid")));
+    if (json_object_get(status, "owner_pid"))
+        printf(", ends with process %lld", (long long)json_integer_value(json_object_get(status, "owner_pid")));
+    putchar('\n');
+    print_hosts(status);
+    puts("look at it with");
+    json_array_foreach (json_object_get(status, "look"), i, command)
+        printf("  %s\n", json_string_value(command));
+}
+
+/* ---------- verbs ---------- */
+
+static void print_progress(void *context, const char *line)
+{
+    (void)context;
+    fprintf(stderr, "lab: %s\n", line);
+}
+
+static bool parse_pid(const char *given, pid_t *pid)
+{
+    char *end;
+    errno = 0;
+    long number = strtol(given, &end, 10);
+    *pid = (pid_t)number;
+    return !errno && *given && !*end && number > 0 && number <= INT_MAX;
+}
+
+static int run_status(const struct arguments *arguments)
+{
+    struct stf_err err;
+    char *name;
+    json_t *status = NULL;
+    enum stf_kind kind = find_name(arguments, &name, &err);
+    if (!kind)
+        kind = stf_lab_status(name, &status, &err);
+    free(name);
+    if (kind)
+        return fail(&err);
+    if (arguments->is_json)
+        return print_json(status);
+    print_status(status);
+    json_decref(status);
+    return EXIT_DONE;
+}
+
+static int run_up(const struct arguments *arguments)
+{
+    struct stf_err err;
+    char self_path[PATH_MAX] = "";
+    bool was_up = false;
+    json_t *site = NULL, *status = NULL;
+    struct stf_lab_options options = {.site_dir = arguments->site_dir, .progress = print_progress};
+    if (!arguments->site_dir)
+        return usage_error("%s needs --site DIR", "up");
+    if (arguments->pid && !parse_pid(arguments->pid, &options.owner_pid))
+        return usage_error("--with-pid needs the number of a process, not '%s'", arguments->pid);
+
+    int64_t start_ns = stf_clock_ns();
+    enum stf_kind kind = STF_OK;
+    if (readlink("/proc/self/exe", self_path, sizeof self_path - 1) < 0)
+        kind = stf_err_errno(&err, errno, "readlink", "/proc/self/exe", "cannot find this program");
+    if (!kind)
+        kind = stf_site_load(arguments->site_dir, &site, &err);
+    options.site = site;
+    options.self_path = self_path;
+    if (!kind)
+        kind = stf_lab_up(&options, &was_up, &err);
+    if (!kind)
+        kind = stf_lab_status(json_string_value(json_object_get(site, "name")), &status, &err);
+    json_decref(site);
+    if (kind)
+        return fail(&err);
+    json_object_set_new(status, "was_up", json_boolean(was_up));
+    if (arguments->is_json)
+        return print_json(status);
+    if (was_up)
+        puts("the lab was up already:");
+    else
+        fprintf(stderr, "lab: complete after %lld ms\n", (long long)((stf_clock_ns() - start_ns) / 1000000));
+    print_status(status);
+    json_decref(status);
+    return EXIT_DONE;
+}
+
+static int run_down(const struct arguments *arguments)
+{
+    struct stf_err err;
+    char *name;
+    bool was_up = false;
+    enum stf_kind kind = find_name(arguments, &name, &err);
+    if (!kind)
+        kind = stf_lab_down(name, &was_up, &err);
+    else if (kind == STF_NOT_FOUND && !arguments->site_dir)
+        kind = STF_OK; /* nothing is up */
+    if (kind) {
+        free(name);
+        return fail(&err);
+    }
+    int code = EXIT_DONE;
+    if (arguments->is_json)
+        code = print_json(json_pack("{s:s?, s:b}", "name", name, "was_up", was_up));
+    else if (was_up)
+        printf("the lab %s is down\n", name);
+    else
+        puts("no lab was up");
+    free(name);
+    return code;
+}
+
+static int run_exec(const struct arguments *arguments)
+{
+    struct stf_err err;
+    char *name;
+    if (!arguments->rest[0] || !arguments->rest[1])
+        return usage_error("%s needs a host and a command", "exec");
+    enum stf_kind kind = find_name(arguments, &name, &err);
+    if (!kind)
+        stf_lab_exec(name, arguments->rest[0], (const char *const *)arguments->rest + 1, &err);
+    free(name);
+    return fail(&err);
+}
+
+static int run_responder(const struct arguments *arguments)
+{
+    struct stf_err err;
+    uint16_t ports[MAX_PORTS];
+    size_t count = 0;
+    char **rest = arguments->rest;
+    for (char **port = rest[0] ? rest + 1 : rest; *port && count < MAX_PORTS; port++) {
+        pid_t number;
+        if (!parse_pid(*port, &number) || number > UINT16_MAX)
+            return usage_error("'%s' is no port", *port);
+        ports[count++] = (uint16_t)number;
+    }
+    if (count == 0)
+        return usage_error("usage: staffetta lab %s BANNER PORT...", "responder");
+    return stf_responder_run(rest[0], ports, count, &err) ? fail(&err) : EXIT_DONE;
+}
+
+int stf_cmd_lab(int argc, char **argv)
+{
+    static const struct verb verbs[] = {
+        {"up", up_help, run_up},
+        {"down", down_help, run_down},
+        {"status", status_help, run_status},
+        {"exec", exec_help, run_exec},
+        {"responder", "usage: staffetta lab responder BANNER PORT...\n", run_responder}};
+    struct arguments arguments;
+    if (argc < 2)
+        return fputs(lab_help, stderr), EXIT_USAGE;
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
+        return fputs(lab_help, stdout) < 0 ? EXIT_FAILED : EXIT_DONE;
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        if (strcmp(verbs[i].name, argv[1]) != 0)
+            continue;
+        int code = parse(argc - 1, argv + 1, &arguments);
+        if (code != EXIT_DONE)
+            return code;
+        if (arguments.wants_help)
+            return fputs(verbs[i].help, stdout) < 0 ? EXIT_FAILED : EXIT_DONE;
+        return verbs[i].run(&arguments);
+    }
+    return usage_error("unknown verb '%s'", argv[1]);
+}
