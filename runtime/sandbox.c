@@ -215,11 +215,21 @@ void stf_sandbox_push_env(lua_State *L)
     lua_setfield(L, -2, "_G");
 }
 
-bool stf_sandbox_load(lua_State *L, const char *text, size_t size, const char *chunk_name)
+static bool load_chunk(lua_State *L, const char *bytes, size_t size, const char *chunk_name, const char *mode)
 {
-    if (luaL_loadbufferx(L, text, size, chunk_name, "t") != LUA_OK)
+    if (luaL_loadbufferx(L, bytes, size, chunk_name, mode) != LUA_OK)
         return false;
     stf_sandbox_push_env(L);
     lua_setupvalue(L, -2, 1);
     return true;
+}
+
+bool stf_sandbox_load(lua_State *L, const char *text, size_t size, const char *chunk_name)
+{
+    return load_chunk(L, text, size, chunk_name, "t");
+}
+
+bool stf_sandbox_load_compiled(lua_State *L, const char *code, size_t size, const char *chunk_name)
+{
+    return load_chunk(L, code, size, chunk_name, "b");
 }

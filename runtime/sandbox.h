@@ -28,6 +28,9 @@ void stf_sandbox_push_env(lua_State *L);
  * returns false when it does not compile. `chunk_name` as for lua_load: "@playbooks/rollout.lua". [-0, +1, m] */
 bool stf_sandbox_load(lua_State *L, const char *text, size_t size, const char *chunk_name);
 
+/* The same for Lua of our own that was compiled at build time; scripts never get here. [-0, +1, m] */
+bool stf_sandbox_load_compiled(lua_State *L, const char *code, size_t size, const char *chunk_name);
+
 /* Gives the coroutine `co` a full instruction budget; call before each resume. */
 void stf_sandbox_arm(lua_State *co);
 

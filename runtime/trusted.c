@@ -16,9 +16,7 @@ static void call_trusted(lua_State *L, const char *name, int argument_count)
     const struct stf_embedded *file = stf_trusted_lua;
     while (file->name && strcmp(file->name, name) != 0)
         file++;
-    char chunk_name[64];
-    snprintf(chunk_name, sizeof chunk_name, "@runtime/%s", name);
-    if (!file->name || !stf_sandbox_load(L, file->bytes, file->size, chunk_name))
+    if (!file->name || !stf_sandbox_load_compiled(L, file->bytes, file->size, name))
         luaL_error(L, "the program's own %s does not load: %s", name, lua_tostring(L, -1));
     lua_insert(L, -argument_count - 1);
     lua_call(L, argument_count, 1);
@@ -29,10 +27,10 @@ static int l_push_ctx(lua_State *L)
     stf_lua_push_sys(L);
     lua_pushvalue(L, -1);
     lua_pushvalue(L, -1);
-    call_trusted(L, "manifest.lua", 1); /* -- sys sys manifest */
+    call_trusted(L, "manifest.luac", 1); /* -- sys sys manifest */
     lua_pushvalue(L, 1);
-    call_trusted(L, "world.lua", 1); /* -- sys sys manifest world */
-    call_trusted(L, "ctx.lua", 3);
+    call_trusted(L, "world.luac", 1); /* -- sys sys manifest world */
+    call_trusted(L, "ctx.luac", 3);
     return 1;
 }
 
@@ -101,7 +99,7 @@ static int l_load_site(lua_State *L)
     size_t size = (size_t)lua_tointeger(L, 2);
     json_t **site = lua_touserdata(L, 3);
     stf_lua_push_sys(L);
-    call_trusted(L, "site.lua", 1);
+    call_trusted(L, "site.luac", 1);
     if (!stf_sandbox_load(L, text, size, "@site.lua"))
         return lua_error(L);
     lua_call(L, 0, 1);
