@@ -37,8 +37,7 @@ static void print_runs(const json_t *runs)
            "operator");
     size_t index;
     json_t *run;
-    json_array_foreach((json_t *)runs, index, run)
-    {
+    json_array_foreach ((json_t *)runs, index, run) {
         char started[32];
         format_time(json_object_get(run, "started_unix_ms"), started, sizeof started);
         printf("%4lld  %-19s  %-10s %-12s %-12s %7lld  %s\n",
@@ -86,8 +85,7 @@ static void print_list(const json_t *run, const char *title, const char *key, vo
     printf("\n%s\n", title);
     size_t index;
     json_t *item;
-    json_array_foreach((json_t *)list, index, item)
-    {
+    json_array_foreach ((json_t *)list, index, item) {
         print(item);
     }
 }

@@ -48,8 +48,7 @@ static int list_scripts(const struct stf_cli *cli, struct stf_runtime *rt)
     } else {
         size_t index;
         json_t *script;
-        json_array_foreach(list, index, script)
-        {
+        json_array_foreach (list, index, script) {
             const char *error = json_string_value(json_object_get(script, "error"));
             printf("%-9s %-20s %-8s %s\n", text(script, "kind"), text(script, "name"), text(script, "origin"),
                    error ? "" : text(script, "summary"));
@@ -65,8 +64,7 @@ static void print_params(const json_t *params)
 {
     const char *name;
     json_t *spec;
-    json_object_foreach((json_t *)params, name, spec)
-    {
+    json_object_foreach ((json_t *)params, name, spec) {
         char *fallback = json_dumps(json_object_get(spec, "default"), JSON_ENCODE_ANY);
         printf("  --param %s=%s  %s%s%s%s\n", name, text(spec, "type"), text(spec, "doc"), fallback ? " (default " : "",
                fallback ? fallback : "", fallback ? ")" : "");
@@ -82,8 +80,7 @@ static void print_description(const json_t *script)
     json_t *need;
     if (json_array_size(json_object_get(script, "needs")))
         printf("needs ");
-    json_array_foreach(json_object_get(script, "needs"), index, need)
-    {
+    json_array_foreach (json_object_get(script, "needs"), index, need) {
         printf(" %s", json_string_value(need));
     }
     putchar('\n');
@@ -144,8 +141,7 @@ static int where_script(const struct stf_cli *cli, struct stf_runtime *rt, const
     if (cli->is_json)
         stf_output_json(found);
     else
-        json_array_foreach(found, index, each)
-        {
+        json_array_foreach (found, index, each) {
             printf("%-6s %-8s %.16s  %s\n", json_is_true(json_object_get(each, "is_used")) ? "used" : "hidden",
                    text(each, "origin"), text(each, "sha256"), text(each, "path"));
         }

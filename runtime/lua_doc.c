@@ -225,8 +225,7 @@ int stf_lua_push_doc(lua_State *L, const json_t *doc)
         lua_createtable(L, 0, (int)json_object_size(doc));
         const char *key;
         json_t *value;
-        json_object_foreach((json_t *)doc, key, value)
-        {
+        json_object_foreach ((json_t *)doc, key, value) {
             stf_lua_push_doc(L, value);
             lua_setfield(L, -2, key);
         }

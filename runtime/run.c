@@ -27,8 +27,7 @@ enum stf_kind stf_run_record_script(struct stf_run *run, json_t *script, struct 
     json_t *known;
     if (!run->scripts) /* not a run: somebody only looks at a script */
         return STF_OK;
-    json_array_foreach(run->scripts, index, known)
-    {
+    json_array_foreach (run->scripts, index, known) {
         if (json_equal(known, script))
             return STF_OK;
     }
@@ -116,8 +115,7 @@ enum stf_kind stf_run_begin(struct stf_run *run, struct stf_err *err)
         run->scripts = json_array();
         size_t index;
         json_t *script;
-        json_array_foreach(scripts, index, script)
-        {
+        json_array_foreach (scripts, index, script) {
             if (kind == STF_OK)
                 kind = stf_run_record_script(run, script, err);
         }
@@ -153,8 +151,7 @@ enum stf_kind stf_run_last_id(struct stf_run *run, int64_t *id, struct stf_err *
     size_t index;
     json_t *each;
     *id = 0;
-    json_array_foreach(runs, index, each)
-    {
+    json_array_foreach (runs, index, each) {
         int64_t each_id = json_integer_value(json_object_get(each, "run"));
         const char *state = json_string_value(json_object_get(each, "state"));
         bool is_undone = state && strcmp(state, stf_run_state_name(STF_RUN_ROLLED_BACK)) == 0;
@@ -200,8 +197,7 @@ static enum stf_kind add_hosts(struct stf_run *run, struct stf_err *err)
         return stf_err_set(err, STF_NO_MEMORY, 0, "run", NULL, "not enough memory");
     const char *name;
     json_t *config;
-    json_object_foreach((json_t *)hosts, name, config)
-    {
+    json_object_foreach ((json_t *)hosts, name, config) {
         run->hosts[run->host_count++].host = (struct stf_host){
             .name = name,
             .netns = json_string_value(json_object_get(config, "netns")),
@@ -279,8 +275,7 @@ static const char *overall_verdict(const struct stf_run *run)
     const char *worst = json_array_size(run->checks) ? "pass" : "unknown";
     size_t index;
     json_t *check;
-    json_array_foreach(run->checks, index, check)
-    {
+    json_array_foreach (run->checks, index, check) {
         const char *verdict = json_string_value(json_object_get(check, "verdict"));
         if (strcmp(verdict, "fail") == 0)
             worst = verdict;
