@@ -162,8 +162,7 @@ static enum stf_kind find_host(const struct survey *survey, const char *name, st
 {
     size_t index;
     json_t *row;
-    json_array_foreach(survey->hosts, index, row)
-    {
+    json_array_foreach (survey->hosts, index, row) {
         const json_t *config = json_object_get(row, "config");
         *host = (struct stf_host){
             .name = json_string_value(json_object_get(row, "name")),
@@ -313,8 +312,7 @@ static void list_blocking(const struct survey *survey, char *text, size_t size)
     size_t used = 0;
     int64_t left = survey->counts[STF_UNDO_CONFLICT] + survey->counts[STF_UNDO_UNKNOWN];
     text[0] = '\0';
-    json_array_foreach(survey->items, index, item)
-    {
+    json_array_foreach (survey->items, index, item) {
         char *line = is_blocking(item) ? three_way(item) : NULL;
         if (line && used + strlen(line) + sizeof "; and 1234567890 more" < size) {
             used += (size_t)sprintf(text + used, "%s%s", used ? "; " : "", line);
@@ -348,8 +346,7 @@ static enum stf_kind record_hosts(struct stf_engine *engine, const struct survey
     size_t index;
     json_t *row;
     enum stf_kind kind = STF_OK;
-    json_array_foreach(survey->hosts, index, row)
-    {
+    json_array_foreach (survey->hosts, index, row) {
         struct stf_host host;
         kind = find_host(survey, json_string_value(json_object_get(row, "name")), &host, err);
         if (kind == STF_OK) {
@@ -394,8 +391,7 @@ static enum stf_kind undo_all(struct stf_engine *engine, const struct stf_rollba
 {
     size_t index;
     json_t *item;
-    json_array_foreach(survey->items, index, item)
-    {
+    json_array_foreach (survey->items, index, item) {
         struct stf_err why = {0};
         bool is_changed;
         enum stf_kind kind = undo_item(engine, survey, index, rollback->is_forced, &is_changed, &why);

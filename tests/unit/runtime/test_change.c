@@ -671,11 +671,13 @@ static void run_threads(void)
         numbers[i] = i;
         assert_int_equal(pthread_create(&threads[i], NULL, work, &numbers[i]), 0);
     }
+    int ok_count = 0;
     for (int i = 0; i < THREADS; i++) {
-        void *answer;
+        void *answer = NULL;
         pthread_join(threads[i], &answer);
-        assert_non_null(answer);
+        ok_count += answer != NULL;
     }
+    assert_int_equal(ok_count, THREADS);
 }
 
 /* Each change's before is what the change before it left: else two of them had run through each other. */

@@ -138,8 +138,7 @@ static const char *listed_state(struct stf_journal *journal, int64_t run)
     json_t *each;
     assert_ok(stf_journal_list(journal, &runs, &err));
     state[0] = '\0';
-    json_array_foreach(runs, index, each)
-    {
+    json_array_foreach (runs, index, each) {
         if (json_integer_value(json_object_get(each, "run")) == run) {
             snprintf(state, sizeof state, "%s", json_string_value(json_object_get(each, "state")));
         }
@@ -585,10 +584,12 @@ static void many_threads_share_one_journal(void **state)
         workers[i] = (struct worker){journal, run, false};
         assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
     }
+    int ok_count = 0;
     for (int i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
-        assert_true(workers[i].is_ok);
+        ok_count += workers[i].is_ok;
     }
+    assert_int_equal(ok_count, THREADS);
     struct stf_change_list list;
     assert_ok(stf_journal_changes(journal, run, &list, &err));
     assert_int_equal(list.count, THREADS * CHANGES_EACH);
