@@ -166,7 +166,8 @@ function methods.gate(self, name, rows)
   for _, result in ipairs(results) do
     if result.verdict == verdict then
       raise("gate_" .. verdict, name, "gate '%s': check '%s'%s is %s: %s", name, result.check,
-        result.host and " on " .. result.host or "", verdict, sys.json(result.evidence))
+        result.host and " on " .. result.host or "", verdict,
+        result.evidence.summary or result.evidence.reason or sys.json(result.evidence))
     end
   end
   raise("gate_" .. verdict, name, "gate '%s' had nothing to look at", name)
