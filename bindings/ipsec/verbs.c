@@ -90,10 +90,8 @@ static enum stf_kind list(const struct stf_host *host, const json_t *args, const
     if (!kind)
         kind = stf_vici_stream(daemon.client, command, event_name, NULL, STF_CHARON_ANSWER_MS, &events, &answer, err);
     stf_strongswan_close(&daemon);
-    json_array_foreach(events, index, event)
-    {
-        json_object_foreach(event, name, section)
-        {
+    json_array_foreach (events, index, event) {
+        json_object_foreach (event, name, section) {
             if (json_is_object(section) && json_array_append_new(documents, convert(name, section)) < 0)
                 kind = no_memory(command, err);
         }
@@ -158,8 +156,7 @@ static json_t *sa_document(const char *name, const json_t *sa)
     json_t *child, *children = json_array();
     const char *initiator = text(sa, "initiator");
 
-    json_object_foreach(json_object_get(sa, "child-sas"), key, child)
-    {
+    json_object_foreach (json_object_get(sa, "child-sas"), key, child) {
         if (json_array_append_new(children, child_document(child)) < 0) {
             json_decref(children);
             return NULL;

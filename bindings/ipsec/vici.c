@@ -136,8 +136,7 @@ static void add_list(struct stf_vici_message *message, const char *key, const js
     size_t index;
     json_t *item;
     stf_vici_begin_list(message, key);
-    json_array_foreach(list, index, item)
-    {
+    json_array_foreach (list, index, item) {
         if (json_is_string(item))
             stf_vici_add_item(message, json_string_value(item));
         else
@@ -155,8 +154,7 @@ static void add_members(struct stf_vici_message *message, const json_t *tree, in
         fail(message, STF_INVALID_DATA, "sections are nested too deeply");
         return;
     }
-    json_object_foreach((json_t *)tree, key, value)
-    {
+    json_object_foreach ((json_t *)tree, key, value) {
         if (json_is_object(value)) {
             stf_vici_begin_section(message, key);
             add_members(message, value, depth + 1);
@@ -366,7 +364,8 @@ static enum stf_kind decode_element(struct decoder *decoder)
 
 enum stf_kind stf_vici_decode(const void *bytes, size_t size, json_t **document, struct stf_err *err)
 {
-    struct decoder decoder = {.at = bytes, .start = bytes, .end = (const uint8_t *)bytes + size, .err = err};
+    const uint8_t *start = size ? bytes : (const uint8_t *)""; /* no bytes may be a NULL */
+    struct decoder decoder = {.at = start, .start = start, .end = start + size, .err = err};
     enum stf_kind kind = STF_OK;
 
     if (size > STF_VICI_MESSAGE_MAX)

@@ -33,8 +33,7 @@ static const char *first_section(const json_t *document, const json_t **section)
 {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)document, key, value)
-    {
+    json_object_foreach ((json_t *)document, key, value) {
         if (json_is_object(value)) {
             *section = value;
             return key;

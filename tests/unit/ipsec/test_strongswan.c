@@ -707,8 +707,7 @@ static bool saw(const json_t *result, const char *name, bool is_up)
     json_t *event;
     int64_t last_ns = 0;
     bool is_seen = false;
-    json_array_foreach(json_object_get(result, "events"), index, event)
-    {
+    json_array_foreach (json_object_get(result, "events"), index, event) {
         int64_t at_ns = json_integer_value(json_object_get(event, "at_ns"));
         assert_true(at_ns >= last_ns);
         last_ns = at_ns;

@@ -57,7 +57,7 @@ static void test_empty_message_is_an_empty_object(void **state)
 {
     json_t *document = NULL;
     (void)state;
-    assert_int_equal(stf_vici_decode("", 0, &document, NULL), STF_OK);
+    assert_int_equal(stf_vici_decode(NULL, 0, &document, NULL), STF_OK);
     assert_true(json_is_object(document));
     assert_int_equal(json_object_size(document), 0);
     json_decref(document);
