@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 #include "lab.h"
 #include "responder/responder.h"
 
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NOT_UP = 3, MAX_PORTS = 16 };
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 64, MAX_PORTS = 16 };
 
 struct arguments {
     const char *site_dir; /* --site */
@@ -32,69 +33,74 @@ struct verb {
 
 /* ---------- help ---------- */
 
-static const char lab_help[] = "usage: staffetta lab up|down|status|exec [OPTIONS]\n"
-                               "\n"
-                               "Builds a site's hosts on this machine, to rehearse on: each host is a network "
-                               "namespace on one switch, with a real\n"
-                               "IPsec daemon and real servers. `staffetta lab VERB --help` tells more.\n"
-                               "\n"
-                               "  up       build the lab of a site\n"
-                               "  down     take a lab down, or sweep what a killed one left\n"
-                               "  status   show what stands, and the commands to look at it\n"
-                               "  exec     run a command on a lab host\n"
-                               "\n"
-                               "exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such lab is up\n";
+static const char lab_help[] =
+    "usage: staffetta lab up|down|status|exec [OPTIONS]\n"
+    "\n"
+    "Builds a site's hosts on this machine, to rehearse on: each host is a network namespace on one\n"
+    "switch, with a real IPsec daemon and real servers. `staffetta lab VERB --help` tells more.\n"
+    "\n"
+    "  up       build the lab of a site\n"
+    "  down     take a lab down, or sweep what a killed one left\n"
+    "  status   show what stands, and the commands to look at it\n"
+    "  exec     run a command on a lab host\n"
+    "\n"
+    "exit codes: 0 done, 1 failed or no such lab is up, 64 wrong usage\n";
 
 static const char up_help[] =
     "usage: staffetta lab up --site DIR [--with-pid PID] [--output human|json]\n"
     "\n"
-    "Builds the lab of the site in DIR and returns when it is complete. A guardian process stays and holds it until\n"
-    "`staffetta lab down`. A lab that is up already is left as it is. Needs root.\n"
+    "Builds the lab of the site in DIR and returns when it is complete. A guardian process stays and\n"
+    "holds it until `staffetta lab down`. A lab that is up already is left as it is. Needs root.\n"
     "\n"
     "  --site DIR        the folder with site.lua; hosts with a `netns` are built\n"
     "  --with-pid PID    take the lab down when this process ends, however it ends\n"
     "  --output FORMAT   human (default) or json\n";
 
-static const char down_help[] = "usage: staffetta lab down [--site DIR | --name NAME] [--output human|json]\n"
-                                "\n"
-                                "Ends the lab's processes, what `lab exec` started included, and removes its "
-                                "namespaces and files. Nothing that the\n"
-                                "lab did not make is touched. With no lab up there is nothing to do, which is no "
-                                "error. Without --site and --name it\n"
-                                "is the one lab that is up.\n";
+static const char down_help[] =
+    "usage: staffetta lab down [--site DIR | --name NAME] [--output human|json]\n"
+    "\n"
+    "Ends the lab's processes, what `lab exec` started included, and removes its namespaces and files.\n"
+    "Nothing that the lab did not make is touched. With no lab up there is nothing to do, which is no\n"
+    "error. Without --site and --name it is the one lab that is up.\n";
 
 static const char status_help[] =
     "usage: staffetta lab status [--site DIR | --name NAME] [--output human|json]\n"
     "\n"
-    "Shows the hosts, daemons, virtual addresses and their holders, and how ESP is done: in the kernel, or in "
-    "userland\n"
-    "where the kernel can not. Below that, commands to look at each part with. Exit code 3 when no lab is up.\n";
+    "Shows the hosts, daemons, virtual addresses and their holders, and how ESP is done: in the kernel,\n"
+    "or in userland where the kernel can not. Below that, commands to look at each part with. Exit\n"
+    "code 1 when no lab is up.\n";
 
 static const char exec_help[] =
     "usage: staffetta lab exec [--site DIR | --name NAME] HOST COMMAND [ARGUMENT...]\n"
     "\n"
-    "Runs a command on a lab host, that is, in its network namespace, and ends with its exit code. STAFFETTA_LAB and\n"
-    "STAFFETTA_LAB_HOST are set, and STRONGSWAN_CONF on a host with IPsec, so these work as they are:\n"
+    "Runs a command on a lab host, that is, in its network namespace, and ends with its exit code.\n"
+    "STAFFETTA_LAB and STAFFETTA_LAB_HOST are set, and STRONGSWAN_CONF on a host with IPsec, so these\n"
+    "work as they are:\n"
     "\n"
     "  staffetta lab exec fe1 swanctl --list-sas\n"
     "  staffetta lab exec fe1 ip xfrm policy\n"
     "  staffetta lab exec node-a tcpdump -ni eth0\n"
     "  staffetta lab exec witness bash\n";
 
+static const char responder_help[] = "usage: staffetta lab responder BANNER PORT...\n";
+
 /* ---------- arguments ---------- */
 
-static int usage_error(const char *format, const char *subject)
+__attribute__((format(printf, 1, 2))) static int usage_error(const char *format, ...)
 {
+    va_list arguments;
+    va_start(arguments, format);
     fputs("staffetta lab: ", stderr);
-    fprintf(stderr, format, subject);
+    vfprintf(stderr, format, arguments);
     fputs(" (see staffetta lab --help)\n", stderr);
+    va_end(arguments);
     return EXIT_USAGE;
 }
 
 static int fail(const struct stf_err *err)
 {
     fprintf(stderr, "staffetta lab: %s\n", err->message);
-    return err->kind == STF_NOT_FOUND && strcmp(err->op, "lab") == 0 ? EXIT_NOT_UP : EXIT_FAILED;
+    return EXIT_FAILED;
 }
 
 /* Options end at the first word that is none, so that those of exec's command stay its own. */
@@ -283,7 +289,7 @@ static int run_up(const struct arguments *arguments)
     json_t *site = NULL, *status = NULL;
     struct stf_lab_options options = {.site_dir = arguments->site_dir, .progress = print_progress};
     if (!arguments->site_dir)
-        return usage_error("%s needs --site DIR", "up");
+        return usage_error("up needs --site DIR");
     if (arguments->pid && !parse_pid(arguments->pid, &options.owner_pid))
         return usage_error("--with-pid needs the number of a process, not '%s'", arguments->pid);
 
@@ -344,7 +350,7 @@ static int run_exec(const struct arguments *arguments)
     struct stf_err err;
     char *name;
     if (!arguments->rest[0] || !arguments->rest[1])
-        return usage_error("%s needs a host and a command", "exec");
+        return usage_error("exec needs a host and a command");
     enum stf_kind kind = find_name(arguments, &name, &err);
     if (!kind)
         stf_lab_exec(name, arguments->rest[0], (const char *const *)arguments->rest + 1, &err);
@@ -365,18 +371,17 @@ static int run_responder(const struct arguments *arguments)
         ports[count++] = (uint16_t)number;
     }
     if (count == 0)
-        return usage_error("usage: staffetta lab %s BANNER PORT...", "responder");
+        return usage_error("responder needs a banner and a port");
     return stf_responder_run(rest[0], ports, count, &err) ? fail(&err) : EXIT_DONE;
 }
 
 int stf_cmd_lab(int argc, char **argv)
 {
-    static const struct verb verbs[] = {
-        {"up", up_help, run_up},
-        {"down", down_help, run_down},
-        {"status", status_help, run_status},
-        {"exec", exec_help, run_exec},
-        {"responder", "usage: staffetta lab responder BANNER PORT...\n", run_responder}};
+    static const struct verb verbs[] = {{"up", up_help, run_up},
+                                        {"down", down_help, run_down},
+                                        {"status", status_help, run_status},
+                                        {"exec", exec_help, run_exec},
+                                        {"responder", responder_help, run_responder}};
     struct arguments arguments;
     if (argc < 2)
         return fputs(lab_help, stderr), EXIT_USAGE;

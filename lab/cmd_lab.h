@@ -5,7 +5,7 @@
 
 #include <staffetta/err.h>
 
-/* argv[0] is "lab", argv[1] the verb. Returns the exit code: 0 done, 1 failed, 2 wrong usage, 3 no such lab is up;
+/* argv[0] is "lab", argv[1] the verb. Returns the exit code: 0 done, 1 failed or no such lab is up, 64 wrong usage;
  * `exec` ends with the code of its command. */
 int stf_cmd_lab(int argc, char **argv);
 

@@ -407,7 +407,8 @@ static void test_up_is_complete_and_down_leaves_nothing(void **state)
     if (has_traces(&site, trace, sizeof trace))
         fail_msg("left: %s", trace);
     expect_output(LAB("down", "--site", site.dir), "no lab was up");
-    expect_error(LAB("status", "--site", site.dir), 3, "no lab");
+    expect_error(LAB("status", "--site", site.dir), 1, "no lab");
+    expect_error(LAB("up"), 64, "--site");
     char *after = outside();
     assert_string_equal(before, after);
     free(before);
