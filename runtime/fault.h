@@ -8,6 +8,7 @@
     X(CREATE, "journal.create")                                                                                        \
     X(INTERRUPT, "journal.interrupt")                                                                                  \
     X(RUN_BEGIN, "journal.run_begin")                                                                                  \
+    X(RUN_UNDOES, "journal.run_undoes")                                                                                \
     X(RUN_END, "journal.run_end")                                                                                      \
     X(RUN_ROLLED_BACK, "journal.run_rolled_back")                                                                      \
     X(HOST, "journal.host")                                                                                            \

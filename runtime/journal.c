@@ -46,9 +46,14 @@ enum stf_kind stf_journal_run_begin(struct stf_journal *journal, const struct st
     return stf_db_write(journal, &write,
                         VALUES(string(data->playbook), string(data->mode), string(data->site_name),
                                string(data->site_dir), document(data->params), string(data->operator_name),
-                               string(data->program_version), integer(stf_clock_unix_ms()),
-                               reference(data->undoes_run)),
+                               string(data->program_version), integer(stf_clock_unix_ms())),
                         run, err);
+}
+
+enum stf_kind stf_journal_run_undoes(struct stf_journal *journal, int64_t run, int64_t undoes, struct stf_err *err)
+{
+    static const struct stf_write write = {STF_FAULT_RUN_UNDOES_BEFORE, STF_SOON, RUN_UNDOES};
+    return stf_db_write(journal, &write, VALUES(integer(run), integer(undoes)), NULL, err);
 }
 
 enum stf_kind stf_journal_run_end(struct stf_journal *journal, int64_t run, enum stf_run_state state,

@@ -46,7 +46,6 @@ struct stf_run_data {
     const json_t *params; /* may be NULL */
     const char *operator_name;
     const char *program_version;
-    int64_t undoes_run; /* the run that this one rolls back, or 0 */
 };
 
 /* Durable. Runs count from 1. */
@@ -55,6 +54,8 @@ enum stf_kind stf_journal_run_begin(struct stf_journal *journal, const struct st
 /* Durable. `summary` is the run's verdict as a document, or NULL. */
 enum stf_kind stf_journal_run_end(struct stf_journal *journal, int64_t run, enum stf_run_state state,
                                   const json_t *summary, struct stf_err *err);
+/* Says, before the first change is put back, that `run` rolls `undoes` back. */
+enum stf_kind stf_journal_run_undoes(struct stf_journal *journal, int64_t run, int64_t undoes, struct stf_err *err);
 /* Durable. Says that run `by` has undone `run` wholly: `run` shows as rolled_back from now on, and a run that `run`
  * itself had rolled back shows as it ended again. */
 enum stf_kind stf_journal_run_rolled_back(struct stf_journal *journal, int64_t run, int64_t by, struct stf_err *err);

@@ -12,6 +12,7 @@
 
 enum statement {
     RUN_BEGIN,
+    RUN_UNDOES,
     RUN_END,
     RUN_ROLLED_BACK,
     RUN_LINK,

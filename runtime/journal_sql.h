@@ -85,8 +85,9 @@ static const char bad_sums[] =
 static const char *const statement_sql[STATEMENT_COUNT] = {
     [RUN_BEGIN] =
         "INSERT INTO runs (id, playbook, mode, site_name, site_dir, params, operator, program_version,"
-        " started_unix_ms, state, undoes_run)"
-        " SELECT coalesce(max(id), 0) + 1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'running', ?9 FROM runs",
+        " started_unix_ms, state)"
+        " SELECT coalesce(max(id), 0) + 1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'running' FROM runs",
+    [RUN_UNDOES] = "UPDATE runs SET undoes_run = ?2 WHERE id = ?1",
     [RUN_END] = "UPDATE runs SET state = ?2, summary = ?3, ended_unix_ms = ?4 WHERE id = ?1",
     [RUN_ROLLED_BACK] = "UPDATE runs SET rolled_back_by = ?2 WHERE id = ?1",
     [RUN_LINK] = "SELECT undoes_run AS undoes, id AS run FROM runs WHERE id = ?1",

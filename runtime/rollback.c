@@ -450,6 +450,9 @@ enum stf_kind stf_engine_rollback(struct stf_engine *engine, const struct stf_ro
         goto out;
     }
     kind = record_hosts(engine, &survey, err);
+    if (kind == STF_OK && rollback->run != engine->run) {
+        kind = stf_journal_run_undoes(engine->journal, engine->run, rollback->run, err);
+    }
     if (kind == STF_OK) {
         kind = undo_all(engine, rollback, &survey, &tally, err);
     }

@@ -76,7 +76,7 @@ static void open_engine(enum stf_engine_mode mode)
 }
 
 /* A run that applies, its hosts recorded when `is_adding_hosts`, with its engine. */
-static void begin(int64_t undoes_run, bool is_adding_hosts)
+static void begin(bool is_adding_hosts)
 {
     const struct stf_run_data data = {
         .playbook = "rollout",
@@ -85,7 +85,6 @@ static void begin(int64_t undoes_run, bool is_adding_hosts)
         .site_dir = "/etc/site",
         .operator_name = "anna",
         .program_version = "0.1.0",
-        .undoes_run = undoes_run,
     };
     assert_ok(stf_journal_run_begin(journal, &data, &run, &err));
     for (int i = 0; is_adding_hosts && i < HOSTS; i++) {
@@ -211,7 +210,7 @@ static void the_intent_is_in_the_journal_before_the_write(void **state)
     (void)state;
     int seen = 0;
     json_t *result = NULL;
-    begin(0, true);
+    begin(true);
     set("fe1", "a", "old");
     fake.on_write = look_at_intent;
     fake.data = &seen;
@@ -231,7 +230,7 @@ static void the_intent_is_in_the_journal_before_the_write(void **state)
 static void the_second_time_is_no_change(void **state)
 {
     (void)state;
-    begin(0, true);
+    begin(true);
     assert_true(change(&hosts[0], "a", "new"));
     assert_false(change(&hosts[0], "a", "new"));
     assert_false(change(&hosts[0], "b", NULL));
@@ -245,7 +244,7 @@ static void a_failed_write_stays_in_the_journal(void **state)
 {
     (void)state;
     json_t *result = NULL;
-    begin(0, true);
+    begin(true);
     fake.failing_thing = "a";
     assert_int_equal(try_change(&hosts[0], "a", "new", &result), STF_IO);
     assert_null(result);
@@ -267,7 +266,7 @@ static void nothing_is_written_without_its_record(void **state)
 {
     (void)state;
     json_t *result = NULL;
-    begin(0, false);
+    begin(false);
     assert_int_equal(try_change(&hosts[0], "a", "new", &result), STF_NOT_FOUND); /* the host was not recorded */
     struct stf_journal *writer = journal;
     assert_ok(stf_journal_open_read(state_dir, &journal, &err));
@@ -284,7 +283,7 @@ static void an_unknown_resource_is_told(void **state)
     (void)state;
     json_t *result = NULL;
     json_t *id = json_object();
-    begin(0, true);
+    begin(true);
     assert_int_equal(stf_engine_change(engine, "s", &hosts[0], "fake.none", id, id, &result, &err), STF_UNSUPPORTED);
     assert_int_equal(stf_engine_read(engine, &hosts[0], "fake.none", id, &result, &err), STF_UNSUPPORTED);
     assert_non_null(strstr(err.message, "fake.none"));
@@ -364,7 +363,7 @@ static json_t *make_run(void)
     set("fe1", "a", "one");
     set("node1", "b", "old");
     json_t *before = all_hosts();
-    begin(0, true);
+    begin(true);
     assert_true(change(&hosts[0], "a", "two"));
     assert_true(change(&hosts[1], "b", NULL));
     assert_true(change(&hosts[0], "a", "three"));
@@ -385,7 +384,7 @@ static void a_run_is_put_back_in_reverse_order(void **state)
     json_t *before = make_run();
     json_t *between = all_hosts();
     int64_t first = run;
-    begin(first, false);
+    begin(false);
     int writes = fake.write_count;
 
     json_t *plan = rollback_plan(first);
@@ -430,7 +429,7 @@ static void a_rollback_can_be_rolled_back(void **state)
     int64_t first = run;
     for (int64_t which = first; which < first + 4; which++) {
         json_t *summary = NULL;
-        begin(which, false);
+        begin(false);
         assert_ok(roll_back(which, false, &summary));
         assert_int_equal(count_of(summary, "undone"), 6);
         end(STF_RUN_DONE);
@@ -447,7 +446,7 @@ static void a_run_can_roll_itself_back(void **state)
     json_t *summary = NULL;
     set("fe1", "a", "one");
     json_t *before = all_hosts();
-    begin(0, true);
+    begin(true);
     assert_true(change(&hosts[0], "a", "two"));
     assert_true(change(&hosts[1], "a", "two"));
     assert_ok(roll_back(run, false, &summary));
@@ -458,7 +457,7 @@ static void a_run_can_roll_itself_back(void **state)
 
     int64_t first = run;
     int writes = fake.write_count;
-    begin(first, false);
+    begin(false);
     assert_ok(roll_back(first, false, &summary));
     assert_int_equal(count_of(summary, "nothing"), 2);
     assert_int_equal(fake.write_count, writes);
@@ -474,7 +473,7 @@ static void what_others_changed_is_not_overwritten_unless_forced(void **state)
     int64_t first = run;
     set("node1", "b", "somebody's");
     json_t *touched = all_hosts();
-    begin(first, false);
+    begin(false);
     int writes = fake.write_count;
 
     assert_int_equal(roll_back(first, false, &summary), STF_CONFLICT);
@@ -494,7 +493,7 @@ static void what_others_changed_is_not_overwritten_unless_forced(void **state)
     int64_t second = run;
     json_decref(summary);
 
-    begin(second, false); /* and what was overwritten comes back */
+    begin(false); /* and what was overwritten comes back */
     assert_ok(roll_back(second, false, &summary));
     assert_hosts_equal(touched);
     json_decref(summary);
@@ -506,7 +505,7 @@ static void a_long_list_of_conflicts_is_cut_and_counted(void **state)
 {
     (void)state;
     json_t *summary = NULL;
-    begin(0, true);
+    begin(true);
     for (int i = 0; i < 40; i++) {
         char name[32];
         snprintf(name, sizeof name, "a rather long name %d", i);
@@ -526,7 +525,7 @@ static void one_change_can_be_judged_and_undone(void **state)
     (void)state;
     enum stf_undo_verdict verdict;
     json_t *result = NULL;
-    begin(0, true);
+    begin(true);
     set("fe1", "a", "one");
     assert_true(change(&hosts[0], "a", "two"));
     struct stf_change_list list = changes_of(run);
@@ -563,7 +562,7 @@ static void a_silent_host_refuses_and_force_goes_on_over_it(void **state)
     json_t *summary = NULL;
     json_t *before = make_run();
     int64_t first = run;
-    begin(first, false);
+    begin(false);
     int writes = fake.write_count;
     fake.unreadable_host = "node1";
     assert_int_equal(roll_back(first, false, &summary), STF_UNREACHABLE);
@@ -584,7 +583,7 @@ static void a_silent_host_refuses_and_force_goes_on_over_it(void **state)
     json_decref(summary);
 
     fake.unreadable_host = NULL;
-    begin(first, false);
+    begin(false);
     assert_ok(roll_back(first, false, &summary));
     assert_int_equal(count_of(summary, "undone"), 1);
     assert_int_equal(count_of(summary, "nothing"), 6);
@@ -601,7 +600,7 @@ static void a_failing_undo_does_not_stop_the_others(void **state)
     json_t *summary = NULL;
     json_t *before = make_run();
     int64_t first = run;
-    begin(first, false);
+    begin(false);
     fake.failing_thing = "a";
     assert_int_equal(roll_back(first, false, &summary), STF_IO);
     assert_int_equal(count_of(summary, "failed"), 4); /* all of "a": the older ones rest on the newest */
@@ -610,7 +609,7 @@ static void a_failing_undo_does_not_stop_the_others(void **state)
     assert_string_equal(standing("node1", "b"), "old");
     json_decref(summary);
     fake.failing_thing = NULL;
-    begin(first, false);
+    begin(false);
     assert_ok(roll_back(first, false, &summary));
     assert_hosts_equal(before);
     json_decref(summary);
@@ -687,7 +686,7 @@ static void changes_of_one_thing_wait_for_each_other(void **state)
     json_t *summary = NULL;
     set("fe1", "shared", "first");
     json_t *before = all_hosts();
-    begin(0, true);
+    begin(true);
     run_threads();
     struct stf_change_list list = changes_of(run);
     assert_int_equal(list.count, THREADS * ROUNDS * 2);

@@ -30,7 +30,7 @@ static void must(enum stf_kind kind)
     }
 }
 
-static int64_t begin_run(struct stf_journal *journal, int64_t undoes_run)
+static int64_t begin_run(struct stf_journal *journal)
 {
     int64_t run;
     const struct stf_run_data data = {
@@ -40,7 +40,6 @@ static int64_t begin_run(struct stf_journal *journal, int64_t undoes_run)
         .site_dir = "/etc/site",
         .operator_name = "anna",
         .program_version = "0.1.0",
-        .undoes_run = undoes_run,
     };
     must(stf_journal_run_begin(journal, &data, &run, &err));
     return run;
@@ -70,7 +69,7 @@ static enum stf_kind change(struct stf_engine *engine, const struct stf_host *ho
 static void roll_back(struct stf_journal *journal, int64_t which)
 {
     json_t *summary = NULL;
-    int64_t run = begin_run(journal, which);
+    int64_t run = begin_run(journal);
     struct stf_engine *engine = open_engine(journal, run);
     const struct stf_rollback rollback = {.run = which};
     must(stf_engine_rollback(engine, &rollback, &summary, &err));
@@ -84,7 +83,7 @@ static void live_a_life(void)
 {
     struct stf_journal *journal;
     must(stf_journal_open(state_dir, "rollout", &journal, &err));
-    int64_t run = begin_run(journal, 0);
+    int64_t run = begin_run(journal);
     for (int i = 0; i < 2; i++) {
         must(stf_journal_add_host(journal, run, &hosts[i], &err));
     }

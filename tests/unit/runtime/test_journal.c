@@ -64,10 +64,12 @@ static int64_t begin_run(struct stf_journal *journal, int64_t undoes_run)
         .params = params,
         .operator_name = "anna",
         .program_version = "0.1.0",
-        .undoes_run = undoes_run,
     };
     int64_t run = 0;
     assert_ok(stf_journal_run_begin(journal, &data, &run, &err));
+    if (undoes_run != 0) {
+        assert_ok(stf_journal_run_undoes(journal, run, undoes_run, &err));
+    }
     json_decref(params);
     return run;
 }
