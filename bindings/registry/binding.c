@@ -1,0 +1,634 @@
+/* binding.c - the registry as the runtime sees it: two verbs to look, two resources to change, and where a host's
+ * stores are (host.registry in site.lua). Each call opens the store, does one thing, commits once.
+ * SPDX-License-Identifier: MIT */
+#include <staffetta/binding.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/doc.h"
+#include "registry/registry.h"
+#include "registry/tree.h"
+
+static enum stf_kind no_memory(struct stf_err *err)
+{
+    return stf_err_set(err, STF_NO_MEMORY, 0, "registry", NULL, "memory is out");
+}
+
+/* ---- the host's stores ---- */
+
+struct target {
+    const char *below; /* the key under the store's root; points into the id */
+    struct stf_registry *registry;
+};
+
+static enum stf_kind no_store(const struct stf_host *host, const char *key, const json_t *stores, struct stf_err *err)
+{
+    char known[256] = "";
+    const char *root;
+    json_t *location;
+
+    json_object_foreach ((json_t *)stores, root, location) {
+        size_t used = strlen(known);
+        snprintf(known + used, sizeof(known) - used, "%s%s", used > 0 ? ", " : "", root);
+    }
+    return stf_err_set(err, STF_UNSUPPORTED, 0, "registry", key,
+                       "the host %s has no registry store for %s; its `registry` in site.lua has %s", host->name, key,
+                       *known != '\0' ? known : "none");
+}
+
+/* The entry of the host's `registry` with the longest root that `key` is below. */
+static enum stf_kind find_store(const struct stf_host *host, const char *key, const char **root, const char **location,
+                                const char **below, struct stf_err *err)
+{
+    const json_t *stores = json_object_get(host->config, "registry");
+    const char *rest;
+    const char *name;
+    json_t *item;
+    size_t longest = 0;
+
+    if (!json_is_object(stores)) {
+        return stf_err_set(
+            err, STF_UNSUPPORTED, 0, "registry", host->name,
+            "the host %s has no registry: its table in site.lua needs registry = { [\"HKLM\\\\SYSTEM\"] = "
+            "\"hives/SYSTEM\" }",
+            host->name);
+    }
+    if (stf_registry_root_name(key, &rest) == NULL) {
+        return stf_err_set(
+            err, STF_INVALID_DATA, 0, "registry", key,
+            "the key %s does not start with a root: HKLM, HKCU, HKU, HKCR, HKCC or one of their long names", key);
+    }
+    json_object_foreach ((json_t *)stores, name, item) {
+        size_t depth = 0;
+        const char *tail;
+        if (stf_registry_root_name(name, &rest) == NULL || !json_is_string(item)) {
+            return stf_err_set(err, STF_INVALID_DATA, 0, "registry", host->name,
+                               "the entry %s in the `registry` of host %s is wrong: it must be a key such as "
+                               "HKLM\\SYSTEM, and name a hive file",
+                               name, host->name);
+        }
+        if (stf_registry_key_is_below(key, name, &tail, &depth) && depth > longest) {
+            longest = depth;
+            *root = name;
+            *location = json_string_value(item);
+            *below = tail;
+        }
+    }
+    return longest > 0 ? STF_OK : no_store(host, key, stores, err);
+}
+
+static bool is_system_root(const char *root)
+{
+    const char *below;
+    size_t depth;
+
+    return stf_registry_key_is_below(root, "HKLM\\SYSTEM", &below, &depth) && *below == '\0';
+}
+
+static enum stf_kind target_open(struct target *target, const struct stf_host *host, const char *key,
+                                 enum stf_registry_mode mode, struct stf_err *err)
+{
+    struct stf_registry_place place = {0};
+    const char *root = NULL;
+    const char *location = NULL;
+    char *path;
+    enum stf_kind kind = find_store(host, key, &root, &location, &target->below, err);
+
+    if (kind != STF_OK) {
+        return kind;
+    }
+    path = stf_doc_path(host->site_dir, location);
+    if (path == NULL) {
+        return no_memory(err);
+    }
+    place.path = path;
+    place.is_system = is_system_root(root);
+    kind = stf_registry_open(&stf_registry_backend_hive, &place, mode, &target->registry, err);
+    free(path);
+    return kind;
+}
+
+static void target_close(struct target *target)
+{
+    stf_registry_close(target->registry);
+}
+
+/* ---- arguments ---- */
+
+static enum stf_kind get_key(const json_t *doc, const char *what, const char **key, struct stf_err *err)
+{
+    static const char *const known[] = {"key", NULL};
+    enum stf_kind kind = stf_doc_check_keys(doc, known, what, err);
+
+    return kind == STF_OK ? stf_doc_string(doc, "key", key, err) : kind;
+}
+
+static enum stf_kind get_value_id(const json_t *id, const char **key, const char **name, struct stf_err *err)
+{
+    static const char *const known[] = {"key", "name", NULL};
+    enum stf_kind kind = stf_doc_check_keys(id, known, "registry.value", err);
+
+    if (kind == STF_OK) {
+        kind = stf_doc_string(id, "key", key, err);
+    }
+    return kind == STF_OK ? stf_doc_string(id, "name", name, err) : kind;
+}
+
+/* ---- verbs ---- */
+
+/* An absent key is an answer, not a failure: JSON null. */
+static enum stf_kind absent_is_null(enum stf_kind kind, json_t **result)
+{
+    if (kind == STF_NOT_FOUND) {
+        *result = json_null();
+        return STF_OK;
+    }
+    return kind;
+}
+
+static enum stf_kind listing_to_doc(const struct stf_registry_listing *listing, json_t **result, struct stf_err *err)
+{
+    json_t *doc = json_pack("{s:[], s:[]}", "keys", "values");
+    enum stf_kind kind = doc != NULL ? STF_OK : no_memory(err);
+
+    for (size_t i = 0; i < listing->key_count && kind == STF_OK; i++) {
+        kind = json_array_append_new(json_object_get(doc, "keys"), json_string(listing->keys[i])) == 0 ? STF_OK
+                                                                                                       : no_memory(err);
+    }
+    for (size_t i = 0; i < listing->value_count && kind == STF_OK; i++) {
+        json_t *value;
+        kind = stf_registry_value_to_doc(&listing->values[i], &value, err);
+        if (kind == STF_OK && (json_object_set_new(value, "name", json_string(listing->values[i].name)) != 0 ||
+                               json_array_append(json_object_get(doc, "values"), value) != 0)) {
+            kind = no_memory(err);
+        }
+        json_decref(value);
+    }
+    if (kind != STF_OK) {
+        json_decref(doc);
+        return kind;
+    }
+    *result = doc;
+    return STF_OK;
+}
+
+static enum stf_kind list_keys(void *self, const struct stf_host *host, const json_t *args, json_t **result,
+                               struct stf_err *err)
+{
+    struct stf_registry_listing listing = {0};
+    struct target target = {0};
+    const char *key = NULL;
+    enum stf_kind kind = get_key(args, "registry.list", &key, err);
+
+    (void)self;
+    if (kind == STF_OK) {
+        kind = target_open(&target, host, key, STF_REGISTRY_READ, err);
+    }
+    if (kind != STF_OK) {
+        return kind;
+    }
+    kind = stf_registry_list(target.registry, target.below, &listing, err);
+    if (kind == STF_OK) {
+        kind = listing_to_doc(&listing, result, err);
+    }
+    stf_registry_listing_fini(&listing);
+    target_close(&target);
+    return absent_is_null(kind, result);
+}
+
+static enum stf_kind read_tree(void *self, const struct stf_host *host, const json_t *args, json_t **result,
+                               struct stf_err *err)
+{
+    struct target target = {0};
+    const char *key = NULL;
+    enum stf_kind kind = get_key(args, "registry.tree", &key, err);
+
+    (void)self;
+    if (kind == STF_OK) {
+        kind = target_open(&target, host, key, STF_REGISTRY_READ, err);
+    }
+    if (kind != STF_OK) {
+        return kind;
+    }
+    kind = stf_registry_tree_read(target.registry, target.below, result, err);
+    target_close(&target);
+    return absent_is_null(kind, result);
+}
+
+/* ---- what the two resources share ---- */
+
+/* Of an absent thing: JSON null when all keys above it stand, else {"existing_keys": n}, how many of them do. So
+ * undoing its creation deletes exactly the keys that were made. `missing` is how many of the key's last components can
+ * not stand while it is absent: 1 when the thing is the key itself. */
+static enum stf_kind absent_to_doc(struct target *target, size_t missing, json_t **state, struct stf_err *err)
+{
+    size_t existing = 0;
+    size_t components = 0;
+    enum stf_kind kind = stf_registry_existing(target->registry, target->below, &existing, &components, NULL, err);
+
+    if (kind != STF_OK) {
+        return kind;
+    }
+    *state = existing + missing == components ? json_null() : json_pack("{s:I}", "existing_keys", (json_int_t)existing);
+    return *state != NULL ? STF_OK : no_memory(err);
+}
+
+static bool is_absent(const json_t *state)
+{
+    return json_is_null(state) || json_object_get(state, "existing_keys") != NULL;
+}
+
+/* Brings the keys to what such a state says. */
+static enum stf_kind write_absent(struct target *target, const json_t *state, size_t missing, struct stf_err *err)
+{
+    static const char *const known[] = {"existing_keys", NULL};
+    size_t existing = 0;
+    size_t components = 0;
+    int64_t wanted = 0;
+    enum stf_kind kind = stf_registry_existing(target->registry, target->below, &existing, &components, NULL, err);
+
+    if (kind != STF_OK) {
+        return kind;
+    }
+    if (components < missing) {
+        return stf_err_set(err, STF_UNSUPPORTED, 0, "delete", NULL, "the root of a registry store can not be deleted");
+    }
+    wanted = (int64_t)(components - missing);
+    if (!json_is_null(state)) {
+        kind = stf_doc_check_keys(state, known, "the state of something absent in a registry", err);
+        if (kind == STF_OK) {
+            kind = stf_doc_int(state, "existing_keys", 0, wanted, &wanted, err);
+        }
+    }
+    return kind == STF_OK ? stf_registry_trim(target->registry, target->below, (size_t)wanted, err) : kind;
+}
+
+/* The state has the stored spelling of the name where the id has another: deleting and putting back keeps it. */
+static enum stf_kind add_spelling(json_t *state, const char *asked, const char *stored, struct stf_err *err)
+{
+    if (stored == NULL || strcmp(asked, stored) == 0) {
+        return STF_OK;
+    }
+    return json_object_set_new(state, "name", json_string(stored)) == 0 ? STF_OK : no_memory(err);
+}
+
+/* The spelling that a state asks for. It must be the same name: anything else would be another thing than the id's. */
+static enum stf_kind get_spelling(const json_t *state, const char *asked, const char **spelling, struct stf_err *err)
+{
+    enum stf_kind kind;
+
+    *spelling = asked;
+    if (json_object_get(state, "name") == NULL) {
+        return STF_OK;
+    }
+    kind = stf_doc_string(state, "name", spelling, err);
+    if (kind == STF_OK && stf_registry_name_compare(*spelling, asked) != 0) {
+        return stf_err_set(err, STF_INVALID_DATA, 0, "registry", asked,
+                           "the state is of %s, which is not another spelling of %s", *spelling, asked);
+    }
+    return kind;
+}
+
+static const char *last_component(const char *key)
+{
+    const char *slash = strrchr(key, '\\');
+
+    return slash != NULL ? slash + 1 : key;
+}
+
+/* ---- registry.value ---- */
+
+static enum stf_kind read_value(void *self, const struct stf_host *host, const json_t *id, json_t **state,
+                                struct stf_err *err)
+{
+    struct stf_registry_value value = {0};
+    struct target target = {0};
+    const char *key = NULL;
+    const char *name = NULL;
+    json_t *doc = NULL;
+    enum stf_kind kind = get_value_id(id, &key, &name, err);
+
+    (void)self;
+    if (kind == STF_OK) {
+        kind = target_open(&target, host, key, STF_REGISTRY_READ, err);
+    }
+    if (kind != STF_OK) {
+        return kind;
+    }
+    kind = stf_registry_get(target.registry, target.below, name, &value, err);
+    if (kind == STF_OK) {
+        kind = stf_registry_value_to_doc(&value, &doc, err);
+        if (kind == STF_OK) {
+            kind = add_spelling(doc, name, value.name, err);
+        }
+    } else if (kind == STF_NOT_FOUND) {
+        kind = absent_to_doc(&target, 0, &doc, err);
+    }
+    stf_registry_value_fini(&value);
+    target_close(&target);
+    if (kind != STF_OK) {
+        json_decref(doc);
+        return kind;
+    }
+    *state = doc;
+    return STF_OK;
+}
+
+static enum stf_kind set_value(struct target *target, const char *name, const json_t *state, struct stf_err *err)
+{
+    static const char *const known[] = {"type", "data", "name", NULL};
+    struct stf_registry_value value = {0};
+    const char *spelling = NULL;
+    enum stf_kind kind = stf_doc_check_keys(state, known, "the state of registry.value", err);
+
+    if (kind == STF_OK) {
+        kind = get_spelling(state, name, &spelling, err);
+    }
+    if (kind == STF_OK) {
+        kind = stf_registry_value_from_doc(state, spelling, &value, err);
+    }
+    if (kind == STF_OK) {
+        kind = stf_registry_set(target->registry, target->below, &value, err);
+    }
+    stf_registry_value_fini(&value);
+    return kind;
+}
+
+static enum stf_kind write_value(void *self, const struct stf_host *host, const json_t *id, const json_t *state,
+                                 struct stf_err *err)
+{
+    struct target target = {0};
+    const char *key = NULL;
+    const char *name = NULL;
+    enum stf_kind kind = get_value_id(id, &key, &name, err);
+
+    (void)self;
+    if (kind == STF_OK) {
+        kind = target_open(&target, host, key, STF_REGISTRY_WRITE, err);
+    }
+    if (kind != STF_OK) {
+        return kind;
+    }
+    if (is_absent(state)) {
+        kind = stf_registry_delete_value(target.registry, target.below, name, err);
+        if (kind == STF_OK) {
+            kind = write_absent(&target, state, 0, err);
+        }
+    } else {
+        kind = set_value(&target, name, state, err);
+    }
+    if (kind == STF_OK) {
+        kind = stf_registry_commit(target.registry, err);
+    }
+    target_close(&target);
+    return kind;
+}
+
+/* "HKLM\SYSTEM\Select": the root by its short name, the rest as given. malloc'ed. */
+static char *shorten_key(const char *key, const char *name)
+{
+    const char *rest = key;
+    const char *root = stf_registry_root_name(key, &rest);
+    char *line = NULL;
+
+    if (asprintf(&line, "%s%s%s%s%s", root != NULL ? root : "", root != NULL && *rest != '\0' ? "\\" : "", rest,
+                 name != NULL ? "\\" : "", name != NULL ? name : "") < 0) {
+        return NULL;
+    }
+    return line;
+}
+
+static char *describe_value(const json_t *id, const json_t *state)
+{
+    const char *key = json_string_value(json_object_get(id, "key"));
+    const char *name = json_string_value(json_object_get(id, "name"));
+    struct stf_registry_value value = {0};
+    char *line;
+
+    if (state == NULL) {
+        return shorten_key(key != NULL ? key : "?", name == NULL || *name == '\0' ? "(default)" : name);
+    }
+    if (is_absent(state)) {
+        return strdup("absent");
+    }
+    if (stf_registry_value_from_doc(state, "", &value, NULL) != STF_OK) {
+        return json_dumps(state, JSON_COMPACT | JSON_ENCODE_ANY);
+    }
+    line = stf_registry_value_describe(value.type, value.data, value.size);
+    stf_registry_value_fini(&value);
+    return line;
+}
+
+/* ---- registry.key ---- */
+
+static enum stf_kind read_key(void *self, const struct stf_host *host, const json_t *id, json_t **state,
+                              struct stf_err *err)
+{
+    struct target target = {0};
+    const char *key = NULL;
+    char *stored = NULL;
+    size_t existing;
+    size_t components;
+    json_t *doc = NULL;
+    enum stf_kind kind = get_key(id, "registry.key", &key, err);
+
+    (void)self;
+    if (kind == STF_OK) {
+        kind = target_open(&target, host, key, STF_REGISTRY_READ, err);
+    }
+    if (kind != STF_OK) {
+        return kind;
+    }
+    kind = stf_registry_tree_read(target.registry, target.below, &doc, err);
+    if (kind == STF_NOT_FOUND) {
+        kind = absent_to_doc(&target, 1, &doc, err);
+    } else if (kind == STF_OK) {
+        kind = stf_registry_existing(target.registry, target.below, &existing, &components, &stored, err);
+        if (kind == STF_OK) {
+            kind = add_spelling(doc, last_component(target.below), stored, err);
+        }
+    }
+    free(stored);
+    target_close(&target);
+    if (kind != STF_OK) {
+        json_decref(doc);
+        return kind;
+    }
+    *state = doc;
+    return STF_OK;
+}
+
+/* Makes the key stand in the spelling that is asked for; one that stands in another is made anew. */
+static enum stf_kind create_spelled(struct target *target, const char *spelling, struct stf_err *err)
+{
+    char *stored = NULL;
+    char *spelled = NULL;
+    size_t existing;
+    size_t components;
+    const char *last = last_component(target->below);
+    enum stf_kind kind = stf_registry_existing(target->registry, target->below, &existing, &components, &stored, err);
+
+    if (kind == STF_OK && stored != NULL && strcmp(stored, spelling) != 0) {
+        kind = stf_registry_delete_key(target->registry, target->below, err);
+    }
+    if (kind == STF_OK) {
+        if (asprintf(&spelled, "%.*s%s", (int)(last - target->below), target->below, spelling) < 0) {
+            spelled = NULL;
+            kind = no_memory(err);
+        } else {
+            kind = stf_registry_create_key(target->registry, spelled, err);
+        }
+    }
+    free(spelled);
+    free(stored);
+    return kind;
+}
+
+static enum stf_kind restore_key(struct target *target, const json_t *state, struct stf_err *err)
+{
+    const char *spelling = NULL;
+    json_t *tree = json_copy((json_t *)state);
+    enum stf_kind kind = tree != NULL ? STF_OK : no_memory(err);
+
+    if (kind == STF_OK) {
+        kind = get_spelling(state, last_component(target->below), &spelling, err);
+    }
+    if (kind == STF_OK) {
+        kind = create_spelled(target, spelling, err);
+    }
+    if (kind == STF_OK) {
+        json_object_del(tree, "name");
+        kind = stf_registry_tree_write(target->registry, target->below, tree, err);
+    }
+    json_decref(tree);
+    return kind;
+}
+
+static enum stf_kind write_key(void *self, const struct stf_host *host, const json_t *id, const json_t *state,
+                               struct stf_err *err)
+{
+    struct target target = {0};
+    const char *key = NULL;
+    enum stf_kind kind = get_key(id, "registry.key", &key, err);
+
+    (void)self;
+    if (kind == STF_OK) {
+        kind = target_open(&target, host, key, STF_REGISTRY_WRITE, err);
+    }
+    if (kind != STF_OK) {
+        return kind;
+    }
+    if (is_absent(state)) {
+        kind = stf_registry_delete_key(target.registry, target.below, err);
+        if (kind == STF_OK) {
+            kind = write_absent(&target, state, 1, err);
+        }
+    } else {
+        kind = restore_key(&target, state, err);
+    }
+    if (kind == STF_OK) {
+        kind = stf_registry_commit(target.registry, err);
+    }
+    target_close(&target);
+    return kind;
+}
+
+static char *describe_key(const json_t *id, const json_t *state)
+{
+    const char *key = json_string_value(json_object_get(id, "key"));
+    size_t values;
+    size_t keys;
+    char *line = NULL;
+
+    if (state == NULL) {
+        return shorten_key(key != NULL ? key : "?", NULL);
+    }
+    if (is_absent(state)) {
+        return strdup("absent");
+    }
+    values = json_array_size(json_object_get(state, "values"));
+    keys = json_object_size(json_object_get(state, "keys"));
+    if (asprintf(&line, "key with %zu value%s and %zu subkey%s", values, values == 1 ? "" : "s", keys,
+                 keys == 1 ? "" : "s") < 0) {
+        return NULL;
+    }
+    return line;
+}
+
+/* ---- registry.presence: that a key stands, whatever is in it. Its undo deletes empty keys only. ---- */
+
+static enum stf_kind read_presence(void *self, const struct stf_host *host, const json_t *id, json_t **state,
+                                   struct stf_err *err)
+{
+    struct target target = {0};
+    const char *key = NULL;
+    size_t existing = 0;
+    size_t components = 0;
+    enum stf_kind kind = get_key(id, "registry.presence", &key, err);
+
+    (void)self;
+    if (kind == STF_OK) {
+        kind = target_open(&target, host, key, STF_REGISTRY_READ, err);
+    }
+    if (kind != STF_OK) {
+        return kind;
+    }
+    kind = stf_registry_existing(target.registry, target.below, &existing, &components, NULL, err);
+    if (kind == STF_OK && existing < components) {
+        kind = absent_to_doc(&target, 1, state, err);
+    } else if (kind == STF_OK) {
+        *state = json_pack("{s:b}", "exists", 1);
+        kind = *state != NULL ? STF_OK : no_memory(err);
+    }
+    target_close(&target);
+    return kind;
+}
+
+static enum stf_kind write_presence(void *self, const struct stf_host *host, const json_t *id, const json_t *state,
+                                    struct stf_err *err)
+{
+    struct target target = {0};
+    const char *key = NULL;
+    enum stf_kind kind = get_key(id, "registry.presence", &key, err);
+
+    (void)self;
+    if (kind == STF_OK && !is_absent(state) && !json_is_true(json_object_get(state, "exists"))) {
+        return stf_err_set(err, STF_INVALID_DATA, 0, "registry.presence", key,
+                           "the state of a key's presence is {\"exists\": true}, null or {\"existing_keys\": n}");
+    }
+    if (kind == STF_OK) {
+        kind = target_open(&target, host, key, STF_REGISTRY_WRITE, err);
+    }
+    if (kind != STF_OK) {
+        return kind;
+    }
+    kind = is_absent(state) ? write_absent(&target, state, 1, err)
+                            : stf_registry_create_key(target.registry, target.below, err);
+    if (kind == STF_OK) {
+        kind = stf_registry_commit(target.registry, err);
+    }
+    target_close(&target);
+    return kind;
+}
+
+static char *describe_presence(const json_t *id, const json_t *state)
+{
+    return state == NULL ? describe_key(id, NULL) : strdup(is_absent(state) ? "absent" : "present");
+}
+
+static const struct stf_verb verbs[] = {
+    {"registry.list", "registry.read", list_keys},
+    {"registry.tree", "registry.read", read_tree},
+    {NULL, NULL, NULL},
+};
+
+static const struct stf_resource resources[] = {
+    {"registry.value", "registry.write", read_value, write_value, describe_value},
+    {"registry.key", "registry.write", read_key, write_key, describe_key},
+    {"registry.presence", "registry.write", read_presence, write_presence, describe_presence},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+const struct stf_binding stf_registry_binding = {.name = "registry", .verbs = verbs, .resources = resources};

@@ -1,0 +1,769 @@
+/* registry.c - the backend-neutral registry: paths, names, absence. Backends know nodes, callers know paths.
+ * Never knows what kind of store it talks to. SPDX-License-Identifier: MIT */
+#include "registry/registry.h"
+
+#include <locale.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wctype.h>
+
+#include "registry/store.h"
+
+static enum stf_kind no_memory(struct stf_err *err)
+{
+    return stf_err_set(err, STF_NO_MEMORY, 0, "registry", NULL, "memory is out");
+}
+
+/* ---- names ---- */
+
+static locale_t unicode_locale;
+static pthread_once_t unicode_once = PTHREAD_ONCE_INIT;
+
+static void open_unicode_locale(void)
+{
+    unicode_locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+}
+
+/* Windows maps UTF-16 units, so letters beyond the first 65536 code points have no case. */
+static uint32_t fold(uint32_t code)
+{
+    wint_t upper;
+
+    if (code < 0x80) {
+        return code >= 'a' && code <= 'z' ? code - 'a' + 'A' : code;
+    }
+    pthread_once(&unicode_once, open_unicode_locale);
+    if (code > 0xffff || unicode_locale == (locale_t)0) {
+        return code;
+    }
+    upper = towupper_l((wint_t)code, unicode_locale);
+    return towlower_l(upper, unicode_locale) == (wint_t)code ? (uint32_t)upper : code;
+}
+
+static int compare_parts(const char *a, size_t a_size, const char *b, size_t b_size)
+{
+    const char *a_end = a + a_size;
+    const char *b_end = b + b_size;
+
+    while (a < a_end && b < b_end) {
+        uint32_t x;
+        uint32_t y;
+        if (!stf_utf8_next(&a, a_end, &x)) {
+            x = (unsigned char)*a++;
+        }
+        if (!stf_utf8_next(&b, b_end, &y)) {
+            y = (unsigned char)*b++;
+        }
+        x = fold(x);
+        y = fold(y);
+        if (x != y) {
+            return x < y ? -1 : 1;
+        }
+    }
+    return (a < a_end) - (b < b_end);
+}
+
+int stf_registry_name_compare(const char *a, const char *b)
+{
+    return compare_parts(a, strlen(a), b, strlen(b));
+}
+
+enum stf_kind stf_registry_check_key_name(const char *name, struct stf_err *err)
+{
+    size_t units = stf_utf16_units(name);
+
+    if (units == 0 || strchr(name, '\\') != NULL) {
+        return stf_err_set(err, STF_INVALID_DATA, 0, "key", name,
+                           "a key's name must not be empty nor have a backslash; keys are separated by one backslash");
+    }
+    if (units > STF_REGISTRY_KEY_UNITS_MAX) {
+        return stf_err_set(err, STF_INVALID_DATA, 0, "key", name,
+                           "a key's name must be UTF-8 of at most %d UTF-16 units", STF_REGISTRY_KEY_UNITS_MAX);
+    }
+    return STF_OK;
+}
+
+enum stf_kind stf_registry_check_value_name(const char *name, struct stf_err *err)
+{
+    if (stf_utf16_units(name) > STF_REGISTRY_VALUE_UNITS_MAX) {
+        return stf_err_set(err, STF_INVALID_DATA, 0, "value", name,
+                           "a value's name must be UTF-8 of at most %d UTF-16 units", STF_REGISTRY_VALUE_UNITS_MAX);
+    }
+    return STF_OK;
+}
+
+/* ---- roots and mounts ---- */
+
+static const struct {
+    const char *long_name;
+    const char *short_name;
+} roots[] = {
+    {"HKEY_LOCAL_MACHINE", "HKLM"}, {"HKEY_CURRENT_USER", "HKCU"},   {"HKEY_USERS", "HKU"},
+    {"HKEY_CLASSES_ROOT", "HKCR"},  {"HKEY_CURRENT_CONFIG", "HKCC"},
+};
+
+static size_t component_size(const char *path)
+{
+    return strcspn(path, "\\");
+}
+
+static const char *next_component(const char *path)
+{
+    path += component_size(path);
+    return *path == '\\' ? path + 1 : path;
+}
+
+const char *stf_registry_root_name(const char *key, const char **rest)
+{
+    size_t size = component_size(key);
+
+    for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
+        if (compare_parts(key, size, roots[i].long_name, strlen(roots[i].long_name)) == 0 ||
+            compare_parts(key, size, roots[i].short_name, strlen(roots[i].short_name)) == 0) {
+            *rest = next_component(key);
+            return roots[i].short_name;
+        }
+    }
+    return NULL;
+}
+
+bool stf_registry_key_is_below(const char *key, const char *mount, const char **below, size_t *depth)
+{
+    const char *key_root = stf_registry_root_name(key, &key);
+    const char *mount_root = stf_registry_root_name(mount, &mount);
+
+    if (key_root == NULL || key_root != mount_root) {
+        return false;
+    }
+    *depth = 1;
+    while (*mount != '\0') {
+        if (compare_parts(key, component_size(key), mount, component_size(mount)) != 0) {
+            return false;
+        }
+        key = next_component(key);
+        mount = next_component(mount);
+        ++*depth;
+    }
+    *below = key;
+    return true;
+}
+
+/* ---- lists ---- */
+
+void stf_registry_subkeys_fini(struct stf_registry_subkeys *subkeys)
+{
+    for (size_t i = 0; i < subkeys->count; i++) {
+        free(subkeys->items[i].name);
+    }
+    free(subkeys->items);
+    *subkeys = (struct stf_registry_subkeys){0};
+}
+
+void stf_registry_values_fini(struct stf_registry_values *values)
+{
+    for (size_t i = 0; i < values->count; i++) {
+        stf_registry_value_fini(&values->items[i]);
+    }
+    free(values->items);
+    *values = (struct stf_registry_values){0};
+}
+
+/* Room for one more item: lists grow when their count is 0 or a power of two. */
+static bool grow(void **items, size_t count, size_t item_size)
+{
+    void *more;
+
+    if (count > 0 && (count & (count - 1)) != 0) {
+        return true;
+    }
+    more = realloc(*items, (count > 0 ? 2 * count : 1) * item_size);
+    if (more == NULL) {
+        return false;
+    }
+    *items = more;
+    return true;
+}
+
+enum stf_kind stf_registry_subkeys_add(struct stf_registry_subkeys *subkeys, char *name, stf_registry_node node,
+                                       struct stf_err *err)
+{
+    void *items = subkeys->items;
+
+    if (!grow(&items, subkeys->count, sizeof(subkeys->items[0]))) {
+        return no_memory(err);
+    }
+    subkeys->items = items;
+    subkeys->items[subkeys->count++] = (struct stf_registry_subkey){name, node};
+    return STF_OK;
+}
+
+enum stf_kind stf_registry_values_add(struct stf_registry_values *values, struct stf_registry_value *value,
+                                      struct stf_err *err)
+{
+    void *items = values->items;
+
+    if (!grow(&items, values->count, sizeof(values->items[0]))) {
+        return no_memory(err);
+    }
+    values->items = items;
+    values->items[values->count++] = *value;
+    *value = (struct stf_registry_value){0};
+    return STF_OK;
+}
+
+static size_t find_value(const struct stf_registry_values *values, const char *name)
+{
+    size_t i = 0;
+
+    while (i < values->count && stf_registry_name_compare(values->items[i].name, name) != 0) {
+        i++;
+    }
+    return i;
+}
+
+static void remove_value(struct stf_registry_values *values, const char *name)
+{
+    size_t i = find_value(values, name);
+
+    if (i == values->count) {
+        return;
+    }
+    stf_registry_value_fini(&values->items[i]);
+    values->count--;
+    memmove(&values->items[i], &values->items[i + 1], (values->count - i) * sizeof(values->items[0]));
+}
+
+static enum stf_kind put_value(struct stf_registry_values *values, const struct stf_registry_value *value,
+                               struct stf_err *err)
+{
+    size_t i = find_value(values, value->name);
+    struct stf_registry_value copy;
+    enum stf_kind kind = stf_registry_value_init(&copy, value->name, value->type, value->data, value->size, err);
+
+    if (kind != STF_OK) {
+        return kind;
+    }
+    if (i == values->count) {
+        kind = stf_registry_values_add(values, &copy, err);
+        stf_registry_value_fini(&copy);
+        return kind;
+    }
+    stf_registry_value_fini(&values->items[i]);
+    values->items[i] = copy;
+    return STF_OK;
+}
+
+enum stf_kind stf_registry_values_edit(struct stf_registry_values *values, const struct stf_registry_edit *edit,
+                                       struct stf_err *err)
+{
+    enum stf_kind kind = STF_OK;
+
+    for (size_t i = 0; i < edit->gone_count; i++) {
+        remove_value(values, edit->gone[i]);
+    }
+    for (size_t i = 0; i < edit->set_count && kind == STF_OK; i++) {
+        kind = put_value(values, &edit->set[i], err);
+    }
+    return kind;
+}
+
+static int compare_then_spelling(const char *a, const char *b)
+{
+    int order = stf_registry_name_compare(a, b);
+
+    return order != 0 ? order : strcmp(a, b);
+}
+
+static int compare_subkeys(const void *a, const void *b)
+{
+    return compare_then_spelling(((const struct stf_registry_subkey *)a)->name,
+                                 ((const struct stf_registry_subkey *)b)->name);
+}
+
+static int compare_values(const void *a, const void *b)
+{
+    return compare_then_spelling(((const struct stf_registry_value *)a)->name,
+                                 ((const struct stf_registry_value *)b)->name);
+}
+
+void stf_registry_subkeys_sort(struct stf_registry_subkeys *subkeys)
+{
+    if (subkeys->count > 1) {
+        qsort(subkeys->items, subkeys->count, sizeof(subkeys->items[0]), compare_subkeys);
+    }
+}
+
+void stf_registry_values_sort(struct stf_registry_values *values)
+{
+    if (values->count > 1) {
+        qsort(values->items, values->count, sizeof(values->items[0]), compare_values);
+    }
+}
+
+void stf_registry_listing_fini(struct stf_registry_listing *listing)
+{
+    for (size_t i = 0; i < listing->key_count; i++) {
+        free(listing->keys[i]);
+    }
+    free(listing->keys);
+    stf_registry_values_fini(&(struct stf_registry_values){listing->values, listing->value_count});
+    *listing = (struct stf_registry_listing){0};
+}
+
+/* ---- paths ---- */
+
+struct parts {
+    char *text; /* owns the names */
+    const char **names;
+    size_t count;
+    char control_set[16]; /* "ControlSet001": what CurrentControlSet stands for */
+};
+
+static void parts_fini(struct parts *parts)
+{
+    free(parts->text);
+    free(parts->names);
+}
+
+static enum stf_kind split(const char *key, struct parts *parts, struct stf_err *err)
+{
+    size_t count = *key != '\0';
+    enum stf_kind kind = STF_OK;
+
+    for (const char *at = key; *at != '\0'; at++) {
+        count += *at == '\\';
+    }
+    if (count > STF_REGISTRY_DEPTH_MAX) {
+        return stf_err_set(err, STF_INVALID_DATA, 0, "key", key, "a key is at most %d levels deep",
+                           STF_REGISTRY_DEPTH_MAX);
+    }
+    parts->text = strdup(key);
+    parts->names = calloc(count + 1, sizeof(parts->names[0]));
+    if (parts->text == NULL || parts->names == NULL) {
+        return no_memory(err);
+    }
+    for (char *rest = parts->text; kind == STF_OK && parts->count < count; parts->count++) {
+        parts->names[parts->count] = strsep(&rest, "\\");
+        kind = stf_registry_check_key_name(parts->names[parts->count], err);
+    }
+    return kind;
+}
+
+/* STF_NOT_FOUND, without filling an error, when `parent` has no such subkey. */
+static enum stf_kind find_child(struct stf_registry *registry, stf_registry_node parent, const char *name,
+                                stf_registry_node *child, char **spelling, struct stf_err *err)
+{
+    struct stf_registry_subkeys subkeys = {0};
+    enum stf_kind kind = registry->backend->subkeys(registry->store, parent, &subkeys, err);
+
+    if (kind != STF_OK) {
+        return kind;
+    }
+    kind = STF_NOT_FOUND;
+    for (size_t i = 0; i < subkeys.count; i++) {
+        if (stf_registry_name_compare(subkeys.items[i].name, name) == 0) {
+            *child = subkeys.items[i].node;
+            if (spelling != NULL) {
+                free(*spelling);
+                *spelling = subkeys.items[i].name;
+                subkeys.items[i].name = NULL;
+            }
+            kind = STF_OK;
+            break;
+        }
+    }
+    stf_registry_subkeys_fini(&subkeys);
+    return kind;
+}
+
+/* The value `name` of a key, or STF_NOT_FOUND without filling an error. */
+static enum stf_kind read_value(struct stf_registry *registry, stf_registry_node key, const char *name,
+                                struct stf_registry_value *value, struct stf_err *err)
+{
+    struct stf_registry_values values = {0};
+    enum stf_kind kind = registry->backend->values(registry->store, key, &values, err);
+    size_t i;
+
+    if (kind != STF_OK) {
+        return kind;
+    }
+    i = find_value(&values, name);
+    if (i < values.count) {
+        *value = values.items[i];
+        values.items[i] = (struct stf_registry_value){0};
+    } else {
+        kind = STF_NOT_FOUND;
+    }
+    stf_registry_values_fini(&values);
+    return kind;
+}
+
+/* An offline SYSTEM hive has ControlSet001, ControlSet002, ...; Windows makes the link CurrentControlSet at boot. */
+static enum stf_kind resolve_control_set(struct stf_registry *registry, struct parts *parts, struct stf_err *err)
+{
+    struct stf_registry_value current = {0};
+    struct stf_registry_plain plain = {0};
+    stf_registry_node select;
+    enum stf_kind kind;
+
+    if (!registry->is_system || parts->count == 0 ||
+        stf_registry_name_compare(parts->names[0], "CurrentControlSet") != 0) {
+        return STF_OK;
+    }
+    kind = find_child(registry, registry->backend->root(registry->store), "Select", &select, NULL, err);
+    if (kind == STF_OK) {
+        kind = read_value(registry, select, "Current", &current, err);
+    }
+    if (kind == STF_OK) {
+        kind = stf_registry_value_decode(current.type, current.data, current.size, &plain, err);
+    }
+    if (kind == STF_NOT_FOUND ||
+        (kind == STF_OK && (plain.form != STF_REGISTRY_FORM_INTEGER || plain.integer < 1 || plain.integer > 999))) {
+        kind = stf_err_set(err, STF_INVALID_DATA, 0, "key", "CurrentControlSet",
+                           "the SYSTEM hive does not say which control set is current: its Select\\Current must be a "
+                           "dword from 1 to 999; name ControlSet001 instead, or use the right hive");
+    } else if (kind == STF_OK) {
+        snprintf(parts->control_set, sizeof(parts->control_set), "ControlSet%03d", (int)plain.integer);
+        parts->names[0] = parts->control_set;
+    }
+    stf_registry_plain_fini(&plain);
+    stf_registry_value_fini(&current);
+    return kind;
+}
+
+static enum stf_kind parts_init(struct parts *parts, struct stf_registry *registry, const char *key,
+                                struct stf_err *err)
+{
+    enum stf_kind kind;
+
+    *parts = (struct parts){0};
+    kind = split(key, parts, err);
+    return kind == STF_OK ? resolve_control_set(registry, parts, err) : kind;
+}
+
+/* Walks down as far as keys exist. nodes[0] is the root; nodes[i] the key of the i-th component. */
+static enum stf_kind walk(struct stf_registry *registry, const struct parts *parts, stf_registry_node *nodes,
+                          size_t *existing, char **spelling, struct stf_err *err)
+{
+    nodes[0] = registry->backend->root(registry->store);
+    for (*existing = 0; *existing < parts->count; ++*existing) {
+        enum stf_kind kind =
+            find_child(registry, nodes[*existing], parts->names[*existing], &nodes[*existing + 1], spelling, err);
+        if (kind == STF_NOT_FOUND) {
+            return STF_OK;
+        }
+        if (kind != STF_OK) {
+            return kind;
+        }
+    }
+    return STF_OK;
+}
+
+static enum stf_kind create_missing(struct stf_registry *registry, const struct parts *parts, stf_registry_node *nodes,
+                                    size_t existing, size_t wanted, struct stf_err *err)
+{
+    enum stf_kind kind = STF_OK;
+
+    if (existing < wanted) {
+        kind = stf_registry_begin_change(registry, err);
+    }
+    for (size_t i = existing; kind == STF_OK && i < wanted; i++) {
+        kind = registry->backend->create_key(registry->store, nodes[i], parts->names[i], &nodes[i + 1], err);
+    }
+    return kind;
+}
+
+static enum stf_kind find(struct stf_registry *registry, const char *key, bool may_create, stf_registry_node *node,
+                          struct stf_err *err)
+{
+    stf_registry_node nodes[STF_REGISTRY_DEPTH_MAX + 1];
+    struct parts parts;
+    size_t existing = 0;
+    enum stf_kind kind = parts_init(&parts, registry, key, err);
+
+    if (kind == STF_OK) {
+        kind = walk(registry, &parts, nodes, &existing, NULL, err);
+    }
+    if (kind == STF_OK && existing < parts.count) {
+        kind = may_create ? create_missing(registry, &parts, nodes, existing, parts.count, err)
+                          : stf_err_set(err, STF_NOT_FOUND, 0, "key", key, "there is no key %s: %s is missing", key,
+                                        parts.names[existing]);
+    }
+    if (kind == STF_OK) {
+        *node = nodes[parts.count];
+    }
+    parts_fini(&parts);
+    return kind;
+}
+
+enum stf_kind stf_registry_find(struct stf_registry *registry, const char *key, stf_registry_node *node,
+                                struct stf_err *err)
+{
+    return find(registry, key, false, node, err);
+}
+
+enum stf_kind stf_registry_find_or_create(struct stf_registry *registry, const char *key, stf_registry_node *node,
+                                          struct stf_err *err)
+{
+    return find(registry, key, true, node, err);
+}
+
+enum stf_kind stf_registry_existing(struct stf_registry *registry, const char *key, size_t *existing,
+                                    size_t *components, char **spelling, struct stf_err *err)
+{
+    stf_registry_node nodes[STF_REGISTRY_DEPTH_MAX + 1];
+    struct parts parts;
+    char *last = NULL;
+    enum stf_kind kind = parts_init(&parts, registry, key, err);
+
+    if (kind == STF_OK) {
+        kind = walk(registry, &parts, nodes, existing, &last, err);
+    }
+    if (kind == STF_OK) {
+        *components = parts.count;
+        if (spelling != NULL) {
+            /* CurrentControlSet is spelled as it was asked for: the stored name is the control set's. */
+            bool is_alias = parts.count == 1 && parts.names[0] == parts.control_set;
+            bool is_known = *existing == parts.count && !is_alias;
+            *spelling = is_known ? last : NULL;
+            last = is_known ? NULL : last;
+        }
+    }
+    free(last);
+    parts_fini(&parts);
+    return kind;
+}
+
+static enum stf_kind check_empty(struct stf_registry *registry, stf_registry_node node, size_t subkeys_allowed,
+                                 const char *key, const char *name, struct stf_err *err)
+{
+    struct stf_registry_subkeys subkeys = {0};
+    struct stf_registry_values values = {0};
+    enum stf_kind kind = registry->backend->subkeys(registry->store, node, &subkeys, err);
+
+    if (kind == STF_OK) {
+        kind = registry->backend->values(registry->store, node, &values, err);
+    }
+    if (kind == STF_OK && (subkeys.count > subkeys_allowed || values.count > 0)) {
+        kind = stf_err_set(err, STF_CONFLICT, 0, "delete", key,
+                           "the key %s of %s would have to go, but something else was put there since (%zu values, %zu "
+                           "other subkeys); look at it and delete it by hand",
+                           name, key, values.count, subkeys.count - subkeys_allowed);
+    }
+    stf_registry_subkeys_fini(&subkeys);
+    stf_registry_values_fini(&values);
+    return kind;
+}
+
+enum stf_kind stf_registry_trim(struct stf_registry *registry, const char *key, size_t wanted, struct stf_err *err)
+{
+    stf_registry_node nodes[STF_REGISTRY_DEPTH_MAX + 1];
+    struct parts parts;
+    size_t existing = 0;
+    enum stf_kind kind = parts_init(&parts, registry, key, err);
+
+    if (kind == STF_OK) {
+        kind = walk(registry, &parts, nodes, &existing, NULL, err);
+    }
+    if (kind == STF_OK && wanted > parts.count) {
+        kind = stf_err_set(err, STF_INVALID_DATA, 0, "key", key, "%zu of its keys can not exist: it has %zu", wanted,
+                           parts.count);
+    }
+    if (kind == STF_OK && existing < wanted) {
+        kind = create_missing(registry, &parts, nodes, existing, wanted, err);
+        existing = wanted;
+    }
+    for (size_t i = existing; kind == STF_OK && i > wanted; i--) {
+        kind = check_empty(registry, nodes[i], i < existing ? 1 : 0, key, parts.names[i - 1], err);
+    }
+    if (kind == STF_OK && existing > wanted) {
+        kind = stf_registry_begin_change(registry, err);
+        if (kind == STF_OK) {
+            kind = registry->backend->delete_key(registry->store, nodes[wanted + 1], err);
+        }
+    }
+    parts_fini(&parts);
+    return kind;
+}
+
+/* ---- the store ---- */
+
+enum stf_kind stf_registry_open(const struct stf_registry_backend *backend, const struct stf_registry_place *place,
+                                enum stf_registry_mode mode, struct stf_registry **out, struct stf_err *err)
+{
+    struct stf_registry *registry = calloc(1, sizeof(*registry));
+    enum stf_kind kind;
+
+    if (registry == NULL) {
+        return no_memory(err);
+    }
+    registry->backend = backend;
+    registry->is_writable = mode == STF_REGISTRY_WRITE;
+    registry->is_system = place->is_system;
+    kind = backend->open(place, mode, &registry->store, err);
+    if (kind != STF_OK) {
+        free(registry);
+        return kind;
+    }
+    *out = registry;
+    return STF_OK;
+}
+
+void stf_registry_close(struct stf_registry *registry)
+{
+    if (registry != NULL) {
+        registry->backend->close(registry->store);
+        free(registry);
+    }
+}
+
+enum stf_kind stf_registry_begin_change(struct stf_registry *registry, struct stf_err *err)
+{
+    if (!registry->is_writable) {
+        return stf_err_set(err, STF_DENIED, 0, "write", NULL, "the registry was opened for reading only");
+    }
+    registry->is_changed = true;
+    return STF_OK;
+}
+
+enum stf_kind stf_registry_commit(struct stf_registry *registry, struct stf_err *err)
+{
+    enum stf_kind kind;
+
+    if (!registry->is_changed) {
+        return STF_OK;
+    }
+    kind = registry->backend->commit(registry->store, err);
+    if (kind == STF_OK) {
+        registry->is_changed = false;
+    }
+    return kind;
+}
+
+enum stf_kind stf_registry_get(struct stf_registry *registry, const char *key, const char *name,
+                               struct stf_registry_value *value, struct stf_err *err)
+{
+    stf_registry_node node;
+    enum stf_kind kind = stf_registry_check_value_name(name, err);
+
+    if (kind == STF_OK) {
+        kind = stf_registry_find(registry, key, &node, err);
+    }
+    if (kind == STF_OK) {
+        kind = read_value(registry, node, name, value, err);
+        if (kind == STF_NOT_FOUND) {
+            stf_err_set(err, STF_NOT_FOUND, 0, "value", key, "the key %s has no value %s", key,
+                        *name != '\0' ? name : "(default)");
+        }
+    }
+    return kind;
+}
+
+enum stf_kind stf_registry_set(struct stf_registry *registry, const char *key, const struct stf_registry_value *value,
+                               struct stf_err *err)
+{
+    struct stf_registry_value before = {0};
+    stf_registry_node node;
+    bool is_same = false;
+    enum stf_kind kind = stf_registry_check_value_name(value->name, err);
+
+    if (kind == STF_OK) {
+        kind = stf_registry_find_or_create(registry, key, &node, err);
+    }
+    if (kind == STF_OK) {
+        kind = read_value(registry, node, value->name, &before, err);
+        is_same = kind == STF_OK && stf_registry_value_equal(&before, value);
+        kind = kind == STF_NOT_FOUND ? STF_OK : kind;
+    }
+    if (kind == STF_OK && !is_same) {
+        kind = stf_registry_begin_change(registry, err);
+        if (kind == STF_OK) {
+            struct stf_registry_edit edit = {.set = value, .set_count = 1};
+            kind = registry->backend->edit_values(registry->store, node, &edit, err);
+        }
+    }
+    stf_registry_value_fini(&before);
+    return kind;
+}
+
+enum stf_kind stf_registry_delete_value(struct stf_registry *registry, const char *key, const char *name,
+                                        struct stf_err *err)
+{
+    struct stf_registry_edit edit = {.gone = &name, .gone_count = 1};
+    struct stf_registry_value before = {0};
+    stf_registry_node node;
+    enum stf_kind kind = stf_registry_find(registry, key, &node, err);
+
+    if (kind == STF_OK) {
+        kind = read_value(registry, node, name, &before, err);
+    }
+    stf_registry_value_fini(&before);
+    if (kind == STF_NOT_FOUND) {
+        return STF_OK;
+    }
+    if (kind == STF_OK) {
+        kind = stf_registry_begin_change(registry, err);
+    }
+    return kind == STF_OK ? registry->backend->edit_values(registry->store, node, &edit, err) : kind;
+}
+
+enum stf_kind stf_registry_list(struct stf_registry *registry, const char *key, struct stf_registry_listing *listing,
+                                struct stf_err *err)
+{
+    struct stf_registry_subkeys subkeys = {0};
+    struct stf_registry_values values = {0};
+    stf_registry_node node;
+    enum stf_kind kind = stf_registry_find(registry, key, &node, err);
+
+    *listing = (struct stf_registry_listing){0};
+    if (kind == STF_OK) {
+        kind = registry->backend->subkeys(registry->store, node, &subkeys, err);
+    }
+    if (kind == STF_OK) {
+        kind = registry->backend->values(registry->store, node, &values, err);
+    }
+    if (kind == STF_OK) {
+        listing->keys = calloc(subkeys.count + 1, sizeof(listing->keys[0]));
+        kind = listing->keys != NULL ? STF_OK : no_memory(err);
+    }
+    if (kind == STF_OK) {
+        stf_registry_subkeys_sort(&subkeys);
+        stf_registry_values_sort(&values);
+        for (; listing->key_count < subkeys.count; listing->key_count++) {
+            listing->keys[listing->key_count] = subkeys.items[listing->key_count].name;
+            subkeys.items[listing->key_count].name = NULL;
+        }
+        listing->values = values.items;
+        listing->value_count = values.count;
+        values = (struct stf_registry_values){0};
+    }
+    stf_registry_subkeys_fini(&subkeys);
+    stf_registry_values_fini(&values);
+    return kind;
+}
+
+enum stf_kind stf_registry_create_key(struct stf_registry *registry, const char *key, struct stf_err *err)
+{
+    stf_registry_node node;
+
+    return stf_registry_find_or_create(registry, key, &node, err);
+}
+
+enum stf_kind stf_registry_delete_key(struct stf_registry *registry, const char *key, struct stf_err *err)
+{
+    stf_registry_node node;
+    enum stf_kind kind = stf_registry_find(registry, key, &node, err);
+
+    if (kind == STF_NOT_FOUND) {
+        return STF_OK;
+    }
+    if (kind == STF_OK && *key == '\0') {
+        return stf_err_set(err, STF_UNSUPPORTED, 0, "delete", NULL, "the root of a registry store can not be deleted");
+    }
+    if (kind == STF_OK) {
+        kind = stf_registry_begin_change(registry, err);
+    }
+    return kind == STF_OK ? registry->backend->delete_key(registry->store, node, err) : kind;
+}

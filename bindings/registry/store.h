@@ -1,0 +1,91 @@
+/* store.h - the contract between the registry's API and the backends that keep the trees, and what backends share.
+ * Only registry.c, tree.c and be_*.c include it. SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "registry/registry.h"
+
+/* A key inside an open store; valid until it is deleted or the store closed. */
+typedef uintptr_t stf_registry_node;
+
+struct stf_registry_subkey {
+    char *name;
+    stf_registry_node node;
+};
+
+struct stf_registry_subkeys {
+    struct stf_registry_subkey *items;
+    size_t count;
+};
+
+struct stf_registry_values {
+    struct stf_registry_value *items;
+    size_t count;
+};
+
+/* One alteration of a key's values: first the names in `gone` are deleted, then the values in `set` are set. */
+struct stf_registry_edit {
+    const char *const *gone;
+    size_t gone_count;
+    const struct stf_registry_value *set;
+    size_t set_count;
+};
+
+/* What a backend does. Names come checked (UTF-8, length), nodes come from the same store. Lists are in any order; on
+ * failure they are empty. */
+struct stf_registry_backend {
+    const char *name;
+    enum stf_kind (*open)(const struct stf_registry_place *place, enum stf_registry_mode mode, void **store,
+                          struct stf_err *err);
+    void (*close)(void *store);
+    enum stf_kind (*commit)(void *store, struct stf_err *err);
+    stf_registry_node (*root)(void *store);
+    enum stf_kind (*subkeys)(void *store, stf_registry_node key, struct stf_registry_subkeys *out, struct stf_err *err);
+    enum stf_kind (*values)(void *store, stf_registry_node key, struct stf_registry_values *out, struct stf_err *err);
+    /* The parent has no subkey of that name. */
+    enum stf_kind (*create_key)(void *store, stf_registry_node parent, const char *name, stf_registry_node *key,
+                                struct stf_err *err);
+    /* With all that is below; never the root. STF_UNSUPPORTED when the store could not put the key back as it was. */
+    enum stf_kind (*delete_key)(void *store, stf_registry_node key, struct stf_err *err);
+    /* Names match regardless of case; a value that is set gets the new spelling. */
+    enum stf_kind (*edit_values)(void *store, stf_registry_node key, const struct stf_registry_edit *edit,
+                                 struct stf_err *err);
+};
+
+struct stf_registry {
+    const struct stf_registry_backend *backend;
+    void *store;
+    bool is_writable;
+    bool is_changed;
+    bool is_system;
+};
+
+enum {
+    STF_REGISTRY_DEPTH_MAX = 512,        /* keys below keys: Windows' limit */
+    STF_REGISTRY_KEY_UNITS_MAX = 255,    /* UTF-16 units of a key's name */
+    STF_REGISTRY_VALUE_UNITS_MAX = 16383 /* and of a value's */
+};
+
+void stf_registry_subkeys_fini(struct stf_registry_subkeys *subkeys);
+void stf_registry_values_fini(struct stf_registry_values *values);
+/* Appends; takes over `name` or the value's members on STF_OK. */
+enum stf_kind stf_registry_subkeys_add(struct stf_registry_subkeys *subkeys, char *name, stf_registry_node node,
+                                       struct stf_err *err);
+enum stf_kind stf_registry_values_add(struct stf_registry_values *values, struct stf_registry_value *value,
+                                      struct stf_err *err);
+/* Does what `edit` says to a list in memory. */
+enum stf_kind stf_registry_values_edit(struct stf_registry_values *values, const struct stf_registry_edit *edit,
+                                       struct stf_err *err);
+/* By name regardless of case, then by spelling. */
+void stf_registry_subkeys_sort(struct stf_registry_subkeys *subkeys);
+void stf_registry_values_sort(struct stf_registry_values *values);
+
+/* The node of `key`. STF_NOT_FOUND when it is absent. */
+enum stf_kind stf_registry_find(struct stf_registry *registry, const char *key, stf_registry_node *node,
+                                struct stf_err *err);
+/* The same, after creating what is missing. */
+enum stf_kind stf_registry_find_or_create(struct stf_registry *registry, const char *key, stf_registry_node *node,
+                                          struct stf_err *err);
+/* STF_DENIED when the store was opened for reading. Marks it as changed. */
+enum stf_kind stf_registry_begin_change(struct stf_registry *registry, struct stf_err *err);
+enum stf_kind stf_registry_check_key_name(const char *name, struct stf_err *err);
+enum stf_kind stf_registry_check_value_name(const char *name, struct stf_err *err);

@@ -1,0 +1,693 @@
+/* test_registry_hive.c - hive files: made, committed, locked, refused when dirty or broken, and read by other programs.
+ * Commits are killed for real. SPDX-License-Identifier: MIT */
+#include "registry_test.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include <jansson.h>
+
+#include "registry/tree.h"
+
+static const char *make_hive(const char *name)
+{
+    const char *path = in_folder(name);
+    struct stf_err err = {0};
+
+    assert_ok(stf_hive_create(path, &err), &err);
+    return path;
+}
+
+static enum stf_kind kind_of_open(const char *path, enum stf_registry_mode mode, struct stf_err *err)
+{
+    const struct stf_registry_place place = {.path = path};
+    struct stf_registry *registry = NULL;
+    enum stf_kind kind = stf_registry_open(&stf_registry_backend_hive, &place, mode, &registry, err);
+
+    stf_registry_close(registry);
+    return kind;
+}
+
+static json_t *whole_tree(const char *path)
+{
+    struct stf_registry *registry = open_hive(path, STF_REGISTRY_READ);
+    struct stf_err err = {0};
+    json_t *tree = NULL;
+
+    assert_ok(stf_registry_tree_read(registry, "", &tree, &err), &err);
+    stf_registry_close(registry);
+    return tree;
+}
+
+static size_t count_files(void)
+{
+    DIR *folder = opendir(test_folder);
+    size_t count = 0;
+
+    assert_non_null(folder);
+    for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+        count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    }
+    closedir(folder);
+    return count;
+}
+
+/* ---- making one ---- */
+
+static void test_create(void **state)
+{
+    const char *path = make_hive("new");
+    struct stf_err err = {0};
+    struct stat status;
+    size_t size;
+    uint8_t *before = read_file(path, &size);
+    uint8_t *after;
+
+    (void)state;
+    assert_int_equal(stf_hive_create(path, &err), STF_CONFLICT);
+    assert_contains(err.message, path);
+    after = read_file(path, &size);
+    assert_int_equal(size, 8192);
+    assert_memory_equal(before, after, size);
+    free(before);
+    free(after);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0600);
+    assert_int_equal(stf_hive_create(in_folder("no/such/folder"), &err), STF_NOT_FOUND);
+    assert_int_equal(count_files(), 1);
+}
+
+static void test_others_read_an_empty_hive(void **state)
+{
+    const char *path = make_hive("new");
+    char *output;
+
+    (void)state;
+    output = output_of((const char *const[]){"regfinfo", path, NULL});
+    assert_contains(output, "1.5");
+    free(output);
+    output = output_of((const char *const[]){"reglookup", "-s", path, NULL});
+    assert_contains(output, "/,KEY");
+    assert_contains(output, "S-1-5-32-544,S-1-5-18,,S-1-5-18:ALLOW:QRY_VAL SET_VAL CREATE_KEY");
+    assert_contains(output, "S-1-5-32-545:ALLOW:QRY_VAL ENUM_KEYS NOTIFY R_CONT:CI,");
+    free(output);
+    output = output_of((const char *const[]){"hivexml", path, NULL});
+    assert_contains(output, "root=\"1\"");
+    free(output);
+    output = output_of((const char *const[]){"regfexport", path, NULL});
+    free(output);
+}
+
+static void test_others_read_what_was_written(void **state)
+{
+    const char *path = make_hive("SYSTEM");
+    struct stf_registry *registry = open_hive(path, STF_REGISTRY_WRITE);
+    char *output;
+
+    (void)state;
+    set_bytes(registry, "Select", "Current", STF_REG_DWORD, "\1\0\0\0", 4);
+    set_bytes(registry, "ControlSet001\\Services\\PolicyAgent\\Oakley", "NLBSFlags", STF_REG_DWORD, "\1\0\0\0", 4);
+    set_bytes(registry, "ControlSet001\\Services\\PolicyAgent\\Oakley", "", STF_REG_SZ, "d\0e\0f\0\0\0", 8);
+    set_bytes(registry, "ControlSet001\\Control", "List", STF_REG_MULTI_SZ, "a\0\0\0b\0\0\0\0\0", 10);
+    set_bytes(registry, "ControlSet001\\Control", "Big", STF_REG_QWORD, "\0\0\0\0\1\0\0\0", 8);
+    set_bytes(registry, "ControlSet001\\Control", "Bytes", STF_REG_BINARY, "\x0a\xff", 2);
+    set_bytes(registry, "Ключ", "имя", STF_REG_SZ, "x\0\0\0", 4);
+    commit_and_close(registry);
+
+    output = output_of(
+        (const char *const[]){"hivexget", path, "\\ControlSet001\\Services\\PolicyAgent\\Oakley", "NLBSFlags", NULL});
+    assert_string_equal(output, "1\n");
+    free(output);
+    output = output_of((const char *const[]){"hivexget", path, "\\ControlSet001\\Control", NULL});
+    assert_contains(output, "\"Bytes\"=hex(3):0a,ff\n");
+    assert_contains(output, "\"List\"=hex(7):61,00,00,00,62,00,00,00,00,00\n");
+    free(output);
+    output = output_of((const char *const[]){"reglookup", path, NULL});
+    assert_contains(output, "/ControlSet001/Services/PolicyAgent/Oakley/NLBSFlags,DWORD,0x00000001,");
+    assert_contains(output, "/ControlSet001/Control/Big,QWORD,0x0000000100000000,");
+    assert_contains(output, "/ControlSet001/Control/List,MULTI_SZ,a|b,");
+    assert_contains(output, "/Select/Current,DWORD,0x00000001,");
+    free(output);
+    output = output_of((const char *const[]){"regfexport", path, NULL});
+    assert_contains(output, "NLBSFlags");
+    assert_contains(output, "Ключ");
+    free(output);
+}
+
+static void test_hivexsh_walks_what_was_written(void **state)
+{
+    const char *path = make_hive("SYSTEM");
+    const char *script = "cd \\A\\B\nlsval\ncd \\\nls\n";
+    struct stf_registry *registry = open_hive(path, STF_REGISTRY_WRITE);
+    const char *const argv[] = {"hivexsh", path, NULL};
+    const struct stf_process_id id = {.argv = argv, .input = script, .input_size = strlen(script), .timeout_ms = 20000};
+    struct stf_process_result result = {0};
+    struct stf_err err = {0};
+
+    (void)state;
+    set_bytes(registry, "A\\B", "v", STF_REG_DWORD, "\2\0\0\0", 4);
+    assert_ok(stf_registry_create_key(registry, "C", &err), &err);
+    commit_and_close(registry);
+    assert_ok(stf_process_run(&id, &result, &err), &err);
+    assert_int_equal(result.exit_code, 0);
+    assert_contains(result.output, "\"v\"=dword:00000002\n");
+    assert_contains(result.output, "A\n");
+    assert_contains(result.output, "C\n");
+    stf_process_result_fini(&result);
+}
+
+/* ---- committing ---- */
+
+static void test_commit_replaces_the_file(void **state)
+{
+    const char *path = make_hive("SYSTEM");
+    const char *link_path = in_folder("link");
+    struct stat before;
+    struct stat after;
+    struct stf_registry *registry;
+
+    (void)state;
+    assert_int_equal(chmod(path, 0640), 0);
+    assert_int_equal(chown(path, 12345, 54321), 0);
+    assert_int_equal(symlink("SYSTEM", link_path), 0);
+    assert_int_equal(stat(path, &before), 0);
+
+    registry = open_hive(link_path, STF_REGISTRY_WRITE);
+    set_bytes(registry, "A", "v", STF_REG_DWORD, "\1\0\0\0", 4);
+    commit_and_close(registry);
+    assert_int_equal(stat(path, &after), 0);
+    assert_true(after.st_ino != before.st_ino);
+    assert_int_equal(after.st_mode, before.st_mode);
+    assert_int_equal(after.st_uid, 12345);
+    assert_int_equal(after.st_gid, 54321);
+    assert_int_equal(lstat(link_path, &before), 0);
+    assert_true(S_ISLNK(before.st_mode));
+    assert_int_equal(count_files(), 2);
+}
+
+static void test_no_change_no_new_file(void **state)
+{
+    const char *path = make_hive("SYSTEM");
+    struct stf_registry *registry = open_hive(path, STF_REGISTRY_WRITE);
+    struct stat before;
+    struct stat after;
+    struct stf_err err = {0};
+
+    (void)state;
+    set_bytes(registry, "A", "v", STF_REG_DWORD, "\1\0\0\0", 4);
+    commit_and_close(registry);
+    assert_int_equal(stat(path, &before), 0);
+
+    registry = open_hive(path, STF_REGISTRY_WRITE);
+    set_bytes(registry, "A", "v", STF_REG_DWORD, "\1\0\0\0", 4);
+    assert_ok(stf_registry_create_key(registry, "a", &err), &err);
+    assert_ok(stf_registry_delete_value(registry, "A", "w", &err), &err);
+    assert_ok(stf_registry_delete_key(registry, "B", &err), &err);
+    commit_and_close(registry);
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(after.st_ino, before.st_ino);
+    assert_int_equal(after.st_mtim.tv_sec, before.st_mtim.tv_sec);
+    assert_int_equal(after.st_mtim.tv_nsec, before.st_mtim.tv_nsec);
+}
+
+static void test_many_commits_in_one_opening(void **state)
+{
+    const char *path = make_hive("SYSTEM");
+    struct stf_registry *registry = open_hive(path, STF_REGISTRY_WRITE);
+    struct stf_registry_value value = {0};
+    struct stf_err err = {0};
+
+    (void)state;
+    for (uint8_t i = 0; i < 20; i++) {
+        set_bytes(registry, "A", "v", STF_REG_DWORD, (uint8_t[]){i, 0, 0, 0}, 4);
+        assert_ok(stf_registry_commit(registry, &err), &err);
+    }
+    stf_registry_close(registry);
+    registry = open_hive(path, STF_REGISTRY_READ);
+    assert_ok(stf_registry_get(registry, "A", "v", &value, &err), &err);
+    assert_int_equal(value.data[0], 19);
+    stf_registry_value_fini(&value);
+    stf_registry_close(registry);
+    assert_int_equal(count_files(), 1);
+}
+
+static void test_left_over_file_is_taken_over(void **state)
+{
+    const char *path = make_hive("SYSTEM");
+    const char *left_over = in_folder(".SYSTEM.staffetta-new");
+    struct stf_registry *registry;
+
+    (void)state;
+    write_file(left_over, "half a hive", 11);
+    registry = open_hive(path, STF_REGISTRY_WRITE);
+    set_bytes(registry, "A", "v", STF_REG_DWORD, "\1\0\0\0", 4);
+    commit_and_close(registry);
+    assert_int_equal(count_files(), 1);
+    json_decref(whole_tree(path));
+}
+
+/* A disk that is full in the middle of a commit: the limit on a file's size stands in for it. */
+static void test_failed_write_leaves_the_old_hive(void **state)
+{
+    const char *path = make_hive("SYSTEM");
+    size_t size;
+    uint8_t *before;
+    uint8_t *after;
+    pid_t child;
+    int status;
+
+    (void)state;
+    before = read_file(path, &size);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        const struct rlimit limit = {5000, 5000};
+        const struct stf_registry_place place = {.path = path};
+        struct stf_registry_value value = {"v", STF_REG_NONE, (uint8_t *)"", 0};
+        struct stf_registry *registry = NULL;
+        struct stf_err err = {0};
+        signal(SIGXFSZ, SIG_IGN);
+        if (setrlimit(RLIMIT_FSIZE, &limit) != 0 ||
+            stf_registry_open(&stf_registry_backend_hive, &place, STF_REGISTRY_WRITE, &registry, &err) != STF_OK ||
+            stf_registry_set(registry, "A", &value, &err) != STF_OK) {
+            _exit(2);
+        }
+        _exit(stf_registry_commit(registry, &err) == STF_IO && err.code == EFBIG ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    after = read_file(path, &size);
+    assert_int_equal(size, 8192);
+    assert_memory_equal(before, after, size);
+    free(before);
+    free(after);
+    assert_int_equal(count_files(), 1);
+}
+
+static void flip_for_ever(const char *path)
+{
+    for (uint8_t i = 0;; i ^= 1) {
+        uint8_t data[3000];
+        struct stf_registry *registry = open_hive(path, STF_REGISTRY_WRITE);
+        memset(data, i, sizeof(data));
+        set_bytes(registry, "Flip\\Deep", "v", STF_REG_BINARY, data, sizeof(data));
+        commit_and_close(registry);
+    }
+}
+
+/* kill -9 at any moment: the hive is the old one or the new one, sound, and the next writer gets on. */
+static void test_killed_writer(void **state)
+{
+    const char *path = make_hive("SYSTEM");
+    struct stf_registry *registry = open_hive(path, STF_REGISTRY_WRITE);
+    unsigned seed = 7;
+
+    (void)state;
+    set_bytes(registry, "Flip\\Deep", "v", STF_REG_BINARY, (uint8_t[3000]){0}, 3000);
+    set_bytes(registry, "Kept", "v", STF_REG_SZ, "k\0\0\0", 4);
+    commit_and_close(registry);
+    for (int round = 0; round < 25; round++) {
+        const struct timespec pause = {.tv_nsec = rand_r(&seed) % 20000000};
+        struct stf_registry_value value = {0};
+        struct stf_err err = {0};
+        int status;
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            flip_for_ever(path);
+        }
+        nanosleep(&pause, NULL);
+        assert_int_equal(kill(child, SIGKILL), 0);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+
+        registry = open_hive(path, STF_REGISTRY_READ);
+        assert_ok(stf_registry_get(registry, "Flip\\Deep", "v", &value, &err), &err);
+        assert_int_equal(value.size, 3000);
+        for (size_t i = 0; i < 3000; i++) {
+            assert_int_equal(value.data[i], value.data[0]);
+        }
+        stf_registry_value_fini(&value);
+        assert_ok(stf_registry_get(registry, "Kept", "v", &value, &err), &err);
+        stf_registry_value_fini(&value);
+        stf_registry_close(registry);
+    }
+    registry = open_hive(path, STF_REGISTRY_WRITE);
+    set_bytes(registry, "After", "v", STF_REG_NONE, NULL, 0);
+    commit_and_close(registry);
+    assert_int_equal(count_files(), 1);
+}
+
+/* ---- writers ---- */
+
+static void test_second_writer_is_refused(void **state)
+{
+    const char *path = make_hive("SYSTEM");
+    struct stf_registry *registry = open_hive(path, STF_REGISTRY_WRITE);
+    struct stf_err err = {0};
+
+    (void)state;
+    set_bytes(registry, "A", "v", STF_REG_NONE, NULL, 0);
+    assert_ok(stf_registry_commit(registry, &err), &err); /* the new file is as locked as the old one was */
+    assert_int_equal(kind_of_open(path, STF_REGISTRY_WRITE, &err), STF_BUSY);
+    assert_true(err.is_retryable);
+    assert_int_equal(kind_of_open(path, STF_REGISTRY_READ, &err), STF_OK);
+    stf_registry_close(registry);
+    assert_int_equal(kind_of_open(path, STF_REGISTRY_WRITE, &err), STF_OK);
+}
+
+static void count_up(const char *path, int times)
+{
+    for (int i = 0; i < times; i++) {
+        struct stf_registry *registry = open_hive(path, STF_REGISTRY_WRITE);
+        struct stf_registry_value value = {0};
+        struct stf_err err = {0};
+        uint8_t data[4];
+        assert_ok(stf_registry_get(registry, "Count", "n", &value, &err), &err);
+        put_word(data, word_at(value.data) + 1);
+        stf_registry_value_fini(&value);
+        set_bytes(registry, "Count", "n", STF_REG_DWORD, data, 4);
+        commit_and_close(registry);
+    }
+}
+
+static void test_writers_wait_for_each_other(void **state)
+{
+    enum { WRITERS = 3, TIMES = 15 };
+    const char *path = make_hive("SYSTEM");
+    struct stf_registry *registry = open_hive(path, STF_REGISTRY_WRITE);
+    struct stf_registry_value value = {0};
+    struct stf_err err = {0};
+    pid_t children[WRITERS];
+    int status;
+
+    (void)state;
+    set_bytes(registry, "Count", "n", STF_REG_DWORD, "\0\0\0\0", 4);
+    commit_and_close(registry);
+    for (int i = 0; i < WRITERS; i++) {
+        children[i] = fork();
+        assert_true(children[i] >= 0);
+        if (children[i] == 0) {
+            count_up(path, TIMES);
+            _exit(0);
+        }
+    }
+    for (int i = 0; i < WRITERS; i++) {
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    registry = open_hive(path, STF_REGISTRY_READ);
+    assert_ok(stf_registry_get(registry, "Count", "n", &value, &err), &err);
+    assert_int_equal(word_at(value.data), WRITERS * TIMES);
+    stf_registry_value_fini(&value);
+    stf_registry_close(registry);
+}
+
+/* ---- refusals ---- */
+
+typedef void (*alter_bytes)(uint8_t *bytes, size_t *size);
+
+static void bump_first_sequence(uint8_t *bytes, size_t *size)
+{
+    (void)size;
+    put_word(bytes + 4, word_at(bytes + 4) + 1);
+    fix_checksum(bytes);
+}
+
+static void break_checksum(uint8_t *bytes, size_t *size)
+{
+    (void)size;
+    bytes[0x1fc] ^= 1;
+}
+
+static void break_magic(uint8_t *bytes, size_t *size)
+{
+    (void)size;
+    memcpy(bytes, "REGE", 4);
+    fix_checksum(bytes);
+}
+
+static void make_log(uint8_t *bytes, size_t *size)
+{
+    (void)size;
+    bytes[0x1c] = 1;
+    fix_checksum(bytes);
+}
+
+static void cut_bins(uint8_t *bytes, size_t *size)
+{
+    (void)bytes;
+    *size -= 1;
+}
+
+static void cut_base(uint8_t *bytes, size_t *size)
+{
+    (void)bytes;
+    *size = 512;
+}
+
+static void claim_nothing(uint8_t *bytes, size_t *size)
+{
+    (void)size;
+    put_word(bytes + 0x28, 0);
+    fix_checksum(bytes);
+}
+
+static void check_refused(const char *name, alter_bytes alter, const char *message)
+{
+    const char *path = make_hive(name);
+    struct stf_err err = {0};
+    size_t size;
+    size_t size_after;
+    uint8_t *bytes = read_file(path, &size);
+    uint8_t *after;
+
+    alter(bytes, &size);
+    write_file(path, bytes, size);
+    assert_int_equal(kind_of_open(path, STF_REGISTRY_READ, &err), STF_INVALID_DATA);
+    assert_contains(err.message, message);
+    assert_int_equal(kind_of_open(path, STF_REGISTRY_WRITE, &err), STF_INVALID_DATA);
+    after = read_file(path, &size_after);
+    assert_int_equal(size_after, size);
+    assert_memory_equal(after, bytes, size);
+    free(after);
+    free(bytes);
+}
+
+static void test_refusals(void **state)
+{
+    struct stf_err err = {0};
+
+    (void)state;
+    check_refused("dirty", bump_first_sequence, "is dirty");
+    check_refused("checksum", break_checksum, "checksum");
+    check_refused("magic", break_magic, "no registry hive");
+    check_refused("log", make_log, "transaction log");
+    check_refused("cut", cut_bins, "cut short");
+    check_refused("short", cut_base, "too short");
+    check_refused("empty", claim_nothing, "cut short");
+    assert_int_equal(kind_of_open(in_folder("missing"), STF_REGISTRY_READ, &err), STF_NOT_FOUND);
+    assert_int_equal(kind_of_open(test_folder, STF_REGISTRY_READ, &err), STF_INVALID_DATA);
+}
+
+static void test_large_data_is_refused(void **state)
+{
+    static uint8_t data[16345];
+    const char *path = make_hive("SYSTEM");
+    struct stf_registry *registry = open_hive(path, STF_REGISTRY_WRITE);
+    struct stf_registry_value value = {"v", STF_REG_BINARY, data, sizeof(data)};
+    struct stf_err err = {0};
+
+    (void)state;
+    assert_int_equal(stf_registry_set(registry, "A", &value, &err), STF_UNSUPPORTED);
+    assert_contains(err.message, "16344");
+    value.size--;
+    assert_ok(stf_registry_set(registry, "A", &value, &err), &err);
+    commit_and_close(registry);
+    char *output = output_of((const char *const[]){"regfexport", path, NULL});
+    free(output);
+}
+
+/* Replaces the only place where `from` stands in the file. */
+static void patch(const char *path, const void *from, const void *to, size_t size)
+{
+    size_t file_size;
+    uint8_t *bytes = read_file(path, &file_size);
+    uint8_t *at = memmem(bytes, file_size, from, size);
+
+    assert_non_null(at);
+    assert_null(memmem(at + 1, file_size - (size_t)(at + 1 - bytes), from, size));
+    memcpy(at, to, size);
+    write_file(path, bytes, file_size);
+    free(bytes);
+}
+
+/* Names that libhivex can not give whole are refused, not cut or changed. */
+static void test_odd_names_are_refused(void **state)
+{
+    const char *path = make_hive("SYSTEM");
+    struct stf_registry *registry = open_hive(path, STF_REGISTRY_WRITE);
+    struct stf_registry_listing listing;
+    struct stf_err err = {0};
+
+    (void)state;
+    set_bytes(registry, "Surrogate\\Key", "QĀQĀQ", STF_REG_NONE, NULL, 0);
+    set_bytes(registry, "Nul", "QXZYQ", STF_REG_NONE, NULL, 0);
+    assert_ok(stf_registry_create_key(registry, "NulKey\\WXZYW", &err), &err);
+    assert_ok(stf_registry_create_key(registry, "SurrogateKey\\RĀRĀR", &err), &err);
+    commit_and_close(registry);
+    patch(path, "Q\0\0\1Q\0\0\1Q\0", "Q\0\0\xd8Q\0\0\xd8Q\0", 10);
+    patch(path, "R\0\0\1R\0\0\1R\0", "R\0\0\xd8R\0\0\xd8R\0", 10);
+    patch(path, "QXZYQ", "QX\0YQ", 5);
+    patch(path, "WXZYW", "WX\0YW", 5);
+
+    registry = open_hive(path, STF_REGISTRY_WRITE);
+    assert_int_equal(stf_registry_list(registry, "Surrogate\\Key", &listing, &err), STF_UNSUPPORTED);
+    assert_int_equal(stf_registry_list(registry, "SurrogateKey", &listing, &err), STF_UNSUPPORTED);
+    assert_int_equal(stf_registry_list(registry, "Nul", &listing, &err), STF_UNSUPPORTED);
+    assert_int_equal(stf_registry_list(registry, "NulKey", &listing, &err), STF_UNSUPPORTED);
+    stf_registry_close(registry);
+}
+
+/* Cells of a key node: "nk" stands 4 bytes into the cell, parent at 0x14, security at 0x30, class length at 0x4e. */
+static size_t find_node(const uint8_t *bytes, size_t size, const char *name)
+{
+    const uint8_t *at = memmem(bytes, size, name, strlen(name));
+
+    assert_non_null(at);
+    assert_memory_equal(at - 0x50 + 4, "nk", 2);
+    return (size_t)(at - bytes) - 0x50;
+}
+
+static void test_own_security_or_class_is_not_deleted(void **state)
+{
+    const char *path = make_hive("SYSTEM");
+    struct stf_registry *registry = open_hive(path, STF_REGISTRY_WRITE);
+    struct stf_err err = {0};
+    size_t size;
+    uint8_t *bytes;
+
+    (void)state;
+    assert_ok(stf_registry_create_key(registry, "Top\\Classy", &err), &err);
+    assert_ok(stf_registry_create_key(registry, "Guarded\\Secure", &err), &err);
+    assert_ok(stf_registry_create_key(registry, "Plain\\Below", &err), &err);
+    commit_and_close(registry);
+    bytes = read_file(path, &size);
+    bytes[find_node(bytes, size, "Classy") + 0x4e] = 4;
+    bytes[find_node(bytes, size, "Secure") + 0x30] ^= 8;
+    write_file(path, bytes, size);
+    free(bytes);
+
+    registry = open_hive(path, STF_REGISTRY_WRITE);
+    assert_int_equal(stf_registry_delete_key(registry, "Top", &err), STF_UNSUPPORTED);
+    assert_contains(err.message, "class name");
+    assert_int_equal(stf_registry_delete_key(registry, "Guarded\\Secure", &err), STF_UNSUPPORTED);
+    assert_contains(err.message, "security descriptor");
+    assert_ok(stf_registry_delete_key(registry, "Plain", &err), &err);
+    stf_registry_close(registry);
+}
+
+/* A list of subkeys that leads back up: an error, no endless walk. */
+static void test_cycle_is_refused(void **state)
+{
+    const char *path = make_hive("SYSTEM");
+    struct stf_registry *registry = open_hive(path, STF_REGISTRY_WRITE);
+    struct stf_err err = {0};
+    json_t *tree = NULL;
+    size_t size;
+    uint8_t *bytes;
+    size_t outer;
+    size_t inner;
+
+    (void)state;
+    assert_ok(stf_registry_create_key(registry, "Outer\\Inner", &err), &err);
+    commit_and_close(registry);
+    bytes = read_file(path, &size);
+    outer = find_node(bytes, size, "Outer");
+    inner = find_node(bytes, size, "Inner");
+    memcpy(bytes + inner + 0x18, bytes + outer + 0x18, 4); /* as many subkeys, and the same list: itself */
+    memcpy(bytes + inner + 0x20, bytes + outer + 0x20, 4);
+    write_file(path, bytes, size);
+    free(bytes);
+
+    registry = open_hive(path, STF_REGISTRY_WRITE);
+    assert_int_equal(stf_registry_tree_read(registry, "", &tree, &err), STF_INVALID_DATA);
+    assert_contains(err.message, "damaged");
+    assert_int_equal(stf_registry_delete_key(registry, "Outer", &err), STF_INVALID_DATA);
+    stf_registry_close(registry);
+}
+
+/* Any single word of a hive overwritten: an error or another tree, never a crash or an endless walk. */
+static void test_damaged_words(void **state)
+{
+    static const uint32_t words[] = {0, 0xffffffff, 0x80000000, 0x20, 0x1000, 0x7ffffff8};
+    const char *path = make_hive("SYSTEM");
+    struct stf_registry *registry = open_hive(path, STF_REGISTRY_WRITE);
+    size_t opened = 0;
+    size_t refused = 0;
+    size_t size;
+    uint8_t *bytes;
+
+    (void)state;
+    set_bytes(registry, "A\\B", "v", STF_REG_SZ, "text\0\0", 6);
+    set_bytes(registry, "A\\C", "w", STF_REG_BINARY, "12345678", 8);
+    commit_and_close(registry);
+    bytes = read_file(path, &size);
+    for (size_t at = 4096; at + 4 <= size; at += 4) {
+        uint32_t was = word_at(bytes + at);
+        for (size_t i = 0; was != 0 && i < sizeof(words) / sizeof(words[0]); i++) {
+            const struct stf_registry_place place = {.path = path};
+            struct stf_err err = {0};
+            json_t *tree = NULL;
+            put_word(bytes + at, words[i]);
+            write_file(path, bytes, size);
+            registry = NULL;
+            if (stf_registry_open(&stf_registry_backend_hive, &place, STF_REGISTRY_READ, &registry, &err) == STF_OK &&
+                stf_registry_tree_read(registry, "", &tree, &err) == STF_OK) {
+                opened++;
+            } else {
+                refused++;
+                assert_true(err.message[0] != '\0');
+            }
+            json_decref(tree);
+            stf_registry_close(registry);
+        }
+        put_word(bytes + at, was);
+    }
+    free(bytes);
+    assert_true(opened > 100);
+    assert_true(refused > 100);
+}
+
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_test_folder, remove_test_folder)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(test_create),
+        IN_FOLDER(test_others_read_an_empty_hive),
+        IN_FOLDER(test_others_read_what_was_written),
+        IN_FOLDER(test_hivexsh_walks_what_was_written),
+        IN_FOLDER(test_commit_replaces_the_file),
+        IN_FOLDER(test_no_change_no_new_file),
+        IN_FOLDER(test_many_commits_in_one_opening),
+        IN_FOLDER(test_left_over_file_is_taken_over),
+        IN_FOLDER(test_failed_write_leaves_the_old_hive),
+        IN_FOLDER(test_killed_writer),
+        IN_FOLDER(test_second_writer_is_refused),
+        IN_FOLDER(test_writers_wait_for_each_other),
+        IN_FOLDER(test_refusals),
+        IN_FOLDER(test_large_data_is_refused),
+        IN_FOLDER(test_odd_names_are_refused),
+        IN_FOLDER(test_own_security_or_class_is_not_deleted),
+        IN_FOLDER(test_cycle_is_refused),
+        IN_FOLDER(test_damaged_words),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
