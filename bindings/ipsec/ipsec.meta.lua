@@ -106,7 +106,7 @@ function ipsec:connections() end
 ---@return staffetta.err? err
 function ipsec:sas() end
 
---- A connection of ours; nil without an error when there is none. Needs "ipsec.write".
+--- A connection of ours; nil without an error when there is none. Needs "ipsec.read".
 ---@param name string
 ---@return staffetta.ipsec.connection? connection
 ---@return staffetta.err? err
@@ -127,7 +127,7 @@ function ipsec:set(name, connection) end
 ---@return staffetta.err? err
 function ipsec:remove(name) end
 
---- What is known of a secret, which is never the secret. Needs "ipsec.write".
+--- What is known of a secret, which is never the secret. Needs "ipsec.read".
 ---@param name string
 ---@return staffetta.ipsec.secret? secret
 ---@return staffetta.err? err
@@ -146,7 +146,7 @@ function ipsec:set_secret(name, secret) end
 ---@return staffetta.err? err
 function ipsec:remove_secret(name) end
 
---- A clear-text guard; nil without an error when there is none. Needs "ipsec.write".
+--- A clear-text guard; nil without an error when there is none. Needs "ipsec.read".
 ---@param name string
 ---@return staffetta.ipsec.guard|{ ruleset: table[] }|nil guard
 ---@return staffetta.err? err
