@@ -1,0 +1,145 @@
+-- What a script says of itself is checked before anything runs, and an error says what would be right.
+local lu = require "luaunit"
+local support = require "support"
+
+local TestManifest = {}
+
+function TestManifest:setUp()
+  self.place = support.new_place()
+  self.place:site_file()
+end
+
+function TestManifest:tearDown()
+  self.place:close()
+end
+
+function TestManifest:refused(text, ...)
+  self.place:write("site/playbooks/try.lua", text)
+  local answer = self.place:run("try", ...)
+  lu.assertEquals(answer.code, 1, answer.out .. answer.err)
+  return answer.err
+end
+
+function TestManifest:test_wrong_metadata_is_named()
+  local body = "run = function() end }"
+  local cases = {
+    { [[return 5]], "returns one table, this one returned number" },
+    { [[return {]], "unexpected symbol near <eof>" },
+    { [[return { api = 2, name = "try", kind = "playbook", summary = "s", ]] .. body, "field 'api' is 2" },
+    { [[return { api = 1, name = "other", kind = "playbook", summary = "s", ]] .. body, "the file is named 'try'" },
+    { [[return { api = 1, name = "try", kind = "check", summary = "s", ]] .. body, "'kind' must be 'playbook'" },
+    { [[return { api = 1, name = "try", kind = "playbook", ]] .. body, "'summary' must be a string" },
+    { [[return { api = 1, name = "try", kind = "playbook", summary = "s" }]], "'run' must be a function" },
+    { [[return { api = 1, name = "try", kind = "playbook", summary = "s", need = {}, ]] .. body,
+      "did you mean 'needs'?" },
+    { [[return { api = 1, name = "try", kind = "playbook", summary = "s", needs = { "registry.wrote" }, ]] .. body,
+      "did you mean 'registry.write'?" },
+    { [[return { api = 1, name = "try", kind = "playbook", summary = "s",
+        params = { a = { type = "int", doc = "d" } }, ]] .. body, "has the type 'int'" },
+    { [[return { api = 1, name = "try", kind = "playbook", summary = "s", params = { a = { type = "integer" } }, ]]
+      .. body, "params.a.doc" },
+  }
+  for _, case in ipairs(cases) do lu.assertStrContains(self:refused(case[1]), case[2]) end
+end
+
+function TestManifest:test_parameters_are_converted_and_checked()
+  self.place:playbook("params", [[params = {
+      count = { type = "integer", min = 1, max = 5, doc = "how many" },
+      loud = { type = "boolean", default = false, doc = "noise" },
+      mode = { type = "choice", choices = { "fast", "safe" }, default = "safe", doc = "how" } },]], [[
+    ctx:measure("seen", { count = p.count, loud = p.loud, mode = p.mode })
+  ]])
+  local answer = self.place:run("params", "--param", "count=3", "--param", "loud=yes", "--param", "mode=fast")
+  lu.assertEquals(answer.code, 0, answer.err)
+  lu.assertEquals(answer.doc.measures.seen, { count = 3, loud = true, mode = "fast" })
+  for _, case in ipairs {
+    { {}, "parameter 'count' is missing: expected an integer from 1 to 5 (how many)" },
+    { { "--param", "count=9" }, "parameter 'count' is '9'; expected an integer from 1 to 5" },
+    { { "--param", "count=x" }, "parameter 'count' is 'x'" },
+    { { "--param", "count=1.5" }, "parameter 'count' is '1.5'" },
+    { { "--param", "cuont=3" }, "did you mean 'count'?" },
+    { { "--param", "count=1", "--param", "mode=slow" }, "expected one of 'fast', 'safe'" },
+  } do
+    answer = self.place:run("params", table.unpack(case[1]))
+    lu.assertEquals(answer.code, 1)
+    lu.assertStrContains(answer.err, case[2])
+  end
+end
+
+function TestManifest:test_nothing_is_journalled_when_parameters_are_wrong()
+  self:refused([[return { api = 1, name = "try", kind = "playbook", summary = "s", run = function() end }]],
+    "--param", "x=1")
+  lu.assertEquals(self.place:json("runs").doc, {})
+end
+
+function TestManifest:test_powers_are_those_declared()
+  self.place:playbook("powers", [[needs = { "registry.read" },]], [[
+    local host = ctx.site.host("win")
+    assert(host.registry and not host.system and not host.vip and not ctx.files and not ctx.journal)
+    local ok, message = pcall(function() host.registry:set("HKLM\\SYSTEM\\A", "b", "dword", 1) end)
+    assert(not ok and message:find("needs 'registry.write', which this script does not declare", 1, true), message)
+  ]])
+  local answer = self.place:run("powers")
+  lu.assertEquals(answer.code, 0, answer.out .. answer.err)
+end
+
+function TestManifest:test_loading_has_no_effect()
+  self.place:write("site/playbooks/eager.lua", [[
+    local found = {}
+    for name in pairs(_G) do found[#found + 1] = name end
+    return { api = 1, name = "eager", kind = "playbook", summary = table.concat(found, ","), run = function() end }
+  ]])
+  local answer = self.place:staffetta("scripts", "show", "playbook/eager")
+  lu.assertEquals(answer.code, 0, answer.err)
+  lu.assertStrContains(answer.out, "playbook eager: ")
+end
+
+function TestManifest:test_the_site_comes_first_and_must_mean_it()
+  self.place:playbook("verify", "", "")
+  local answer = self.place:staffetta("verify")
+  lu.assertEquals(answer.code, 1)
+  lu.assertStrContains(answer.err, [[say overrides = "verify"]])
+  self.place:playbook("verify", [[overrides = "verify",]], [[ctx:say("mine")]])
+  answer = self.place:staffetta("verify")
+  lu.assertEquals(answer.code, 0, answer.err)
+  lu.assertStrContains(answer.out, "mine")
+  answer = self.place:json("scripts", "where", "verify")
+  lu.assertEquals({ answer.doc[1].origin, answer.doc[1].is_used, answer.doc[2].origin, answer.doc[2].is_used },
+    { "site", true, "bundled", false })
+end
+
+function TestManifest:test_a_script_that_others_could_have_written_is_refused()
+  local path = self.place:playbook("open", "", "")
+  os.execute("chmod 666 " .. path)
+  local answer = self.place:run("open")
+  lu.assertEquals(answer.code, 1)
+  lu.assertStrContains(answer.err, "chmod go-w")
+end
+
+function TestManifest:test_a_wrong_site_file_is_named()
+  for _, case in ipairs {
+    { [[return { api = 1, name = "x", hosts = {}, clusters = {}, budget = {} }]], "did you mean 'budgets'?" },
+    { [[return { api = 1, name = "x", hosts = { a = { role = "nod", address = "10.0.0.1" } }, clusters = {} }]],
+      "hosts['a'].role is 'nod'" },
+    { [[return { api = 1, name = "x", hosts = { a = { role = "node" } }, clusters = {} }]],
+      "hosts['a'].address is missing" },
+    { [[return { api = 1, name = "x", hosts = { a = { role = "node", address = "10.0.0.1" } },
+        clusters = { c = { virtual_ip = "10.0.0.9", nodes = { "a", "b" }, front_ends = {} } } }]],
+      "names 'b', which is no host" },
+    { [[error("in the site")]], "site.lua:1: in the site" },
+  } do
+    self.place:site_file(case[1])
+    local answer = self.place:staffetta("verify")
+    lu.assertEquals(answer.code, 1)
+    lu.assertStrContains(answer.err, case[2])
+  end
+end
+
+function TestManifest:test_a_missing_script_says_where_it_was_looked_for()
+  local answer = self.place:run("rolout")
+  lu.assertEquals(answer.code, 1)
+  lu.assertStrContains(answer.err, ("looked in %s/playbooks, /etc/staffetta/playbooks, the bundled scripts"):format(
+    self.place.site))
+end
+
+return TestManifest
