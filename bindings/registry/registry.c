@@ -72,7 +72,7 @@ int stf_registry_name_compare(const char *a, const char *b)
 
 enum stf_kind stf_registry_check_key_name(const char *name, struct stf_err *err)
 {
-    size_t units = stf_utf16_units(name);
+    size_t units = stf_registry_name_units(name);
 
     if (units == 0 || strchr(name, '\\') != NULL) {
         return stf_err_set(err, STF_INVALID_DATA, 0, "key", name,
@@ -87,7 +87,7 @@ enum stf_kind stf_registry_check_key_name(const char *name, struct stf_err *err)
 
 enum stf_kind stf_registry_check_value_name(const char *name, struct stf_err *err)
 {
-    if (stf_utf16_units(name) > STF_REGISTRY_VALUE_UNITS_MAX) {
+    if (stf_registry_name_units(name) > STF_REGISTRY_VALUE_UNITS_MAX) {
         return stf_err_set(err, STF_INVALID_DATA, 0, "value", name,
                            "a value's name must be UTF-8 of at most %d UTF-16 units", STF_REGISTRY_VALUE_UNITS_MAX);
     }

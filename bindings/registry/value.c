@@ -101,26 +101,20 @@ bool stf_utf8_next(const char **at, const char *end, uint32_t *code)
     return true;
 }
 
-size_t stf_utf16_units(const char *text)
-{
-    const char *end = text + strlen(text);
-    size_t units = 0;
-    uint32_t code;
-
-    while (text < end) {
-        if (!stf_utf8_next(&text, end, &code)) {
-            return SIZE_MAX;
-        }
-        units += code >= 0x10000 ? 2 : 1;
-    }
-    return units;
-}
-
 static uint8_t *put_unit(uint8_t *out, uint32_t unit)
 {
     out[0] = (uint8_t)unit;
     out[1] = (uint8_t)(unit >> 8);
     return out + 2;
+}
+
+static uint8_t *put_code(uint8_t *out, uint32_t code)
+{
+    if (code < 0x10000) {
+        return put_unit(out, code);
+    }
+    out = put_unit(out, 0xd800 + ((code - 0x10000) >> 10));
+    return put_unit(out, 0xdc00 + ((code - 0x10000) & 0x3ff));
 }
 
 /* Writes at most 2 bytes for each byte of text; NULL when the text is not UTF-8. */
@@ -134,12 +128,7 @@ static uint8_t *put_utf16(uint8_t *out, struct stf_registry_string text)
         if (!stf_utf8_next(&at, end, &code)) {
             return NULL;
         }
-        if (code >= 0x10000) {
-            out = put_unit(out, 0xd800 + ((code - 0x10000) >> 10));
-            out = put_unit(out, 0xdc00 + ((code - 0x10000) & 0x3ff));
-        } else {
-            out = put_unit(out, code);
-        }
+        out = put_code(out, code);
     }
     return out;
 }
@@ -169,23 +158,151 @@ static uint32_t unit_at(const uint8_t *data, size_t index)
     return (uint32_t)data[2 * index] | (uint32_t)data[2 * index + 1] << 8;
 }
 
+static bool is_high_surrogate(uint32_t unit)
+{
+    return unit >= 0xd800 && unit < 0xdc00;
+}
+
+static bool is_low_surrogate(uint32_t unit)
+{
+    return unit >= 0xdc00 && unit < 0xe000;
+}
+
+/* Takes a code point off the units at *i; an unpaired surrogate is given as it is. */
+static uint32_t next_code(const uint8_t *data, size_t units, size_t *i)
+{
+    uint32_t code = unit_at(data, (*i)++);
+
+    if (is_high_surrogate(code) && *i < units && is_low_surrogate(unit_at(data, *i))) {
+        code = 0x10000 + ((code - 0xd800) << 10) + (unit_at(data, (*i)++) - 0xdc00);
+    }
+    return code;
+}
+
 /* Writes at most 3 bytes for each unit; NULL for an unpaired surrogate. */
 static char *utf8_from_utf16(char *out, const uint8_t *data, size_t units)
 {
-    for (size_t i = 0; i < units; i++) {
-        uint32_t code = unit_at(data, i);
-        if (code >= 0xd800 && code < 0xe000) {
-            uint32_t low = i + 1 < units ? unit_at(data, i + 1) : 0;
-            if (code >= 0xdc00 || low < 0xdc00 || low >= 0xe000) {
-                return NULL;
-            }
-            code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
-            i++;
+    for (size_t i = 0; i < units;) {
+        uint32_t code = next_code(data, units, &i);
+        if (is_high_surrogate(code) || is_low_surrogate(code)) {
+            return NULL;
         }
         out = put_utf8(out, code);
     }
     return out;
 }
+
+/* ---- names ---- */
+
+enum { NAME_ESCAPE = 0xfdd0, NAME_ESCAPE_DIGITS = 4 };
+
+static bool is_escaped(uint32_t code)
+{
+    return code == 0 || code == NAME_ESCAPE || is_high_surrogate(code) || is_low_surrogate(code);
+}
+
+char *stf_registry_name_put(char *out, const uint8_t *data, size_t units)
+{
+    static const char digits[] = "0123456789ABCDEF";
+
+    for (size_t i = 0; i < units;) {
+        uint32_t code = next_code(data, units, &i);
+        if (!is_escaped(code)) {
+            out = put_utf8(out, code);
+            continue;
+        }
+        out = put_utf8(out, NAME_ESCAPE);
+        for (int shift = 12; shift >= 0; shift -= 4) {
+            *out++ = digits[code >> shift & 0xf];
+        }
+    }
+    return out;
+}
+
+enum stf_kind stf_registry_name_from_utf16(const uint8_t *data, size_t units, char **name, struct stf_err *err)
+{
+    char *text = malloc(STF_REGISTRY_NAME_UNIT_MAX * units + 1);
+    char *end;
+
+    if (text == NULL) {
+        return no_memory(err);
+    }
+    end = stf_registry_name_put(text, data, units);
+    *end = '\0';
+    *name = text;
+    return STF_OK;
+}
+
+static bool take_escaped(const char **at, const char *end, uint32_t *unit)
+{
+    *unit = 0;
+    if (end - *at < NAME_ESCAPE_DIGITS) {
+        return false;
+    }
+    for (int i = 0; i < NAME_ESCAPE_DIGITS; i++) {
+        char digit = *(*at)++;
+        if (digit >= '0' && digit <= '9') {
+            *unit = *unit << 4 | (uint32_t)(digit - '0');
+        } else if (digit >= 'A' && digit <= 'F') {
+            *unit = *unit << 4 | (uint32_t)(digit - 'A' + 10);
+        } else {
+            return false;
+        }
+    }
+    return is_escaped(*unit);
+}
+
+/* Writes the units of a name to `out`, unless that is NULL, and counts them. False when it is no name: not UTF-8, or
+ * spelled otherwise than stf_registry_name_put does. */
+static bool name_to_units(const char *name, uint8_t *out, size_t *units)
+{
+    const char *end = name + strlen(name);
+    bool is_after_high = false; /* an escaped high surrogate: a low one behind it would have been a pair */
+    uint32_t code;
+
+    *units = 0;
+    while (name < end) {
+        bool is_unit;
+        if (!stf_utf8_next(&name, end, &code)) {
+            return false;
+        }
+        is_unit = code == NAME_ESCAPE;
+        if (is_unit && (!take_escaped(&name, end, &code) || (is_after_high && is_low_surrogate(code)))) {
+            return false;
+        }
+        is_after_high = is_unit && is_high_surrogate(code);
+        out = out != NULL ? put_code(out, code) : NULL;
+        *units += code >= 0x10000 ? 2 : 1;
+    }
+    return true;
+}
+
+size_t stf_registry_name_units(const char *name)
+{
+    size_t units;
+
+    return name_to_units(name, NULL, &units) ? units : SIZE_MAX;
+}
+
+enum stf_kind stf_registry_name_to_utf16(const char *name, uint8_t **data, size_t *units, struct stf_err *err)
+{
+    uint8_t *out = malloc(2 * strlen(name) + 1);
+
+    if (out == NULL) {
+        return no_memory(err);
+    }
+    if (!name_to_units(name, out, units)) {
+        free(out);
+        return stf_err_set(
+            err, STF_INVALID_DATA, 0, "name", name,
+            "a registry name must be UTF-8, and U+FDD0 in it must be followed by the four upper-case hex "
+            "digits of an unpaired surrogate, a NUL or U+FDD0");
+    }
+    *data = out;
+    return STF_OK;
+}
+
+/* ---- bytes to what they mean ---- */
 
 static void decode_text(char *text, const uint8_t *data, size_t units, bool is_ended, struct stf_registry_plain *plain)
 {

@@ -87,8 +87,20 @@ enum stf_kind stf_registry_value_encode(uint32_t type, const struct stf_registry
  * byte that continues no character (a NUL, a backslash) must stand at `end`. */
 bool stf_utf8_next(const char **at, const char *end, uint32_t *code);
 
-/* How many UTF-16 units `text` needs; SIZE_MAX when it is not UTF-8. */
-size_t stf_utf16_units(const char *text);
+/* Names of keys and values are UTF-8 everywhere. What a C string of UTF-8 can not hold, an unpaired surrogate or a NUL,
+ * is written as U+FDD0 and the unit's four upper-case hex digits, and U+FDD0 itself likewise (U+FDD0 "FDD0"): each
+ * UTF-16 name has exactly one spelling, and any other use of U+FDD0 is no name. */
+
+/* UTF-16LE -> name; *name is malloc'ed. Fails only when memory is out. */
+enum stf_kind stf_registry_name_from_utf16(const uint8_t *data, size_t units, char **name, struct stf_err *err);
+/* The same into a buffer of at least STF_REGISTRY_NAME_UNIT_MAX bytes for each unit; returns its end. Adds no NUL. */
+char *stf_registry_name_put(char *out, const uint8_t *data, size_t units);
+enum { STF_REGISTRY_NAME_UNIT_MAX = 7 };
+/* Name -> UTF-16LE without a final NUL; *data is malloc'ed and never NULL on STF_OK. STF_INVALID_DATA for text that is
+ * no name. */
+enum stf_kind stf_registry_name_to_utf16(const char *name, uint8_t **data, size_t *units, struct stf_err *err);
+/* How many UTF-16 units a name has; SIZE_MAX when it is none. */
+size_t stf_registry_name_units(const char *name);
 
 /* One line for a person, malloc'ed: `dword 1 (0x00000001)`, `sz "text"`, `multi_sz ["a", "b"]`, `binary 0102`. */
 char *stf_registry_value_describe(uint32_t type, const uint8_t *data, size_t size);

@@ -262,12 +262,91 @@ static void test_describe(void **state)
                     "binary 0000000000000000000000000000000000000000000000000000000000000000... (100 bytes)");
 }
 
+/* ---- names ---- */
+
+static void check_name(const uint8_t *data, size_t size, const char *name)
+{
+    struct stf_err err = {0};
+    char *text = NULL;
+    uint8_t *back = NULL;
+    size_t units = 0;
+
+    assert_ok(stf_registry_name_from_utf16(data, size / 2, &text, &err), &err);
+    assert_string_equal(text, name);
+    assert_int_equal(stf_registry_name_units(name), size / 2);
+    assert_ok(stf_registry_name_to_utf16(name, &back, &units, &err), &err);
+    assert_int_equal(units, size / 2);
+    assert_memory_equal(back, data, size);
+    free(back);
+    free(text);
+}
+
+#define ESCAPE "\xef\xb7\x90" /* U+FDD0 */
+
+static void test_names(void **state)
+{
+    (void)state;
+    check_name(BYTES(""), "");
+    check_name(BYTES("a\0\x1a\x04"), "aК");
+    check_name(BYTES("\x01\xd8\x37\xdc"), "𐐷");
+    check_name(BYTES("\x3d\xd8"), ESCAPE "D83D");
+    check_name(BYTES("a\0\x37\xdc\x01\xd8"), "a" ESCAPE "DC37" ESCAPE "D801");
+    check_name(BYTES("\x3d\xd8\x01\xd8\x37\xdc\x37\xdc"), ESCAPE "D83D𐐷" ESCAPE "DC37");
+    check_name(BYTES("a\0\0\0b\0"), "a" ESCAPE "0000b");
+    check_name(BYTES("\xd0\xfd"
+                     "D\0"),
+               ESCAPE "FDD0D");
+    check_name(BYTES("\xff\xff\xfe\xff"), "\xef\xbf\xbf\xef\xbf\xbe");
+}
+
+/* One name, one spelling: what stf_registry_name_from_utf16 would not have written is none. */
+static void test_what_is_no_name(void **state)
+{
+    static const char *const wrong[] = {
+        "\xff",        "a\xed\xa0\x80", ESCAPE,        ESCAPE "D83",  ESCAPE "d83d",
+        ESCAPE "0041", ESCAPE "D83G",   ESCAPE "FFFF", ESCAPE ESCAPE, ESCAPE "D83D" ESCAPE "DE00",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct stf_err err = {0};
+        uint8_t *data = NULL;
+        size_t units;
+        assert_int_equal(stf_registry_name_to_utf16(wrong[i], &data, &units, &err), STF_INVALID_DATA);
+        assert_null(data);
+        assert_true(stf_registry_name_units(wrong[i]) == SIZE_MAX);
+    }
+}
+
+static void test_random_names(void **state)
+{
+    static const uint16_t odd[] = {0, 'a', 0xfdd0, 'D', '8', 0xd83d, 0xde00, 0xffff, 0x41a, 0xdfff};
+    unsigned seed = 16061;
+
+    (void)state;
+    for (int round = 0; round < 20000; round++) {
+        uint8_t data[2 * 12];
+        size_t units = (size_t)(rand_r(&seed) % 13);
+        char *name = NULL;
+        struct stf_err err = {0};
+        for (size_t i = 0; i < units; i++) {
+            uint16_t unit = odd[rand_r(&seed) % 10];
+            data[2 * i] = (uint8_t)unit;
+            data[2 * i + 1] = (uint8_t)(unit >> 8);
+        }
+        assert_ok(stf_registry_name_from_utf16(data, units, &name, &err), &err);
+        check_name(data, 2 * units, name);
+        free(name);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_type_names), cmocka_unit_test(test_integers), cmocka_unit_test(test_strings),
-        cmocka_unit_test(test_lists),      cmocka_unit_test(test_bytes),    cmocka_unit_test(test_random_bytes),
-        cmocka_unit_test(test_describe),
+        cmocka_unit_test(test_type_names),   cmocka_unit_test(test_integers), cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_lists),        cmocka_unit_test(test_bytes),    cmocka_unit_test(test_random_bytes),
+        cmocka_unit_test(test_describe),     cmocka_unit_test(test_names),    cmocka_unit_test(test_what_is_no_name),
+        cmocka_unit_test(test_random_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
