@@ -31,7 +31,9 @@ return {
     if not secret or secret.loaded == false then
       return "fail", { summary = ("the daemon does not have the secret %s"):format(secret_name) }
     end
-    if host.role == "domain_controller" then return "pass", { summary = "connections and secret as the policy says" } end
+    if host.role == "domain_controller" then
+      return "pass", { summary = "connections and secret as the policy says" }
+    end
     local engine, err = host.ipsec:capabilities()
     if not engine then return "unknown", { reason = tostring(err) } end
     local name, wanted = connections.guard(p.policy, p.cluster, host, engine.engine)

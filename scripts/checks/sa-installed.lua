@@ -16,18 +16,11 @@ return {
     if not sas then return "unknown", { reason = tostring(err) } end
     local spis = {}
     for _, wanted in ipairs(connections.of(p.policy, p.cluster, ctx.host, "require")) do
-      local installed = 0
-      for _, sa in ipairs(sas) do
-        for _, child in ipairs(sa.connection == wanted.name and sa.children or {}) do
-          if child.state == "INSTALLED" then
-            installed = installed + 1
-            spis[#spis + 1] = ("%s/%s"):format(child.spi_in, child.spi_out)
-          end
-        end
-      end
-      if installed == 0 then
+      local children = connections.installed(sas, wanted.name)
+      if #children == 0 then
         return "fail", { summary = ("no installed SA for %s"):format(wanted.name), sas = sas }
       end
+      for _, child in ipairs(children) do spis[#spis + 1] = ("%s/%s"):format(child.spi_in, child.spi_out) end
     end
     return "pass", { summary = "installed, SPIs " .. table.concat(spis, " "), spis = spis }
   end,
