@@ -18,7 +18,7 @@ stf_static_library(dep::lfs liblua5.4-filesystem.a HEADER lfs.h LINK dep::lua)
 stf_static_library(dep::uv libuv_a.a HEADER uv.h LINK Threads::Threads ${CMAKE_DL_LIBS} rt)
 stf_static_library(dep::md libmd.a HEADER sha256.h)
 stf_static_library(dep::jansson libjansson.a HEADER jansson.h)
-stf_static_library(dep::sqlite libsqlite3.a HEADER sqlite3.h LINK Threads::Threads ${CMAKE_DL_LIBS} m z)
+stf_static_library(dep::sqlite libsqlite3.a HEADER sqlite3.h LINK Threads::Threads ${CMAKE_DL_LIBS} m)
 stf_static_library(dep::hivex libhivex.a HEADER hivex.h)
 
 pkg_check_modules(cmocka REQUIRED IMPORTED_TARGET cmocka)
