@@ -13,6 +13,8 @@ static const char *text(const json_t *doc, const char *key)
 
 static int exit_code_of_plan(const json_t *report)
 {
+    if (json_is_true(json_object_get(report, "is_interrupted")))
+        return STF_EXIT_INTERRUPTED;
     if (strcmp(text(report, "state"), "done") != 0)
         return STF_EXIT_ERROR;
     const json_t *changes = json_object_get(json_object_get(report, "plan"), "changes");

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/doc.h"
 
 /* ---- telling ---- */
 
@@ -247,6 +248,7 @@ static void on_signal(uv_signal_t *handle, int number)
     }
     run->is_interrupted = true;
     stf_sandbox_stop(run->L, number == SIGINT ? "interrupted (SIGINT)" : "ended from outside (signal)");
+    stf_sched_wake_sleepers(run);
     stf_run_emit(run, json_pack("{s:s, s:i}", "event", "interrupted", "signal", number));
 }
 
@@ -285,10 +287,10 @@ static const char *overall_verdict(const struct stf_run *run)
     return worst;
 }
 
-static json_t *error_doc(const struct stf_err *err, const char *traceback)
+static json_t *error_doc(const struct stf_err *err)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s*}", "kind", stf_kind_name(err->kind), "op", err->op, "subject",
-                     err->subject, "message", err->message, "traceback", traceback);
+    return json_pack("{s:s, s:s, s:s, s:s}", "kind", stf_kind_name(err->kind), "op", err->op, "subject", err->subject,
+                     "message", err->message);
 }
 
 /* A run that failed after it had changed something puts it all back; one that was itself a rollback does not. */
@@ -308,7 +310,7 @@ static const char *undo_failed_run(struct stf_run *run, json_t *report)
         json_object_set_new(report, "rollback", summary);
     if (kind == STF_OK)
         return "rolled_back";
-    json_object_set_new(report, "rollback_error", error_doc(&err, NULL));
+    json_object_set_new(report, "rollback_error", error_doc(&err));
     return "needs_human";
 }
 
@@ -321,21 +323,50 @@ static enum stf_run_state journal_state(const char *state)
     return STF_RUN_FAILED;
 }
 
-/* What the task raised: {error, traceback}, or a bare value when there was no memory for more. */
-static void take_error(struct stf_task *task, struct stf_err *err, json_t *report)
+/* Sets doc[key] to the text in the field `key` of the table on top, where that is one. */
+static void copy_text(lua_State *L, const char *key, json_t *doc)
 {
-    const char *traceback = NULL;
-    stf_trusted_error(task->co, 1, err);
-    if (lua_type(task->co, 1) == LUA_TTABLE) {
-        if (lua_getfield(task->co, 1, "traceback") == LUA_TSTRING)
-            traceback = lua_tostring(task->co, -1);
-        if (lua_getfield(task->co, 1, "error") == LUA_TTABLE) { /* a host's coroutine had its own, more telling */
-            if (lua_getfield(task->co, -1, "traceback") == LUA_TSTRING)
-                traceback = lua_tostring(task->co, -1);
-        }
+    size_t size;
+    lua_pushstring(L, key);
+    if (lua_rawget(L, -2) == LUA_TSTRING) {
+        const char *text = lua_tolstring(L, -1, &size);
+        json_object_set_new(doc, key, stf_doc_text(text, size));
     }
-    json_object_set_new(report, "error", error_doc(err, traceback));
+    lua_pop(L, 1);
+}
+
+/* (document, {error, traceback}): adds what only the report tells, the traceback and the kind as it was raised (that of
+ * a gate or a step is none of the world's). An error of a host's coroutine brings a traceback of its own. */
+static int l_tell_error(lua_State *L)
+{
+    json_t *doc = lua_touserdata(L, 1);
+    lua_settop(L, 2);
+    if (!lua_istable(L, 2))
+        return 0;
+    copy_text(L, "traceback", doc);
+    lua_pushliteral(L, "error");
+    if (lua_rawget(L, 2) == LUA_TTABLE) {
+        copy_text(L, "traceback", doc);
+        copy_text(L, "kind", doc);
+    }
+    return 0;
+}
+
+/* What the task raised: {error, traceback}, or a bare value when there was no memory for more. */
+static void take_error(struct stf_run *run, struct stf_task *task, struct stf_err *err, json_t *report)
+{
+    lua_State *L = run->L;
     lua_settop(task->co, 1);
+    lua_xmove(task->co, L, 1);
+    stf_trusted_error(L, -1, err);
+    json_t *doc = error_doc(err);
+    lua_pushcfunction(L, l_tell_error);
+    lua_pushlightuserdata(L, doc);
+    lua_pushvalue(L, -3);
+    if (lua_pcall(L, 2, 0, 0) != LUA_OK)
+        lua_pop(L, 1); /* no memory: the message alone has to do */
+    lua_pop(L, 1);
+    json_object_set_new(report, "error", doc);
 }
 
 static void finish_report(struct stf_run *run, json_t *report, const char *state, int64_t started_ns)
@@ -366,7 +397,7 @@ static enum stf_kind execute(struct stf_run *run, json_t *report, struct stf_err
     const char *state = "done";
     struct stf_err failure = {.kind = STF_OK};
     if (!main_task->is_ok) {
-        take_error(main_task, &failure, report);
+        take_error(run, main_task, &failure, report);
         if (!run->has_begun || !run->engine) {
             *err = failure;
             return failure.kind;

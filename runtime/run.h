@@ -67,6 +67,7 @@ struct stf_task *stf_task_new(struct stf_run *run, lua_State *from, int function
 void stf_task_wake(struct stf_run *run, struct stf_task *task);
 void stf_sched_drive(struct stf_run *run, struct stf_task *until);
 void stf_sched_drain(struct stf_run *run);
+void stf_sched_wake_sleepers(struct stf_run *run); /* their sleep is over now */
 void stf_sched_free(struct stf_run *run);
 int l_task_spawn(lua_State *L);
 int l_task_join(lua_State *L);

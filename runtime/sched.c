@@ -184,6 +184,18 @@ static void wake_sleeper(uv_timer_t *timer)
     uv_close((uv_handle_t *)timer, free_sleeper);
 }
 
+static void end_sleep(uv_handle_t *handle, void *unused)
+{
+    (void)unused;
+    if (handle->type == UV_TIMER && !uv_is_closing(handle))
+        uv_timer_start((uv_timer_t *)handle, wake_sleeper, 0, 0);
+}
+
+void stf_sched_wake_sleepers(struct stf_run *run)
+{
+    uv_walk(&run->loop, end_sleep, NULL);
+}
+
 static int slept(lua_State *L, int status, lua_KContext context)
 {
     (void)L, (void)status, (void)context;

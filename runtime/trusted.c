@@ -40,35 +40,54 @@ bool stf_trusted_push_ctx(lua_State *L)
     return lua_pcall(L, 0, 1, 0) == LUA_OK;
 }
 
+/* The field `key` of the table at `index`, read without its metamethods. [-0, +1, m] */
+static int raw_field(lua_State *L, int index, const char *key)
+{
+    index = lua_absindex(L, index);
+    lua_pushstring(L, key);
+    return lua_rawget(L, index);
+}
+
 static void copy_field(lua_State *L, int index, const char *key, char *to, size_t size)
 {
-    if (lua_getfield(L, index, key) == LUA_TSTRING)
+    if (raw_field(L, index, key) == LUA_TSTRING)
         snprintf(to, size, "%s", lua_tostring(L, -1));
     lua_pop(L, 1);
 }
 
+/* (error value, struct stf_err *): an error table, {error, traceback}, or text. */
+static int l_fill_error(lua_State *L)
+{
+    struct stf_err *err = lua_touserdata(L, 2);
+    lua_settop(L, 1);
+    if (lua_istable(L, 1) && raw_field(L, 1, "error") != LUA_TNIL)
+        lua_replace(L, 1);
+    lua_settop(L, 1);
+    if (lua_istable(L, 1)) {
+        char name[32] = "invalid_data";
+        copy_field(L, 1, "kind", name, sizeof name);
+        copy_field(L, 1, "op", err->op, sizeof err->op);
+        copy_field(L, 1, "subject", err->subject, sizeof err->subject);
+        copy_field(L, 1, "message", err->message, sizeof err->message);
+        err->kind = stf_kind_from_name(name);
+    } else if (lua_isstring(L, 1)) {
+        snprintf(err->message, sizeof err->message, "%s", lua_tostring(L, 1));
+    }
+    return 0;
+}
+
 enum stf_kind stf_trusted_error(lua_State *L, int index, struct stf_err *err)
 {
-    *err = (struct stf_err){.kind = STF_INVALID_DATA};
-    snprintf(err->op, sizeof err->op, "run");
+    *err = (struct stf_err){.kind = STF_INVALID_DATA, .op = "run"};
     index = lua_absindex(L, index);
-    if (lua_type(L, index) == LUA_TTABLE && lua_getfield(L, index, "error") != LUA_TNIL) {
-        enum stf_kind kind = stf_trusted_error(L, -1, err);
-        lua_pop(L, 1);
-        return kind;
-    }
-    if (lua_type(L, index) != LUA_TTABLE) {
-        const char *text = lua_tostring(L, index);
-        snprintf(err->message, sizeof err->message, "%s", text ? text : "the script raised a value that is no message");
-        return err->kind;
-    }
-    lua_pop(L, 1);
-    char name[32] = "invalid_data";
-    copy_field(L, index, "kind", name, sizeof name);
-    copy_field(L, index, "op", err->op, sizeof err->op);
-    copy_field(L, index, "subject", err->subject, sizeof err->subject);
-    copy_field(L, index, "message", err->message, sizeof err->message);
-    return err->kind = stf_kind_from_name(name);
+    lua_pushcfunction(L, l_fill_error);
+    lua_pushvalue(L, index);
+    lua_pushlightuserdata(L, err);
+    if (lua_pcall(L, 2, 0, 0) != LUA_OK)
+        lua_pop(L, 1); /* no memory even for a look at it */
+    const char *message = err->message[0] ? err->message : "the script raised a value that is no message";
+    return stf_err_set(err, err->kind, 0, err->op, err->subject, "%s",
+                       message); /* what a script says may be no UTF-8 */
 }
 
 void stf_run_collect_needs(struct stf_run *run)

@@ -6,11 +6,14 @@ local M = {}
 
 local verdict_rank = { pass = 0, unknown = 1, fail = 2 }
 
-local function message_of(failure)
-  local err = failure
-  if type(failure) == "table" and failure.error ~= nil then err = failure.error end
-  if type(err) == "table" and err.message then return err.message end
-  return tostring(err)
+-- The words of what a script raised, whatever that is: looking at it must not raise in turn.
+local function message_of(err)
+  local text = type(err) == "table" and rawget(err, "message")
+  if type(text) ~= "string" then
+    local ok, words = pcall(tostring, err)
+    text = ok and words or "the script raised a value that is no message"
+  end
+  return utf8.len(text) and text or text:gsub("[\128-\255]", "?")
 end
 
 local function raise(kind, subject, format, ...)
@@ -63,17 +66,18 @@ local function run_check(row, host)
     raise("invalid_data", row.check, "the check '%s' returned '%s'; expected 'pass', 'fail' or 'unknown', and evidence",
       row.check, tostring(verdict))
   end
-  return verdict, evidence
+  if type(evidence) == "string" then evidence = { reason = evidence } end
+  sys.json(evidence) -- raises for what can not be kept
+  return { verdict = verdict, evidence = evidence or {} }
 end
 
--- A check that breaks did not look: its verdict is unknown, with the reason as evidence.
+-- A check that breaks did not look: its verdict is unknown, with the reason as evidence. It has a task of its own, so
+-- that also the stop of one which never ends is its own.
 local function guarded_check(row, host, step)
-  local ok, verdict, evidence = pcall(run_check, row, host)
-  if not ok then
-    verdict, evidence = "unknown", { reason = message_of(verdict) }
-  end
-  if type(evidence) == "string" then evidence = { reason = evidence } end
-  local result = { check = row.check, host = host and host.name or nil, verdict = verdict, evidence = evidence or {} }
+  local ok, outcome = sys.join(sys.spawn(step, run_check, row, host))
+  if not ok then outcome = { verdict = "unknown", evidence = { reason = message_of(outcome.error) } } end
+  local result = { check = row.check, host = host and host.name or nil, verdict = outcome.verdict,
+    evidence = outcome.evidence }
   sys.record_check(step, result)
   return result
 end
@@ -104,7 +108,8 @@ function methods.step(self, name, hosts, fn)
   for i, host in ipairs(hosts) do
     local ok, failure = sys.join(tasks[i])
     if not ok then
-      failures[#failures + 1] = { host = host.name, message = message_of(failure), traceback = failure.traceback }
+      failures[#failures + 1] = { host = host.name, message = message_of(failure.error),
+        traceback = failure.traceback, is_bug = type(failure.error) ~= "table" }
       sys.outcome(host.name, "failed")
     else
       sys.outcome(host.name, sys.change_count(host.name) > 0 and "done" or "unchanged")
@@ -113,8 +118,10 @@ function methods.step(self, name, hosts, fn)
       changes = sys.change_count(host.name) - before[i], message = not ok and failures[#failures].message or nil }
   end
   if #failures > 0 then
-    error({ kind = "step_failed", op = name, subject = failures[1].host, traceback = failures[1].traceback,
-      message = ("step '%s' failed on %s: %s"):format(name, failures[1].host, failures[1].message) }, 0)
+    local first = failures[1]
+    error({ kind = first.is_bug and "invalid_data" or "step_failed", op = name, subject = first.host,
+      traceback = first.traceback,
+      message = ("step '%s' failed on %s: %s"):format(name, first.host, first.message) }, 0)
   end
 end
 

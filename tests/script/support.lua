@@ -44,6 +44,7 @@ function M.new_place()
 end
 
 function Place:close()
+  for _, job in ipairs(self.jobs or {}) do job:kill() end
   os.execute("rm -rf " .. shell_quote(self.dir))
 end
 
@@ -157,18 +158,25 @@ Job.__index = Job
 
 -- Starts `staffetta COMMAND ...` and gives a job: { pid, out_path, ... }.
 function Place:start(command, ...)
-  self.job_count = (self.job_count or 0) + 1
-  local base = ("%s/job%d"):format(self.dir, self.job_count)
+  self.jobs = self.jobs or {}
+  local base = ("%s/job%d"):format(self.dir, #self.jobs + 1)
   local words = {}
   for _, each in ipairs { command, "--site", self.site, "--state", self.state, ... } do
     words[#words + 1] = shell_quote(each)
   end
-  os.execute(("{ %s %s </dev/null >%s.out 2>%s.err & echo $! >%s.pid; wait $!; echo $? >%s.code.new; "
-    .. "mv %s.code.new %s.code; } >/dev/null 2>&1 &"):format(program, table.concat(words, " "), base, base, base, base,
-    base, base))
+  os.execute((": >BASE.out; { %s %s </dev/null >BASE.out 2>BASE.err & echo $! >BASE.pid; wait $!; echo $? >BASE.new; "
+    .. "mv BASE.new BASE.code; } >/dev/null 2>&1 &"):format(program, table.concat(words, " ")):gsub("BASE", base))
   local job = setmetatable({ base = base }, Job)
   job.pid = M.wait_until(function() return M.exists(base .. ".pid") and read_file(base .. ".pid"):match("^(%d+)\n") end)
+  self.jobs[#self.jobs + 1] = job
   return job
+end
+
+-- Ends it, however it is, unless it has ended.
+function Job:kill()
+  if M.exists(self.base .. ".code") then return end
+  self:signal("KILL")
+  self:finish()
 end
 
 -- Waits until the job has printed `text`.
