@@ -459,12 +459,70 @@ static bool read_extras(const struct hive *hive, hive_node_h key, uint32_t *secu
            stf_regf_node_extras(node, security, has_class);
 }
 
-/* A deleted key is put back by libhivex with its parent's security and without a class: what has its own could not be
- * restored, so it is not deleted either. */
-static enum stf_kind check_restorable(struct hive *hive, hive_node_h key, uint32_t parent_security, int depth,
-                                      struct stf_err *err)
+/* Cells of the hive that a change gives up. libhivex aborts the program when one is given up twice, as happens in a
+ * damaged hive where two values share their data. */
+struct cells {
+    size_t *items;
+    size_t count;
+};
+
+static enum stf_kind add_cell(struct cells *cells, size_t cell, struct stf_err *err)
 {
-    struct stf_registry_subkeys subkeys;
+    size_t *more = realloc(cells->items, (cells->count + 1) * sizeof(*more));
+
+    if (more == NULL) {
+        return no_memory(err);
+    }
+    cells->items = more;
+    cells->items[cells->count++] = cell;
+    return STF_OK;
+}
+
+static int compare_cells(const void *a, const void *b)
+{
+    size_t x = *(const size_t *)a;
+    size_t y = *(const size_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+static enum stf_kind check_distinct(const struct hive *hive, struct cells *cells, struct stf_err *err)
+{
+    qsort(cells->items, cells->count, sizeof(cells->items[0]), compare_cells);
+    for (size_t i = 1; i < cells->count; i++) {
+        if (cells->items[i - 1] == cells->items[i]) {
+            errno = ELOOP;
+            return hivex_failed(hive, "cells", err);
+        }
+    }
+    return STF_OK;
+}
+
+/* The key's own cell, its values' and those of their data. */
+static enum stf_kind add_cells_of(const struct hive *hive, hive_node_h key, struct cells *cells, struct stf_err *err)
+{
+    hive_value_h *handles = hivex_node_values(hive->handle, key);
+    enum stf_kind kind = handles != NULL ? add_cell(cells, key, err) : hivex_failed(hive, "values", err);
+
+    for (size_t i = 0; kind == STF_OK && handles[i] != 0; i++) {
+        size_t size;
+        size_t data = hivex_value_data_cell_offset(hive->handle, handles[i], &size);
+        kind = add_cell(cells, handles[i], err);
+        if (kind == STF_OK && data != 0) { /* 0: the data is part of the value's cell */
+            kind = add_cell(cells, data, err);
+        }
+    }
+    free(handles);
+    return kind;
+}
+
+/* A deleted key is put back by libhivex with its parent's security and without a class: what has its own could not be
+ * restored, so it is not deleted either. Nor is what can not be read. Collects the subtree's cells. */
+static enum stf_kind check_restorable(struct hive *hive, hive_node_h key, uint32_t parent_security, int depth,
+                                      struct cells *cells, struct stf_err *err)
+{
+    struct stf_registry_subkeys subkeys = {0};
+    struct stf_registry_values values = {0};
     uint32_t security = parent_security;
     bool has_class = false;
     enum stf_kind kind;
@@ -479,9 +537,16 @@ static enum stf_kind check_restorable(struct hive *hive, hive_node_h key, uint32
                            "a key that would be deleted from %s has %s of its own, which could not be restored",
                            hive->path, has_class ? "a class name" : "a security descriptor");
     }
-    kind = hive_subkeys(hive, key, &subkeys, err);
+    kind = hive_values(hive, key, &values, err);
+    stf_registry_values_fini(&values);
+    if (kind == STF_OK) {
+        kind = add_cells_of(hive, key, cells, err);
+    }
+    if (kind == STF_OK) {
+        kind = hive_subkeys(hive, key, &subkeys, err);
+    }
     for (size_t i = 0; i < subkeys.count && kind == STF_OK; i++) {
-        kind = check_restorable(hive, subkeys.items[i].node, security, depth + 1, err);
+        kind = check_restorable(hive, subkeys.items[i].node, security, depth + 1, cells, err);
     }
     stf_registry_subkeys_fini(&subkeys);
     return kind;
@@ -490,18 +555,21 @@ static enum stf_kind check_restorable(struct hive *hive, hive_node_h key, uint32
 static enum stf_kind hive_delete_key(void *store, stf_registry_node key, struct stf_err *err)
 {
     struct hive *hive = store;
-    hive_node_h parent = hivex_node_parent(hive->handle, key);
+    struct cells cells = {0};
     uint32_t security = 0;
     bool has_class;
-    enum stf_kind kind = STF_OK;
+    enum stf_kind kind;
 
-    if (read_extras(hive, parent, &security, &has_class)) {
-        kind = check_restorable(hive, key, security, 0, err);
+    read_extras(hive, hivex_node_parent(hive->handle, key), &security, &has_class);
+    kind = check_restorable(hive, key, security, 0, &cells, err);
+    if (kind == STF_OK) {
+        kind = check_distinct(hive, &cells, err);
     }
     errno = 0;
     if (kind == STF_OK && hivex_node_delete_child(hive->handle, key) != 0) {
         kind = hivex_failed(hive, "delete key", err);
     }
+    free(cells.items);
     return kind;
 }
 
@@ -528,8 +596,15 @@ static enum stf_kind hive_edit_values(void *store, stf_registry_node key, const 
     struct hive *hive = store;
     struct stf_registry_values values;
     struct hive_set_value *set = NULL;
+    struct cells cells = {0};
     enum stf_kind kind = hive_values(hive, key, &values, err);
 
+    if (kind == STF_OK) {
+        kind = add_cells_of(hive, key, &cells, err);
+    }
+    if (kind == STF_OK) {
+        kind = check_distinct(hive, &cells, err);
+    }
     if (kind == STF_OK) {
         kind = stf_registry_values_edit(&values, edit, err);
     }
@@ -551,6 +626,7 @@ static enum stf_kind hive_edit_values(void *store, stf_registry_node key, const 
         }
     }
     free(set);
+    free(cells.items);
     stf_registry_values_fini(&values);
     return kind;
 }

@@ -201,6 +201,6 @@ bool stf_regf_node_extras(const uint8_t node[STF_REGF_NODE_SIZE], uint32_t *secu
         return false;
     }
     *security = get_u32(node + 0x30);
-    *has_class = node[0x4e] != 0 || node[0x4f] != 0;
+    *has_class = get_u32(node + 0x34) != NOTHING || node[0x4e] != 0 || node[0x4f] != 0;
     return true;
 }

@@ -622,6 +622,51 @@ static void test_cycle_is_refused(void **state)
     stf_registry_close(registry);
 }
 
+static uint8_t *find_last(uint8_t *bytes, size_t size, const char *text)
+{
+    uint8_t *last = NULL;
+    uint8_t *end = bytes + size;
+
+    for (uint8_t *at = bytes; (at = memmem(at, (size_t)(end - at), text, strlen(text))) != NULL; at++) {
+        last = at;
+    }
+    assert_non_null(last);
+    return last;
+}
+
+/* Where libhivex would abort the program: two values whose cells point at the same data (at 0x0c; the name at 0x18). */
+static void test_shared_data_is_refused(void **state)
+{
+    const char *path = make_hive("SYSTEM");
+    struct stf_registry *registry = open_hive(path, STF_REGISTRY_WRITE);
+    struct stf_registry_value value = {"new", STF_REG_NONE, (uint8_t *)"", 0};
+    struct stf_err err = {0};
+    size_t size;
+    uint8_t *bytes;
+    uint8_t *one;
+    uint8_t *two;
+
+    (void)state;
+    set_bytes(registry, "A\\B", "ShareOne", STF_REG_BINARY, "12345678", 8);
+    set_bytes(registry, "A\\B", "ShareTwo", STF_REG_BINARY, "87654321", 8);
+    commit_and_close(registry);
+    bytes = read_file(path, &size);
+    /* the last ones: libhivex leaves what it has given up where it was */
+    one = find_last(bytes, size, "ShareOne") - 0x18;
+    two = find_last(bytes, size, "ShareTwo") - 0x18;
+    assert_memory_equal(one + 4, "vk", 2);
+    memcpy(one + 0xc, two + 0xc, 4);
+    write_file(path, bytes, size);
+    free(bytes);
+
+    registry = open_hive(path, STF_REGISTRY_WRITE);
+    assert_int_equal(stf_registry_set(registry, "A\\B", &value, &err), STF_INVALID_DATA);
+    assert_int_equal(stf_registry_delete_value(registry, "A\\B", "ShareOne", &err), STF_INVALID_DATA);
+    assert_int_equal(stf_registry_delete_key(registry, "A", &err), STF_INVALID_DATA);
+    assert_contains(err.message, "damaged");
+    stf_registry_close(registry);
+}
+
 /* Any single word of a hive overwritten: an error or another tree, never a crash or an endless walk. */
 static void test_damaged_words(void **state)
 {
@@ -686,6 +731,7 @@ int main(void)
         IN_FOLDER(test_odd_names_are_refused),
         IN_FOLDER(test_own_security_or_class_is_not_deleted),
         IN_FOLDER(test_cycle_is_refused),
+        IN_FOLDER(test_shared_data_is_refused),
         IN_FOLDER(test_damaged_words),
     };
 
