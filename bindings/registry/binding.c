@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/doc.h"
+#include "registry/place.h"
 #include "registry/registry.h"
 #include "registry/tree.h"
 
@@ -23,90 +24,16 @@ struct target {
     struct stf_registry *registry;
 };
 
-static enum stf_kind no_store(const struct stf_host *host, const char *key, const json_t *stores, struct stf_err *err)
-{
-    char known[256] = "";
-    const char *root;
-    json_t *location;
-
-    json_object_foreach ((json_t *)stores, root, location) {
-        size_t used = strlen(known);
-        snprintf(known + used, sizeof(known) - used, "%s%s", used > 0 ? ", " : "", root);
-    }
-    return stf_err_set(err, STF_UNSUPPORTED, 0, "registry", key,
-                       "the host %s has no registry store for %s; its `registry` in site.lua has %s", host->name, key,
-                       *known != '\0' ? known : "none");
-}
-
-/* The entry of the host's `registry` with the longest root that `key` is below. */
-static enum stf_kind find_store(const struct stf_host *host, const char *key, const char **root, const char **location,
-                                const char **below, struct stf_err *err)
-{
-    const json_t *stores = json_object_get(host->config, "registry");
-    const char *rest;
-    const char *name;
-    json_t *item;
-    size_t longest = 0;
-
-    if (!json_is_object(stores)) {
-        return stf_err_set(
-            err, STF_UNSUPPORTED, 0, "registry", host->name,
-            "the host %s has no registry: its table in site.lua needs registry = { [\"HKLM\\\\SYSTEM\"] = "
-            "\"hives/SYSTEM\" }",
-            host->name);
-    }
-    if (stf_registry_root_name(key, &rest) == NULL) {
-        return stf_err_set(
-            err, STF_INVALID_DATA, 0, "registry", key,
-            "the key %s does not start with a root: HKLM, HKCU, HKU, HKCR, HKCC or one of their long names", key);
-    }
-    json_object_foreach ((json_t *)stores, name, item) {
-        size_t depth = 0;
-        const char *tail;
-        if (stf_registry_root_name(name, &rest) == NULL || !json_is_string(item)) {
-            return stf_err_set(err, STF_INVALID_DATA, 0, "registry", host->name,
-                               "the entry %s in the `registry` of host %s is wrong: it must be a key such as "
-                               "HKLM\\SYSTEM, and name a hive file",
-                               name, host->name);
-        }
-        if (stf_registry_key_is_below(key, name, &tail, &depth) && depth > longest) {
-            longest = depth;
-            *root = name;
-            *location = json_string_value(item);
-            *below = tail;
-        }
-    }
-    return longest > 0 ? STF_OK : no_store(host, key, stores, err);
-}
-
-static bool is_system_root(const char *root)
-{
-    const char *below;
-    size_t depth;
-
-    return stf_registry_key_is_below(root, "HKLM\\SYSTEM", &below, &depth) && *below == '\0';
-}
-
 static enum stf_kind target_open(struct target *target, const struct stf_host *host, const char *key,
                                  enum stf_registry_mode mode, struct stf_err *err)
 {
-    struct stf_registry_place place = {0};
-    const char *root = NULL;
-    const char *location = NULL;
-    char *path;
-    enum stf_kind kind = find_store(host, key, &root, &location, &target->below, err);
+    struct stf_registry_location location;
+    enum stf_kind kind = stf_registry_host_store(host, key, &location, &target->below, err);
 
-    if (kind != STF_OK) {
-        return kind;
+    if (kind == STF_OK) {
+        kind = stf_registry_location_open(&location, mode, &target->registry, err);
     }
-    path = stf_doc_path(host->site_dir, location);
-    if (path == NULL) {
-        return no_memory(err);
-    }
-    place.path = path;
-    place.is_system = is_system_root(root);
-    kind = stf_registry_open(&stf_registry_backend_hive, &place, mode, &target->registry, err);
-    free(path);
+    stf_registry_location_fini(&location);
     return kind;
 }
 
