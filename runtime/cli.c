@@ -35,6 +35,8 @@ void stf_command_help(const struct stf_command *command, FILE *stream)
           "  --dev DIR          developers: read the bundled scripts from this folder\n"
           "  --help             this text\n",
           stream);
+    if (strstr(command->usage, "[--force]"))
+        fputs("  --force            also where a host no longer has what the run wrote\n", stream);
 }
 
 /* "policy=mail-all" into params. */
@@ -63,7 +65,9 @@ static int take_option(struct stf_cli *cli, int option)
         return -1;
     case 'f':
         cli->is_forced = true;
-        return -1;
+        if (strstr(stf_command_find(cli->command)->usage, "[--force]"))
+            return -1;
+        return stf_cli_usage_error(cli->command, "--force is an option of rollback only");
     case 'p':
         if (add_param(cli, optarg))
             return -1;
@@ -90,7 +94,9 @@ int stf_cli_parse(struct stf_cli *cli, int argc, char **argv, int max_operands)
         {"dev", required_argument, NULL, 'd'},   {"force", no_argument, NULL, 'f'},
         {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0},
     };
+    static char program[] = "staffetta";
     *cli = (struct stf_cli){.command = argv[0], .params = json_object()};
+    argv[0] = program; /* what getopt's own messages begin with */
     int option;
     optind = 1;
     while ((option = getopt_long(argc, argv, "hp:", options, NULL)) != -1) {
@@ -120,7 +126,8 @@ void stf_cli_error(const struct stf_cli *cli, const struct stf_err *err)
         stf_output_json(doc);
         json_decref(doc);
     }
-    fprintf(stderr, "staffetta: %s\n", err->message);
+    bool is_named = !err->subject[0] || strstr(err->message, err->subject);
+    fprintf(stderr, "staffetta: %s%s%s\n", is_named ? "" : err->subject, is_named ? "" : ": ", err->message);
 }
 
 bool stf_cli_open(const struct stf_cli *cli, struct stf_runtime **runtime)

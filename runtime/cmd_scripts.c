@@ -118,6 +118,7 @@ static int show_script(const struct stf_cli *cli, struct stf_runtime *rt, const 
 static int where_script(const struct stf_cli *cli, struct stf_runtime *rt, const char *name)
 {
     json_t *found = json_array();
+    bool is_ok = true;
     static const char *const folders[] = {"playbooks", "checks", "policies", "lib"};
     for (size_t f = 0; f < sizeof folders / sizeof *folders; f++) {
         struct stf_script script;
@@ -133,8 +134,10 @@ static int where_script(const struct stf_cli *cli, struct stf_runtime *rt, const
             kind = stf_loader_find_after(rt->loader, origin, folders[f], name, &script, &err);
         }
         stf_script_fini(&script);
-        if (kind != STF_NOT_FOUND)
-            stf_cli_error(cli, &err);
+        if (kind != STF_NOT_FOUND) {
+            fprintf(stderr, "staffetta: %s\n", err.message);
+            is_ok = false;
+        }
     }
     size_t index;
     json_t *each;
@@ -146,10 +149,10 @@ static int where_script(const struct stf_cli *cli, struct stf_runtime *rt, const
                    text(each, "origin"), text(each, "sha256"), text(each, "path"));
         }
     bool is_found = json_array_size(found) > 0;
-    if (!is_found)
+    if (is_ok && !is_found)
         fprintf(stderr, "staffetta: there is no script '%s'; `staffetta scripts list` shows what there is\n", name);
     json_decref(found);
-    return is_found ? STF_EXIT_OK : STF_EXIT_ERROR;
+    return is_ok && is_found ? STF_EXIT_OK : STF_EXIT_ERROR;
 }
 
 int stf_cmd_scripts(int argc, char **argv)

@@ -31,7 +31,8 @@ const struct stf_command stf_commands[] = {
      "KIND is playbook, check or policy: `staffetta scripts show playbook/rollout`.\n", stf_cmd_scripts},
     {"lab", "up | down | status | exec [options]", "Rehearse on this machine: real daemons in network namespaces", NULL,
      stf_cmd_lab},
-    {"version", "", "Print the version", NULL, stf_cmd_version},
+    {"version", "[--output human|json]", "Print the version", "Names the API that scripts are written for, too.\n",
+     stf_cmd_version},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -147,6 +147,15 @@ function M.load(script, kind)
   return manifest
 end
 
+-- What to choose from, where the site is what has it.
+local function choice_of(spec, world)
+  if spec.type ~= "cluster" and spec.type ~= "host" then return "" end
+  if not world.name then return "; there is no site: name its folder with --site" end
+  local names = {}
+  for i, each in ipairs(spec.type == "cluster" and world.clusters() or world.hosts()) do names[i] = each.name end
+  return #names > 0 and "; the site has " .. quoted(names) or ("; the site has no " .. spec.type)
+end
+
 -- The values of all parameters, or an error that names the parameter, what was given and what was expected.
 function M.params(script, manifest, given, world)
   local names = {}
@@ -166,7 +175,8 @@ function M.params(script, manifest, given, world)
     if value == nil and spec.type == "cluster" then value = world.only_cluster() end
     if value == nil then
       if not spec.optional then
-        fail(script, "parameter '%s' is missing: expected %s (%s)", name, describe(spec), spec.doc)
+        fail(script, "parameter '%s' is missing: expected %s (%s)%s", name, describe(spec), spec.doc,
+          choice_of(spec, world))
       end
     else
       local converted = converters[spec.type](value, spec, world)

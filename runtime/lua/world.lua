@@ -24,7 +24,8 @@ end
 
 local function not_found(what, name, known)
   local nearest = sys.nearest(tostring(name), known)
-  local hint = nearest and ("did you mean '%s'?"):format(nearest) or "there are: " .. table.concat(known, ", ")
+  local hint = nearest and ("did you mean '%s'?"):format(nearest)
+    or #known > 0 and "there are: " .. table.concat(known, ", ") or "it has none"
   error({ kind = "not_found", op = "look up", subject = tostring(name),
     message = ("there is no %s '%s' in the site; %s"):format(what, tostring(name), hint) }, 0)
 end
