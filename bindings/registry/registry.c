@@ -2,13 +2,11 @@
  * Never knows what kind of store it talks to. SPDX-License-Identifier: MIT */
 #include "registry/registry.h"
 
-#include <locale.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <wctype.h>
 
+#include "registry/fold.h"
 #include "registry/store.h"
 
 static enum stf_kind no_memory(struct stf_err *err)
@@ -18,46 +16,14 @@ static enum stf_kind no_memory(struct stf_err *err)
 
 /* ---- names ---- */
 
-static locale_t unicode_locale;
-static pthread_once_t unicode_once = PTHREAD_ONCE_INIT;
-
-static void open_unicode_locale(void)
-{
-    unicode_locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-}
-
-/* Windows maps UTF-16 units, so letters beyond the first 65536 code points have no case. */
-static uint32_t fold(uint32_t code)
-{
-    wint_t upper;
-
-    if (code < 0x80) {
-        return code >= 'a' && code <= 'z' ? code - 'a' + 'A' : code;
-    }
-    pthread_once(&unicode_once, open_unicode_locale);
-    if (code > 0xffff || unicode_locale == (locale_t)0) {
-        return code;
-    }
-    upper = towupper_l((wint_t)code, unicode_locale);
-    return towlower_l(upper, unicode_locale) == (wint_t)code ? (uint32_t)upper : code;
-}
-
 static int compare_parts(const char *a, size_t a_size, const char *b, size_t b_size)
 {
     const char *a_end = a + a_size;
     const char *b_end = b + b_size;
 
     while (a < a_end && b < b_end) {
-        uint32_t x;
-        uint32_t y;
-        if (!stf_utf8_next(&a, a_end, &x)) {
-            x = (unsigned char)*a++;
-        }
-        if (!stf_utf8_next(&b, b_end, &y)) {
-            y = (unsigned char)*b++;
-        }
-        x = fold(x);
-        y = fold(y);
+        uint32_t x = next_folded(&a, a_end);
+        uint32_t y = next_folded(&b, b_end);
         if (x != y) {
             return x < y ? -1 : 1;
         }
@@ -68,6 +34,17 @@ static int compare_parts(const char *a, size_t a_size, const char *b, size_t b_s
 int stf_registry_name_compare(const char *a, const char *b)
 {
     return compare_parts(a, strlen(a), b, strlen(b));
+}
+
+uint32_t stf_registry_name_hash(const char *name)
+{
+    const char *end = name + strlen(name);
+    uint32_t hash = 2166136261u; /* FNV-1a, over code points */
+
+    while (name < end) {
+        hash = (hash ^ next_folded(&name, end)) * 16777619u;
+    }
+    return hash ^ hash >> 16;
 }
 
 enum stf_kind stf_registry_check_key_name(const char *name, struct stf_err *err)
@@ -351,31 +328,51 @@ static enum stf_kind split(const char *key, struct parts *parts, struct stf_err 
     return kind;
 }
 
-/* STF_NOT_FOUND, without filling an error, when `parent` has no such subkey. */
-static enum stf_kind find_child(struct stf_registry *registry, stf_registry_node parent, const char *name,
-                                stf_registry_node *child, char **spelling, struct stf_err *err)
+static enum stf_kind search_subkeys(struct stf_registry *registry, stf_registry_node parent, const char *name,
+                                    struct stf_registry_subkey *subkey, struct stf_err *err)
 {
     struct stf_registry_subkeys subkeys = {0};
-    enum stf_kind kind = registry->backend->subkeys(registry->store, parent, &subkeys, err);
+    enum stf_kind kind;
 
+    if (registry->backend->find_key != NULL) {
+        return registry->backend->find_key(registry->store, parent, name, child, spelling, err);
+    }
+    kind = registry->backend->subkeys(registry->store, parent, &subkeys, err);
     if (kind != STF_OK) {
         return kind;
     }
     kind = STF_NOT_FOUND;
-    for (size_t i = 0; i < subkeys.count; i++) {
+    for (size_t i = 0; i < subkeys.count && kind == STF_NOT_FOUND; i++) {
         if (stf_registry_name_compare(subkeys.items[i].name, name) == 0) {
-            *child = subkeys.items[i].node;
-            if (spelling != NULL) {
-                free(*spelling);
-                *spelling = subkeys.items[i].name;
-                subkeys.items[i].name = NULL;
-            }
+            *subkey = subkeys.items[i];
+            subkeys.items[i].name = NULL;
             kind = STF_OK;
-            break;
         }
     }
     stf_registry_subkeys_fini(&subkeys);
     return kind;
+}
+
+/* STF_NOT_FOUND, without filling an error, when `parent` has no such subkey. */
+static enum stf_kind find_child(struct stf_registry *registry, stf_registry_node parent, const char *name,
+                                stf_registry_node *child, char **spelling, struct stf_err *err)
+{
+    struct stf_registry_subkey subkey = {0};
+    enum stf_kind kind = registry->backend->subkey != NULL
+                             ? registry->backend->subkey(registry->store, parent, name, &subkey, err)
+                             : search_subkeys(registry, parent, name, &subkey, err);
+
+    if (kind != STF_OK) {
+        return kind;
+    }
+    *child = subkey.node;
+    if (spelling != NULL) {
+        free(*spelling);
+        *spelling = subkey.name;
+    } else {
+        free(subkey.name);
+    }
+    return STF_OK;
 }
 
 /* The value `name` of a key, or STF_NOT_FOUND without filling an error. */
@@ -383,9 +380,13 @@ static enum stf_kind read_value(struct stf_registry *registry, stf_registry_node
                                 struct stf_registry_value *value, struct stf_err *err)
 {
     struct stf_registry_values values = {0};
-    enum stf_kind kind = registry->backend->values(registry->store, key, &values, err);
+    enum stf_kind kind;
     size_t i;
 
+    if (registry->backend->value != NULL) {
+        return registry->backend->value(registry->store, key, name, value, err);
+    }
+    kind = registry->backend->values(registry->store, key, &values, err);
     if (kind != STF_OK) {
         return kind;
     }

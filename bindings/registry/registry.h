@@ -78,6 +78,8 @@ enum stf_kind stf_registry_trim(struct stf_registry *registry, const char *key, 
 /* As strcmp, by Windows' rules: code points are compared after mapping to upper case one by one. Where the mapping does
  * not lead back (dotless i, long s, micro sign, final sigma) a letter stands for itself. */
 int stf_registry_name_compare(const char *a, const char *b);
+/* The same for all names that compare as equal. */
+uint32_t stf_registry_name_hash(const char *name);
 
 /* Whether `key` ("HKEY_LOCAL_MACHINE\\system\\Select") is `mount` ("HKLM\\SYSTEM") or below it. On true *below points
  * at the rest in `key` ("Select"), and *depth is how many components the mount has. Roots go by either name. */

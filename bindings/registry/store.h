@@ -41,6 +41,16 @@ struct stf_registry_backend {
     stf_registry_node (*root)(void *store);
     enum stf_kind (*subkeys)(void *store, stf_registry_node key, struct stf_registry_subkeys *out, struct stf_err *err);
     enum stf_kind (*values)(void *store, stf_registry_node key, struct stf_registry_values *out, struct stf_err *err);
+    /* Optional: without it the key is looked for among `subkeys`. STF_NOT_FOUND, without filling an error, when there is
+     * no such subkey. *spelling, unless the pointer is NULL, is freed and becomes the malloc'ed stored name. */
+    enum stf_kind (*find_key)(void *store, stf_registry_node parent, const char *name, stf_registry_node *key,
+                              char **spelling, struct stf_err *err);
+    /* One of them by its name, in whatever spelling; both may be NULL, and the lists are searched then. STF_NOT_FOUND,
+     * without filling an error, when there is none. */
+    enum stf_kind (*subkey)(void *store, stf_registry_node key, const char *name, struct stf_registry_subkey *subkey,
+                            struct stf_err *err);
+    enum stf_kind (*value)(void *store, stf_registry_node key, const char *name, struct stf_registry_value *value,
+                           struct stf_err *err);
     /* The parent has no subkey of that name. */
     enum stf_kind (*create_key)(void *store, stf_registry_node parent, const char *name, stf_registry_node *key,
                                 struct stf_err *err);

@@ -1,0 +1,84 @@
+/* keytree.h - keys and values in memory, found by name in constant time: what the backends that hold whole trees share.
+ * Names come checked. No I/O, one thread only. SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "registry/store.h"
+
+struct stf_keytree_item;
+
+/* Things of one key that are found by their names: its subkeys, its values. In the order in which they came, but that
+ * the last one takes the place of one that goes. */
+struct stf_keytree_list {
+    struct stf_keytree_item **items;
+    size_t count;
+    size_t room;
+    struct stf_keytree_item **buckets;
+    size_t bucket_count; /* 0 or a power of two */
+};
+
+/* What a list holds: the first member of a key and of a value. */
+struct stf_keytree_item {
+    struct stf_keytree_item *next; /* in its bucket */
+    size_t position;               /* in its list */
+    uint32_t hash;
+    char *name;
+};
+
+struct stf_keytree_value {
+    struct stf_keytree_item item;
+    uint32_t type;
+    uint8_t *data; /* NULL only where a tree of alterations says that the value goes */
+    size_t size;
+};
+
+struct stf_keytree_key {
+    struct stf_keytree_item item;
+    struct stf_keytree_key *parent; /* NULL for a root */
+    struct stf_keytree_list keys;
+    struct stf_keytree_list values;
+    /* Of a tree of alterations (apply.c): first the key that stands is deleted, then one of that name is to stand. */
+    bool is_reset;
+    bool is_wanted;
+};
+
+/* A key below `parent`, which has none of that name; a root when that is NULL. NULL when memory is out. Freeing a key
+ * takes it out of its parent's list, and frees all that is below. */
+struct stf_keytree_key *stf_keytree_key_new(struct stf_keytree_key *parent, const char *name);
+void stf_keytree_key_free(struct stf_keytree_key *key);
+/* A root that is equal to `from`; NULL when memory is out. */
+struct stf_keytree_key *stf_keytree_copy(const struct stf_keytree_key *from);
+
+/* NULL when there is none of that name, in whatever spelling. */
+struct stf_keytree_key *stf_keytree_find_key(const struct stf_keytree_key *parent, const char *name);
+struct stf_keytree_value *stf_keytree_find_value(const struct stf_keytree_key *key, const char *name);
+
+static inline struct stf_keytree_key *stf_keytree_key_at(const struct stf_keytree_key *key, size_t i)
+{
+    return (struct stf_keytree_key *)key->keys.items[i];
+}
+
+static inline struct stf_keytree_value *stf_keytree_value_at(const struct stf_keytree_key *key, size_t i)
+{
+    return (struct stf_keytree_value *)key->values.items[i];
+}
+
+/* Sets the value, spelled as `name`; `data` may be NULL (see above). False when memory is out. */
+bool stf_keytree_set(struct stf_keytree_key *key, const char *name, uint32_t type, const uint8_t *data, size_t size);
+/* The value is absent afterwards. */
+void stf_keytree_unset(struct stf_keytree_key *key, const char *name);
+void stf_keytree_unset_all(struct stf_keytree_key *key);
+
+/* A backend's calls, for stores whose nodes are keys of such a tree. */
+enum stf_kind stf_keytree_subkeys(void *store, stf_registry_node key, struct stf_registry_subkeys *out,
+                                  struct stf_err *err);
+enum stf_kind stf_keytree_values(void *store, stf_registry_node key, struct stf_registry_values *out,
+                                 struct stf_err *err);
+enum stf_kind stf_keytree_subkey(void *store, stf_registry_node key, const char *name,
+                                 struct stf_registry_subkey *subkey, struct stf_err *err);
+enum stf_kind stf_keytree_value(void *store, stf_registry_node key, const char *name, struct stf_registry_value *value,
+                                struct stf_err *err);
+enum stf_kind stf_keytree_create_key(void *store, stf_registry_node parent, const char *name, stf_registry_node *key,
+                                     struct stf_err *err);
+enum stf_kind stf_keytree_delete_key(void *store, stf_registry_node key, struct stf_err *err);
+enum stf_kind stf_keytree_edit_values(void *store, stf_registry_node key, const struct stf_registry_edit *edit,
+                                      struct stf_err *err);
