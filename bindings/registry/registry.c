@@ -16,6 +16,21 @@ static enum stf_kind no_memory(struct stf_err *err)
 
 /* ---- names ---- */
 
+/* Takes one code point off the name, in upper case; a byte that is no UTF-8 stands for itself. */
+static uint32_t next_folded(const char **at, const char *end)
+{
+    uint32_t code = (unsigned char)**at;
+
+    if (code < 0x80) {
+        ++*at;
+        return code >= 'a' && code <= 'z' ? code - 'a' + 'A' : code;
+    }
+    if (!stf_utf8_next(at, end, &code)) {
+        ++*at;
+    }
+    return stf_registry_fold(code);
+}
+
 static int compare_parts(const char *a, size_t a_size, const char *b, size_t b_size)
 {
     const char *a_end = a + a_size;
@@ -328,8 +343,9 @@ static enum stf_kind split(const char *key, struct parts *parts, struct stf_err 
     return kind;
 }
 
-static enum stf_kind search_subkeys(struct stf_registry *registry, stf_registry_node parent, const char *name,
-                                    struct stf_registry_subkey *subkey, struct stf_err *err)
+/* STF_NOT_FOUND, without filling an error, when `parent` has no such subkey. */
+static enum stf_kind find_child(struct stf_registry *registry, stf_registry_node parent, const char *name,
+                                stf_registry_node *child, char **spelling, struct stf_err *err)
 {
     struct stf_registry_subkeys subkeys = {0};
     enum stf_kind kind;
@@ -342,37 +358,20 @@ static enum stf_kind search_subkeys(struct stf_registry *registry, stf_registry_
         return kind;
     }
     kind = STF_NOT_FOUND;
-    for (size_t i = 0; i < subkeys.count && kind == STF_NOT_FOUND; i++) {
+    for (size_t i = 0; i < subkeys.count; i++) {
         if (stf_registry_name_compare(subkeys.items[i].name, name) == 0) {
-            *subkey = subkeys.items[i];
-            subkeys.items[i].name = NULL;
+            *child = subkeys.items[i].node;
+            if (spelling != NULL) {
+                free(*spelling);
+                *spelling = subkeys.items[i].name;
+                subkeys.items[i].name = NULL;
+            }
             kind = STF_OK;
+            break;
         }
     }
     stf_registry_subkeys_fini(&subkeys);
     return kind;
-}
-
-/* STF_NOT_FOUND, without filling an error, when `parent` has no such subkey. */
-static enum stf_kind find_child(struct stf_registry *registry, stf_registry_node parent, const char *name,
-                                stf_registry_node *child, char **spelling, struct stf_err *err)
-{
-    struct stf_registry_subkey subkey = {0};
-    enum stf_kind kind = registry->backend->subkey != NULL
-                             ? registry->backend->subkey(registry->store, parent, name, &subkey, err)
-                             : search_subkeys(registry, parent, name, &subkey, err);
-
-    if (kind != STF_OK) {
-        return kind;
-    }
-    *child = subkey.node;
-    if (spelling != NULL) {
-        free(*spelling);
-        *spelling = subkey.name;
-    } else {
-        free(subkey.name);
-    }
-    return STF_OK;
 }
 
 /* The value `name` of a key, or STF_NOT_FOUND without filling an error. */
@@ -383,8 +382,8 @@ static enum stf_kind read_value(struct stf_registry *registry, stf_registry_node
     enum stf_kind kind;
     size_t i;
 
-    if (registry->backend->value != NULL) {
-        return registry->backend->value(registry->store, key, name, value, err);
+    if (registry->backend->find_value != NULL) {
+        return registry->backend->find_value(registry->store, key, name, value, err);
     }
     kind = registry->backend->values(registry->store, key, &values, err);
     if (kind != STF_OK) {
