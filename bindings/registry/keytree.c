@@ -295,21 +295,30 @@ enum stf_kind stf_keytree_values(void *store, stf_registry_node node, struct stf
     return kind;
 }
 
-enum stf_kind stf_keytree_subkey(void *store, stf_registry_node node, const char *name,
-                                 struct stf_registry_subkey *subkey, struct stf_err *err)
+enum stf_kind stf_keytree_lookup_key(void *store, stf_registry_node parent, const char *name, stf_registry_node *key,
+                                     char **spelling, struct stf_err *err)
 {
-    struct stf_keytree_key *found = stf_keytree_find_key((const struct stf_keytree_key *)node, name);
+    struct stf_keytree_key *found = stf_keytree_find_key((const struct stf_keytree_key *)parent, name);
+    char *copy;
 
     (void)store;
     if (found == NULL) {
         return STF_NOT_FOUND;
     }
-    *subkey = (struct stf_registry_subkey){strdup(found->item.name), (stf_registry_node)found};
-    return subkey->name != NULL ? STF_OK : no_memory(err);
+    *key = (stf_registry_node)found;
+    if (spelling != NULL) {
+        copy = strdup(found->item.name);
+        if (copy == NULL) {
+            return no_memory(err);
+        }
+        free(*spelling);
+        *spelling = copy;
+    }
+    return STF_OK;
 }
 
-enum stf_kind stf_keytree_value(void *store, stf_registry_node node, const char *name, struct stf_registry_value *value,
-                                struct stf_err *err)
+enum stf_kind stf_keytree_lookup_value(void *store, stf_registry_node node, const char *name,
+                                       struct stf_registry_value *value, struct stf_err *err)
 {
     const struct stf_keytree_value *found = stf_keytree_find_value((const struct stf_keytree_key *)node, name);
 

@@ -73,10 +73,10 @@ enum stf_kind stf_keytree_subkeys(void *store, stf_registry_node key, struct stf
                                   struct stf_err *err);
 enum stf_kind stf_keytree_values(void *store, stf_registry_node key, struct stf_registry_values *out,
                                  struct stf_err *err);
-enum stf_kind stf_keytree_subkey(void *store, stf_registry_node key, const char *name,
-                                 struct stf_registry_subkey *subkey, struct stf_err *err);
-enum stf_kind stf_keytree_value(void *store, stf_registry_node key, const char *name, struct stf_registry_value *value,
-                                struct stf_err *err);
+enum stf_kind stf_keytree_lookup_key(void *store, stf_registry_node parent, const char *name, stf_registry_node *key,
+                                     char **spelling, struct stf_err *err);
+enum stf_kind stf_keytree_lookup_value(void *store, stf_registry_node key, const char *name,
+                                       struct stf_registry_value *value, struct stf_err *err);
 enum stf_kind stf_keytree_create_key(void *store, stf_registry_node parent, const char *name, stf_registry_node *key,
                                      struct stf_err *err);
 enum stf_kind stf_keytree_delete_key(void *store, stf_registry_node key, struct stf_err *err);

@@ -1,6 +1,8 @@
 /* store.h - the contract between the registry's API and the backends that keep the trees, and what backends share.
- * Only registry.c, tree.c and be_*.c include it. SPDX-License-Identifier: MIT */
+ * Only registry.c, tree.c, patch.c, scope.c and be_*.c include it. SPDX-License-Identifier: MIT */
 #pragma once
+
+#include <jansson.h>
 
 #include "registry/registry.h"
 
@@ -41,16 +43,13 @@ struct stf_registry_backend {
     stf_registry_node (*root)(void *store);
     enum stf_kind (*subkeys)(void *store, stf_registry_node key, struct stf_registry_subkeys *out, struct stf_err *err);
     enum stf_kind (*values)(void *store, stf_registry_node key, struct stf_registry_values *out, struct stf_err *err);
-    /* Optional: without it the key is looked for among `subkeys`. STF_NOT_FOUND, without filling an error, when there is
-     * no such subkey. *spelling, unless the pointer is NULL, is freed and becomes the malloc'ed stored name. */
+    /* Optional: without it the key is looked for among `subkeys`. STF_NOT_FOUND, without filling an error, when there
+     * is no such subkey. *spelling, unless the pointer is NULL, is freed and becomes the malloc'ed stored name. */
     enum stf_kind (*find_key)(void *store, stf_registry_node parent, const char *name, stf_registry_node *key,
                               char **spelling, struct stf_err *err);
-    /* One of them by its name, in whatever spelling; both may be NULL, and the lists are searched then. STF_NOT_FOUND,
-     * without filling an error, when there is none. */
-    enum stf_kind (*subkey)(void *store, stf_registry_node key, const char *name, struct stf_registry_subkey *subkey,
-                            struct stf_err *err);
-    enum stf_kind (*value)(void *store, stf_registry_node key, const char *name, struct stf_registry_value *value,
-                           struct stf_err *err);
+    /* Optional likewise: one value. */
+    enum stf_kind (*find_value)(void *store, stf_registry_node key, const char *name, struct stf_registry_value *value,
+                                struct stf_err *err);
     /* The parent has no subkey of that name. */
     enum stf_kind (*create_key)(void *store, stf_registry_node parent, const char *name, stf_registry_node *key,
                                 struct stf_err *err);
@@ -99,3 +98,9 @@ enum stf_kind stf_registry_find_or_create(struct stf_registry *registry, const c
 enum stf_kind stf_registry_begin_change(struct stf_registry *registry, struct stf_err *err);
 enum stf_kind stf_registry_check_key_name(const char *name, struct stf_err *err);
 enum stf_kind stf_registry_check_value_name(const char *name, struct stf_err *err);
+
+/* tree.c: a key's document, and a key made equal to one, by node. */
+enum stf_kind stf_registry_node_read(struct stf_registry *registry, stf_registry_node node, json_t **doc,
+                                     struct stf_err *err);
+enum stf_kind stf_registry_node_write(struct stf_registry *registry, stf_registry_node node, const json_t *doc,
+                                      struct stf_err *err);
