@@ -53,9 +53,9 @@ local wire = {}
 function wire:start(options) end
 
 ---Ends a capture and tells what it saw.
----@param handle integer
+---@param capture staffetta.wire.capture what `start` gave
 ---@return staffetta.wire.report? report
 ---@return staffetta.err? err
-function wire:stop(handle) end
+function wire:stop(capture) end
 
 return wire
