@@ -104,6 +104,17 @@ function M.guard(policy, cluster, host, engine)
   }
 end
 
+-- The installed children of a connection, of what host.ipsec:sas() has found.
+function M.installed(sas, name)
+  local children = {}
+  for _, sa in ipairs(sas) do
+    for _, child in ipairs(sa.connection == name and sa.children or {}) do
+      if child.state == "INSTALLED" then children[#children + 1] = child end
+    end
+  end
+  return children
+end
+
 -- The TCP ports that checks and drills ask, as the policy says.
 function M.ports(policy)
   local ports = {}

@@ -18,11 +18,23 @@ return {
     local policy, cluster = p.policy, p.cluster
     local speakers = connections.speakers(policy, cluster)
 
-    local function carry(action)
-      return function(host)
-        for _, connection in ipairs(connections.of(policy, cluster, host, action)) do
-          assert(host.ipsec:set(connection.name, connection.document))
+    -- A host that requires protection already is not taken back to permitting it: a second rollout changes nothing.
+    local is_new = {}
+    local function permit(host)
+      for i, required in ipairs(connections.of(policy, cluster, host, "require")) do
+        local found, err = host.ipsec:get(required.name)
+        if err then error(err) end
+        if not found or ctx.differs(required.document, found) or ctx.differs(found, required.document) then
+          local permitted = connections.of(policy, cluster, host, "permit")[i]
+          assert(host.ipsec:set(permitted.name, permitted.document))
+          is_new[permitted.name] = true
         end
+      end
+    end
+
+    local function require_protection(host)
+      for _, connection in ipairs(connections.of(policy, cluster, host, "require")) do
+        assert(host.ipsec:set(connection.name, connection.document))
       end
     end
 
@@ -42,14 +54,20 @@ return {
     for _, host in ipairs(speakers) do
       if host.role ~= "front_end" then receivers[#receivers + 1] = host end
     end
-    ctx:step("receivers permit protected traffic", receivers, carry("permit"))
-    ctx:step("front ends permit protected traffic", front_ends, carry("permit"))
+    ctx:step("receivers permit protected traffic", receivers, permit)
+    ctx:step("front ends permit protected traffic", front_ends, permit)
 
-    -- The node that holds the address is the one initiator.
+    -- The node that holds the address is the one initiator. SAs of a definition that has changed go; the others stay.
     local holder = assert(cluster:holder())
     ctx:act("negotiate the SAs", { holder }, function(host)
+      local sas = assert(host.ipsec:sas())
       for _, connection in ipairs(connections.of(policy, cluster, host, "permit")) do
-        assert(host.ipsec:initiate { connection = connection.name, timeout_ms = p.initiate_timeout_ms })
+        if is_new[connection.name] then
+          assert(host.ipsec:terminate { connection = connection.name, force = true, timeout_ms = 500 })
+        end
+        if is_new[connection.name] or #connections.installed(sas, connection.name) == 0 then
+          assert(host.ipsec:initiate { connection = connection.name, timeout_ms = p.initiate_timeout_ms })
+        end
       end
     end)
     ctx:gate("protection stands before it is required", {
@@ -58,7 +76,7 @@ return {
     })
 
     ctx:step("require protection", speakers, function(host)
-      carry("require")(host)
+      require_protection(host)
       if host.role == "domain_controller" then return end
       local engine = assert(host.ipsec:capabilities()).engine
       assert(host.ipsec:set_guard(connections.guard(policy, cluster, host, engine)))
