@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/doc.h"
+#include "registry/patch.h"
 #include "registry/place.h"
 #include "registry/registry.h"
 #include "registry/tree.h"
@@ -545,6 +546,79 @@ static char *describe_presence(const json_t *id, const json_t *state)
     return state == NULL ? describe_key(id, NULL) : strdup(is_absent(state) ? "absent" : "present");
 }
 
+/* ---- registry.patch: many keys and values all over a store, in one commit. Its id has the scope. ---- */
+
+static enum stf_kind open_patch(struct target *target, const struct stf_host *host, const json_t *id,
+                                enum stf_registry_mode mode, const json_t **scope, struct stf_err *err)
+{
+    static const char *const known[] = {"key", "scope", NULL};
+    const char *key = NULL;
+    enum stf_kind kind = stf_doc_check_keys(id, known, "registry.patch", err);
+
+    if (kind == STF_OK) {
+        kind = stf_doc_string(id, "key", &key, err);
+    }
+    if (kind == STF_OK) {
+        kind = target_open(target, host, key, mode, err);
+    }
+    if (kind == STF_OK && *target->below != '\0') {
+        kind = stf_err_set(err, STF_INVALID_DATA, 0, "registry.patch", key,
+                           "the key of a patch must be the root of its store, and %s is not", key);
+        target_close(target);
+    }
+    *scope = json_object_get(id, "scope");
+    return kind;
+}
+
+static enum stf_kind read_patch(void *self, const struct stf_host *host, const json_t *id, json_t **state,
+                                struct stf_err *err)
+{
+    struct target target = {0};
+    const json_t *scope;
+    enum stf_kind kind = open_patch(&target, host, id, STF_REGISTRY_READ, &scope, err);
+
+    (void)self;
+    if (kind == STF_OK) {
+        kind = stf_registry_scope_read(target.registry, scope, state, err);
+        target_close(&target);
+    }
+    return kind;
+}
+
+static enum stf_kind write_patch(void *self, const struct stf_host *host, const json_t *id, const json_t *state,
+                                 struct stf_err *err)
+{
+    struct target target = {0};
+    const json_t *scope;
+    enum stf_kind kind = open_patch(&target, host, id, STF_REGISTRY_WRITE, &scope, err);
+
+    (void)self;
+    if (kind != STF_OK) {
+        return kind;
+    }
+    kind = stf_registry_scope_write(target.registry, scope, state, err);
+    if (kind == STF_OK) {
+        kind = stf_registry_commit(target.registry, err);
+    }
+    target_close(&target);
+    return kind;
+}
+
+static char *describe_patch(const json_t *id, const json_t *state)
+{
+    const char *key = json_string_value(json_object_get(id, "key"));
+    struct stf_registry_scope_size size =
+        stf_registry_scope_count(state != NULL ? state : json_object_get(id, "scope"));
+    char *line = NULL;
+
+    if (asprintf(&line, "%s%s%zu value%s in %zu key%s", state == NULL && key != NULL ? key : "",
+                 state == NULL && key != NULL && *key != '\0' ? ": " : "", size.values, size.values == 1 ? "" : "s",
+                 size.keys, size.keys == 1 ? "" : "s") < 0) {
+        return NULL;
+    }
+    return line;
+}
+
 static const struct stf_verb verbs[] = {
     {"registry.list", "registry.read", list_keys},
     {"registry.tree", "registry.read", read_tree},
@@ -555,6 +629,7 @@ static const struct stf_resource resources[] = {
     {"registry.value", "registry.write", read_value, write_value, describe_value},
     {"registry.key", "registry.write", read_key, write_key, describe_key},
     {"registry.presence", "registry.write", read_presence, write_presence, describe_presence},
+    {"registry.patch", "registry.write", read_patch, write_patch, describe_patch},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

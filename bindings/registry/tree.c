@@ -123,6 +123,12 @@ static enum stf_kind read_key(struct stf_registry *registry, stf_registry_node n
     return STF_OK;
 }
 
+enum stf_kind stf_registry_node_read(struct stf_registry *registry, stf_registry_node node, json_t **doc,
+                                     struct stf_err *err)
+{
+    return read_key(registry, node, 0, doc, err);
+}
+
 enum stf_kind stf_registry_tree_read(struct stf_registry *registry, const char *key, json_t **doc, struct stf_err *err)
 {
     stf_registry_node node;
@@ -348,6 +354,12 @@ static enum stf_kind write_key(struct stf_registry *registry, stf_registry_node 
     }
     kind = write_values(registry, node, values, err);
     return kind == STF_OK ? write_subkeys(registry, node, depth, keys, err) : kind;
+}
+
+enum stf_kind stf_registry_node_write(struct stf_registry *registry, stf_registry_node node, const json_t *doc,
+                                      struct stf_err *err)
+{
+    return write_key(registry, node, 0, doc, err);
 }
 
 enum stf_kind stf_registry_tree_write(struct stf_registry *registry, const char *key, const json_t *doc,

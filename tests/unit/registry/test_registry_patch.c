@@ -1,0 +1,267 @@
+/* test_registry_patch.c - alterations all over a tree as one change: what they touch, what they make of it, and that
+ * the state before, written back, leaves the tree as it was. SPDX-License-Identifier: MIT */
+#include "registry_test.h"
+
+#include <jansson.h>
+
+#include "registry/patch.h"
+#include "registry/tree.h"
+
+struct fixture {
+    struct stf_registry_memory *memory;
+    struct stf_registry_place place;
+    struct stf_registry_patch *patch;
+};
+
+static struct stf_registry *open_store(struct fixture *fixture)
+{
+    struct stf_registry *registry = NULL;
+    struct stf_err err = {0};
+
+    assert_ok(stf_registry_open(&stf_registry_backend_memory, &fixture->place, STF_REGISTRY_WRITE, &registry, &err),
+              &err);
+    return registry;
+}
+
+static int setup(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    struct stf_registry *registry;
+
+    fixture->memory = stf_registry_memory_new();
+    fixture->place = (struct stf_registry_place){.memory = fixture->memory, .is_system = true};
+    fixture->patch = stf_registry_patch_new();
+    registry = open_store(fixture);
+    set_bytes(registry, "Select", "Current", STF_REG_DWORD, "\2\0\0\0", 4);
+    set_bytes(registry, "ControlSet002\\Services\\Old", "v", STF_REG_SZ, "a\0\0\0", 4);
+    set_bytes(registry, "ControlSet002\\Services\\Old\\Below", "Deep", 0x1234, "\1", 1);
+    set_bytes(registry, "A", "Keep", STF_REG_DWORD, "\1\0\0\0", 4);
+    set_bytes(registry, "A", "Change", STF_REG_DWORD, "\1\0\0\0", 4);
+    set_bytes(registry, "A", "Gone", STF_REG_BINARY, "\1\2", 2);
+    commit_and_close(registry);
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+
+    stf_registry_patch_free(fixture->patch);
+    stf_registry_memory_free(fixture->memory);
+    free(fixture);
+    return 0;
+}
+
+static void patch_set(struct fixture *fixture, const char *key, const char *name, const char *byte)
+{
+    struct stf_registry_value value;
+    struct stf_err err = {0};
+
+    assert_ok(stf_registry_value_init(&value, name, STF_REG_BINARY, byte, 1, &err), &err);
+    assert_ok(stf_registry_patch_set(fixture->patch, key, &value, &err), &err);
+    stf_registry_value_fini(&value);
+}
+
+static json_t *whole_tree(struct fixture *fixture)
+{
+    struct stf_registry *registry = open_store(fixture);
+    struct stf_err err = {0};
+    json_t *tree = NULL;
+
+    assert_ok(stf_registry_tree_read(registry, "", &tree, &err), &err);
+    stf_registry_close(registry);
+    return tree;
+}
+
+static json_t *read_scope(struct fixture *fixture, const json_t *scope)
+{
+    struct stf_registry *registry = open_store(fixture);
+    struct stf_err err = {0};
+    json_t *state = NULL;
+
+    assert_ok(stf_registry_scope_read(registry, scope, &state, &err), &err);
+    stf_registry_close(registry);
+    return state;
+}
+
+static enum stf_kind write_scope(struct fixture *fixture, const json_t *scope, const json_t *state, struct stf_err *err)
+{
+    struct stf_registry *registry = open_store(fixture);
+    enum stf_kind kind = stf_registry_scope_write(registry, scope, state, err);
+
+    if (kind == STF_OK) {
+        kind = stf_registry_commit(registry, err);
+    }
+    stf_registry_close(registry);
+    return kind;
+}
+
+static void assert_same(const json_t *found, const json_t *wanted)
+{
+    if (!json_equal(found, wanted)) {
+        fail_msg("found\n%s\nwanted\n%s", json_dumps(found, JSON_SORT_KEYS | JSON_ENCODE_ANY),
+                 json_dumps(wanted, JSON_SORT_KEYS | JSON_ENCODE_ANY));
+    }
+}
+
+/* What the change engine does: read, write, read back, write twice, undo. Gives the tree after the patch. */
+static json_t *apply_and_undo(struct fixture *fixture)
+{
+    json_t *tree = whole_tree(fixture);
+    json_t *scope = NULL;
+    json_t *after = NULL;
+    json_t *before;
+    json_t *found;
+    json_t *changed;
+    struct stf_err err = {0};
+
+    assert_ok(stf_registry_patch_scope(fixture->patch, &scope, &err), &err);
+    before = read_scope(fixture, scope);
+    assert_ok(stf_registry_patch_after(fixture->patch, before, &after, &err), &err);
+    for (int i = 0; i < 2; i++) {
+        assert_ok(write_scope(fixture, scope, after, &err), &err);
+        found = read_scope(fixture, scope);
+        assert_same(found, after);
+        json_decref(found);
+    }
+    changed = whole_tree(fixture);
+    for (int i = 0; i < 2; i++) {
+        assert_ok(write_scope(fixture, scope, before, &err), &err);
+        found = whole_tree(fixture);
+        assert_same(found, tree);
+        json_decref(found);
+    }
+    json_decref(tree);
+    json_decref(scope);
+    json_decref(before);
+    json_decref(after);
+    return changed;
+}
+
+static const json_t *key_at(const json_t *tree, const char *first, const char *second)
+{
+    const json_t *key = json_object_get(json_object_get(tree, "keys"), first);
+
+    return second != NULL ? json_object_get(json_object_get(key, "keys"), second) : key;
+}
+
+static void test_values_and_keys(void **state)
+{
+    struct fixture *fixture = *state;
+    struct stf_err err = {0};
+    json_t *changed;
+
+    patch_set(fixture, "A", "change", "\5");
+    patch_set(fixture, "a", "New", "\6");
+    patch_set(fixture, "B\\C", "", "\7");
+    assert_ok(stf_registry_patch_delete_value(fixture->patch, "A", "gone", &err), &err);
+    assert_ok(stf_registry_patch_delete_value(fixture->patch, "A", "Never", &err), &err);
+    assert_ok(stf_registry_patch_create_key(fixture->patch, "B\\Empty", &err), &err);
+    changed = apply_and_undo(fixture);
+    assert_int_equal(json_array_size(json_object_get(key_at(changed, "A", NULL), "values")), 3);
+    assert_non_null(key_at(changed, "B", "C"));
+    assert_non_null(key_at(changed, "B", "Empty"));
+    json_decref(changed);
+}
+
+static void test_a_key_that_goes_and_one_that_comes_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct stf_err err = {0};
+    json_t *changed;
+
+    patch_set(fixture, "a\\lost", "x", "\1");
+    assert_ok(stf_registry_patch_delete_key(fixture->patch, "a", &err), &err);
+    assert_ok(stf_registry_patch_delete_key(fixture->patch, "CONTROLSET002\\Services", &err), &err);
+    patch_set(fixture, "ControlSet002\\services\\Fresh", "x", "\1");
+    assert_ok(stf_registry_patch_delete_key(fixture->patch, "Not\\There", &err), &err);
+    changed = apply_and_undo(fixture);
+    assert_null(key_at(changed, "A", NULL));
+    assert_null(key_at(changed, "Not", NULL));
+    assert_null(key_at(changed, "ControlSet002", "Services"));
+    assert_non_null(key_at(changed, "ControlSet002", "services"));
+    json_decref(changed);
+}
+
+static void test_the_current_control_set(void **state)
+{
+    struct fixture *fixture = *state;
+    struct stf_err err = {0};
+    json_t *changed;
+
+    patch_set(fixture, "CurrentControlSet\\Services\\Old", "new", "\1");
+    assert_ok(stf_registry_patch_delete_key(fixture->patch, "currentcontrolset\\Services\\Old\\Below", &err), &err);
+    changed = apply_and_undo(fixture);
+    assert_null(key_at(changed, "CurrentControlSet", NULL));
+    assert_non_null(key_at(changed, "ControlSet002", "Services"));
+    json_decref(changed);
+}
+
+static void test_what_others_put_there_is_never_deleted(void **state)
+{
+    struct fixture *fixture = *state;
+    struct stf_registry *registry;
+    struct stf_err err = {0};
+    json_t *scope = NULL;
+    json_t *after = NULL;
+    json_t *before;
+    json_t *tree;
+    json_t *found;
+
+    patch_set(fixture, "B\\C", "mine", "\7");
+    assert_ok(stf_registry_patch_scope(fixture->patch, &scope, &err), &err);
+    before = read_scope(fixture, scope);
+    assert_ok(stf_registry_patch_after(fixture->patch, before, &after, &err), &err);
+    assert_ok(write_scope(fixture, scope, after, &err), &err);
+    registry = open_store(fixture);
+    set_bytes(registry, "B\\C", "theirs", STF_REG_BINARY, "\1", 1);
+    commit_and_close(registry);
+    tree = whole_tree(fixture);
+    assert_int_equal(write_scope(fixture, scope, before, &err), STF_CONFLICT);
+    assert_contains(err.message, "something else was put there");
+    found = whole_tree(fixture);
+    assert_same(found, tree);
+    json_decref(found);
+    json_decref(tree);
+    json_decref(scope);
+    json_decref(before);
+    json_decref(after);
+}
+
+static void test_wrong_documents(void **state)
+{
+    static const char *const scopes[] = {"null", "true", "{}", "{\"values\": [1], \"keys\": {}}",
+                                         "{\"values\": [], \"keys\": {\"A\": 1}}"};
+    struct fixture *fixture = *state;
+    struct stf_registry *registry = open_store(fixture);
+    struct stf_err err = {0};
+    json_t *result = NULL;
+    json_t *scope = json_loads("{\"values\": [], \"keys\": {\"A\": true}}", 0, NULL);
+    json_t *empty = json_loads("{\"values\": {}, \"keys\": {}}", 0, NULL);
+
+    for (size_t i = 0; i < sizeof(scopes) / sizeof(scopes[0]); i++) {
+        json_t *wrong = json_loads(scopes[i], JSON_DECODE_ANY, NULL);
+        assert_int_equal(stf_registry_scope_read(registry, wrong, &result, &err), STF_INVALID_DATA);
+        json_decref(wrong);
+    }
+    assert_int_equal(stf_registry_scope_write(registry, scope, empty, &err), STF_INVALID_DATA);
+    assert_int_equal(stf_registry_patch_delete_key(fixture->patch, "", &err), STF_UNSUPPORTED);
+    assert_int_equal(stf_registry_patch_create_key(fixture->patch, "A\\\\B", &err), STF_INVALID_DATA);
+    json_decref(scope);
+    json_decref(empty);
+    stf_registry_close(registry);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_values_and_keys, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_key_that_goes_and_one_that_comes_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_current_control_set, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_others_put_there_is_never_deleted, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_wrong_documents, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
