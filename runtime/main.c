@@ -18,6 +18,8 @@ const struct stf_command stf_commands[] = {
      stf_cmd_playbook},
     {"drill", "[options]", "Move the virtual IP on purpose, measure the outage, move it back", playbook_help,
      stf_cmd_playbook},
+    {"predict", "[options]", "Say what outage a failover will cost, term by term, with the source of each", NULL,
+     stf_cmd_playbook},
     {"rollback", "[RUN] [--force] [options]", "Put back what a run has changed (default: the last one)",
      "Refuses, having touched nothing, where a host no longer has what the run wrote; --force overwrites that.\n",
      stf_cmd_rollback},
