@@ -96,6 +96,8 @@ static const struct {
     {"HKEY_CLASSES_ROOT", "HKCR"},  {"HKEY_CURRENT_CONFIG", "HKCC"},
 };
 
+enum { ROOT_COUNT = sizeof(roots) / sizeof(roots[0]) };
+
 static size_t component_size(const char *path)
 {
     return strcspn(path, "\\");
@@ -107,18 +109,34 @@ static const char *next_component(const char *path)
     return *path == '\\' ? path + 1 : path;
 }
 
-const char *stf_registry_root_name(const char *key, const char **rest)
+/* The index in `roots`, or ROOT_COUNT. */
+static size_t find_root(const char *key, const char **rest)
 {
     size_t size = component_size(key);
+    size_t i = 0;
 
-    for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
-        if (compare_parts(key, size, roots[i].long_name, strlen(roots[i].long_name)) == 0 ||
-            compare_parts(key, size, roots[i].short_name, strlen(roots[i].short_name)) == 0) {
-            *rest = next_component(key);
-            return roots[i].short_name;
-        }
+    while (i < ROOT_COUNT && compare_parts(key, size, roots[i].long_name, strlen(roots[i].long_name)) != 0 &&
+           compare_parts(key, size, roots[i].short_name, strlen(roots[i].short_name)) != 0) {
+        i++;
     }
-    return NULL;
+    if (i < ROOT_COUNT) {
+        *rest = next_component(key);
+    }
+    return i;
+}
+
+const char *stf_registry_root_name(const char *key, const char **rest)
+{
+    size_t i = find_root(key, rest);
+
+    return i < ROOT_COUNT ? roots[i].short_name : NULL;
+}
+
+const char *stf_registry_root_long_name(const char *key, const char **rest)
+{
+    size_t i = find_root(key, rest);
+
+    return i < ROOT_COUNT ? roots[i].long_name : NULL;
 }
 
 bool stf_registry_key_is_below(const char *key, const char *mount, const char **below, size_t *depth)

@@ -87,6 +87,8 @@ bool stf_registry_key_is_below(const char *key, const char *mount, const char **
 
 /* The short name of the root that `key` starts with ("HKLM"), and what follows it; NULL when it starts with none. */
 const char *stf_registry_root_name(const char *key, const char **rest);
+/* The same, its long name ("HKEY_LOCAL_MACHINE"). */
+const char *stf_registry_root_long_name(const char *key, const char **rest);
 
 /* A tree in memory that outlives its openings: the reference that the contract is written against. One thread only. */
 struct stf_registry_memory *stf_registry_memory_new(void);
