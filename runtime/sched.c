@@ -214,7 +214,9 @@ int l_sleep_ms(lua_State *L)
     sleeper->task = run->current;
     uv_timer_init(&run->loop, &sleeper->timer);
     sleeper->timer.data = sleeper;
-    uv_timer_start(&sleeper->timer, wake_sleeper, (uint64_t)duration_ms, 0);
+    /* The loop's clock stood still while Lua ran, and counts whole milliseconds: hence one more. */
+    uv_update_time(&run->loop);
+    uv_timer_start(&sleeper->timer, wake_sleeper, (uint64_t)duration_ms + 1, 0);
     run->pending_calls++;
     return lua_yieldk(L, 0, 0, slept);
 }
