@@ -461,14 +461,16 @@ static enum stf_kind parts_init(struct parts *parts, struct stf_registry *regist
     return kind == STF_OK ? resolve_control_set(registry, parts, err) : kind;
 }
 
-/* Walks down as far as keys exist. nodes[0] is the root; nodes[i] the key of the i-th component. */
+/* Walks down as far as keys exist. nodes[0] is the root; nodes[i] the key of the i-th component. *spelling, unless the
+ * pointer is NULL, becomes the stored name of the last component. */
 static enum stf_kind walk(struct stf_registry *registry, const struct parts *parts, stf_registry_node *nodes,
                           size_t *existing, char **spelling, struct stf_err *err)
 {
     nodes[0] = registry->backend->root(registry->store);
     for (*existing = 0; *existing < parts->count; ++*existing) {
-        enum stf_kind kind =
-            find_child(registry, nodes[*existing], parts->names[*existing], &nodes[*existing + 1], spelling, err);
+        bool is_last = *existing + 1 == parts->count;
+        enum stf_kind kind = find_child(registry, nodes[*existing], parts->names[*existing], &nodes[*existing + 1],
+                                        is_last ? spelling : NULL, err);
         if (kind == STF_NOT_FOUND) {
             return STF_OK;
         }

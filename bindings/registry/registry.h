@@ -19,14 +19,31 @@ struct stf_registry_memory;
 extern const struct stf_binding stf_registry_binding;
 extern const struct stf_registry_backend stf_registry_backend_memory;
 extern const struct stf_registry_backend stf_registry_backend_hive;
+extern const struct stf_registry_backend stf_registry_backend_remote;
 
 enum stf_registry_mode { STF_REGISTRY_READ, STF_REGISTRY_WRITE };
+
+/* remote: the registry of another host, through its winreg service. Credentials come from the file, from `user` and the
+ * two after it (what somebody typed), or from the user's Kerberos tickets. */
+struct stf_registry_remote {
+    const char *host;             /* a name or an address */
+    uint16_t port;                /* 0: 445 */
+    const char *root;             /* the key that is the store's root; NULL or "": the one above HKLM, HKU and so on */
+    const char *credentials_file; /* Samba's format; mode 600 */
+    const char *user;
+    const char *domain;
+    const char *password;
+    bool use_kerberos;
+    int64_t deadline_ms; /* for each answer; 0: 10 s */
+    const char *helper;  /* staffetta-winreg; NULL: beside this program, or where it was installed */
+};
 
 /* Where a store is. Each backend reads the member it knows. */
 struct stf_registry_place {
     const char *path;                   /* hive: the regf file */
     struct stf_registry_memory *memory; /* memory: the tree */
-    bool is_system;                     /* the root is HKLM\SYSTEM: CurrentControlSet is resolved by Select\Current */
+    const struct stf_registry_remote *remote;
+    bool is_system; /* the root is HKLM\SYSTEM: CurrentControlSet is resolved by Select\Current */
 };
 
 /* Opens a store. What is changed stays private until stf_registry_commit, which makes all of it visible at once;
