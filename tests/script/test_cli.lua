@@ -5,7 +5,7 @@ local support = require "support"
 
 local TestCli = {}
 
-local commands = { "plan", "rollout", "verify", "drill", "rollback", "run", "runs", "show", "scripts", "lab",
+local commands = { "plan", "rollout", "verify", "drill", "predict", "rollback", "run", "runs", "show", "scripts", "lab",
   "version" }
 
 function TestCli:setUp()
@@ -48,7 +48,8 @@ function TestCli:test_help_names_the_options()
   for command, options in pairs {
     plan = { "--site", "--param", "--state", "--output", "--dev" },
     rollout = { "--site", "--param", "--state", "--output" },
-    verify = { "--site", "--param" }, drill = { "--site", "--param" }, run = { "PLAYBOOK", "--site", "--param" },
+    verify = { "--site", "--param" }, drill = { "--site", "--param" },
+    predict = { "--site", "--param" }, run = { "PLAYBOOK", "--site", "--param" },
     rollback = { "--force", "--state", "[RUN]" }, runs = { "--state", "--output" }, show = { "--state", "[RUN]" },
     scripts = { "list", "show", "where", "--site" }, lab = { "up", "down", "status", "exec" }, version = { "--output" },
   } do
@@ -184,7 +185,7 @@ function TestCli:test_json_is_all_there_is_on_stdout()
     { 0, "scripts", "show", "check/tuning-set" },
     { 0, "scripts", "show", "policy/everything" }, { 1, "scripts", "show", "policy/none" },
     { 0, "scripts", "where", "rollout" }, { 0, "scripts", "where", "connections" }, { 1, "scripts", "where", "none" },
-    { 0, "version" }, { 3, "rollout" }, { 3, "verify" }, { 3, "drill" }, { 1, "plan" }, { 1, "run", "none" },
+    { 0, "version" }, { 3, "rollout" }, { 3, "verify" }, { 3, "drill" }, { 3, "predict" }, { 1, "plan" }, { 1, "run", "none" },
     { 1, "rollout", "--param", "policy=none" },
   } do
     local words = table.concat(case, " ", 2)
