@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -49,17 +50,21 @@ static enum stf_kind receive(const struct stf_mnl *mnl, struct mnl_socket *socke
                              void *data, int *refusal, struct stf_err *err)
 {
     _Alignas(struct nlmsghdr) char buffer[STF_MNL_BUFFER_SIZE];
+    enum stf_kind kind = STF_OK;
     int more = MNL_CB_OK;
-    while (more > MNL_CB_STOP) {
+    while (more > MNL_CB_STOP && !kind) {
         ssize_t size = mnl->socket_recvfrom(socket, buffer, sizeof buffer);
         if (size < 0 && errno == EINTR)
             continue;
-        if (size < 0)
-            return stf_err_errno(err, errno, "netlink", NULL, "no answer from the kernel");
+        if (size < 0) {
+            kind = stf_err_errno(err, errno, "netlink", NULL, "no answer from the kernel");
+            continue;
+        }
         more = mnl->cb_run(buffer, (size_t)size, sequence, mnl->socket_get_portid(socket), each, data);
+        *refusal = more < 0 ? errno : 0;
     }
-    *refusal = more < 0 ? errno : 0;
-    return STF_OK;
+    explicit_bzero(buffer, sizeof buffer); /* security associations come with their keys */
+    return kind;
 }
 
 enum stf_kind stf_mnl_request(int bus, struct nlmsghdr *request, mnl_cb_t each, void *data, int *refusal,

@@ -10,6 +10,7 @@
 #include "common/doc.h"
 #include "common/handles.h"
 #include "ipsec/guard.h"
+#include "ipsec/kernel_verbs.h"
 #include "ipsec/strongswan.h"
 #include "ipsec/watch.h"
 
@@ -288,17 +289,29 @@ static void end_watch(void *watch)
 
 void *stf_ipsec_open(void)
 {
-    return stf_handles_new(end_watch);
+    struct stf_ipsec *ipsec = calloc(1, sizeof *ipsec);
+    if (!ipsec)
+        return NULL;
+    ipsec->watches = stf_handles_new(end_watch);
+    ipsec->kernel_watches = stf_handles_new(stf_kernel_watch_end);
+    if (ipsec->watches && ipsec->kernel_watches)
+        return ipsec;
+    stf_ipsec_close(ipsec);
+    return NULL;
 }
 
 void stf_ipsec_close(void *self)
 {
-    stf_handles_free(self);
+    struct stf_ipsec *ipsec = self;
+    stf_handles_free(ipsec->watches);
+    stf_handles_free(ipsec->kernel_watches);
+    free(ipsec);
 }
 
 static enum stf_kind watch_start(void *self, const struct stf_host *host, const json_t *args, json_t **result,
                                  struct stf_err *err)
 {
+    struct stf_ipsec *ipsec = self;
     struct stf_vici_client *client = NULL;
     struct stf_ipsec_watch *watch = NULL;
 
@@ -309,7 +322,7 @@ static enum stf_kind watch_start(void *self, const struct stf_host *host, const 
         kind = stf_ipsec_watch_start(client, &watch, err);
     if (kind)
         return kind;
-    int64_t handle = stf_handles_put(self, watch);
+    int64_t handle = stf_handles_put(ipsec->watches, watch);
     if (!handle) {
         end_watch(watch);
         return no_memory("watch_start", err);
@@ -322,6 +335,7 @@ static enum stf_kind watch_stop(void *self, const struct stf_host *host, const j
                                 struct stf_err *err)
 {
     static const char *const known[] = {"handle", NULL};
+    struct stf_ipsec *ipsec = self;
     void *watch = NULL;
     int64_t handle = 0;
     (void)host;
@@ -330,7 +344,7 @@ static enum stf_kind watch_stop(void *self, const struct stf_host *host, const j
     if (!kind)
         kind = stf_doc_int(args, "handle", 1, INT64_MAX, &handle, err);
     if (!kind)
-        kind = stf_handles_take(self, handle, &watch, err);
+        kind = stf_handles_take(ipsec->watches, handle, &watch, err);
     return kind ? kind : stf_ipsec_watch_stop(watch, result, err);
 }
 
@@ -343,6 +357,13 @@ const struct stf_verb stf_ipsec_verbs[] = {
     {"ipsec.watch_start", "ipsec.read", watch_start},
     {"ipsec.watch_stop", "ipsec.read", watch_stop},
     {"ipsec.guard_counters", "ipsec.read", stf_guard_counters},
+    {"ipsec.kernel_policies", "ipsec.read", stf_kernel_verb_policies},
+    {"ipsec.kernel_sas", "ipsec.read", stf_kernel_verb_sas},
+    {"ipsec.kernel_stats", "ipsec.read", stf_kernel_verb_stats},
+    {"ipsec.kernel_snapshot", "ipsec.read", stf_kernel_verb_snapshot},
+    {"ipsec.kernel_compare", "ipsec.read", stf_kernel_verb_compare},
+    {"ipsec.kernel_watch_start", "ipsec.read", stf_kernel_verb_watch_start},
+    {"ipsec.kernel_watch_stop", "ipsec.read", stf_kernel_verb_watch_stop},
     {"ipsec.initiate", "ipsec.initiate", initiate},
     {"ipsec.terminate", "ipsec.initiate", terminate},
     {NULL, NULL, NULL},
