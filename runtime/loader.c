@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "embedded.h"
+#include "owner.h"
 
 enum { MAX_SCRIPT_BYTES = 1 << 20 };
 
@@ -73,36 +74,20 @@ static bool is_plain_name(const char *name)
     return length > 0 && name[length] == '\0';
 }
 
-/* Scripts decide about other hosts' safety: only root and the user who runs the program may have written them. */
-static enum stf_kind check_owner(int fd, const char *path, struct stat *status, struct stf_err *err)
-{
-    if (fstat(fd, status) != 0)
-        return stf_err_errno(err, errno, "open", path, "cannot look at the script");
-    if (!S_ISREG(status->st_mode))
-        return stf_err_set(err, STF_INVALID_DATA, 0, "open", path, "%s is not a regular file", path);
-    if (status->st_uid != 0 && status->st_uid != geteuid())
-        return stf_err_set(
-            err, STF_DENIED, 0, "open", path,
-            "%s belongs to user id %u; a script must belong to root or to the user who runs it: chown it", path,
-            (unsigned)status->st_uid);
-    if (status->st_mode & (S_IWGRP | S_IWOTH))
-        return stf_err_set(err, STF_DENIED, 0, "open", path, "%s can be written by others (mode %04o): chmod go-w %s",
-                           path, (unsigned)status->st_mode & 07777U, path);
-    if (status->st_size > MAX_SCRIPT_BYTES)
-        return stf_err_set(err, STF_INVALID_DATA, 0, "open", path, "%s has %lld bytes; a script has at most %d", path,
-                           (long long)status->st_size, MAX_SCRIPT_BYTES);
-    return STF_OK;
-}
-
 static enum stf_kind read_file(const char *path, char **text, size_t *size, struct stf_err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return stf_err_errno(err, errno, "open", path, "cannot open the script");
-    struct stat status;
-    enum stf_kind kind = check_owner(fd, path, &status, err);
+    struct stat status = {0};
+    enum stf_kind kind = stf_owner_check(fd, path, err);
     if (kind != STF_OK)
         goto out;
+    if (fstat(fd, &status) != 0 || status.st_size > MAX_SCRIPT_BYTES) {
+        kind = stf_err_set(err, STF_INVALID_DATA, 0, "open", path, "%s has %lld bytes; a script has at most %d", path,
+                           (long long)status.st_size, MAX_SCRIPT_BYTES);
+        goto out;
+    }
     size_t wanted = (size_t)status.st_size;
     *text = malloc(wanted + 1);
     if (!*text) {

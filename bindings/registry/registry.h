@@ -19,6 +19,7 @@ struct stf_registry_memory;
 extern const struct stf_binding stf_registry_binding;
 extern const struct stf_registry_backend stf_registry_backend_memory;
 extern const struct stf_registry_backend stf_registry_backend_hive;
+extern const struct stf_registry_backend stf_registry_backend_windows; /* in the Windows program */
 extern const struct stf_registry_backend stf_registry_backend_remote;
 
 enum stf_registry_mode { STF_REGISTRY_READ, STF_REGISTRY_WRITE };
@@ -38,16 +39,22 @@ struct stf_registry_remote {
     const char *helper;  /* staffetta-winreg; NULL: beside this program, or where it was installed */
 };
 
+/* 64-bit Windows keeps some keys twice, for programs of either kind. */
+enum stf_registry_view { STF_REGISTRY_VIEW_OWN, STF_REGISTRY_VIEW_64, STF_REGISTRY_VIEW_32 };
+
 /* Where a store is. Each backend reads the member it knows. */
 struct stf_registry_place {
     const char *path;                   /* hive: the regf file */
     struct stf_registry_memory *memory; /* memory: the tree */
     const struct stf_registry_remote *remote;
+    const char *key;             /* windows: the store's root, "HKCU\\Software\\Mail"; NULL: the whole registry */
+    enum stf_registry_view view; /* windows */
     bool is_system; /* the root is HKLM\SYSTEM: CurrentControlSet is resolved by Select\Current */
 };
 
 /* Opens a store. What is changed stays private until stf_registry_commit, which makes all of it visible at once;
- * closing without a commit drops it. STF_BUSY when another writer has it open. */
+ * closing without a commit drops it. STF_BUSY when another writer has it open. A live registry (windows) is changed at
+ * once, and a commit waits for the disk. */
 enum stf_kind stf_registry_open(const struct stf_registry_backend *backend, const struct stf_registry_place *place,
                                 enum stf_registry_mode mode, struct stf_registry **out, struct stf_err *err);
 /* Does nothing, and touches nothing, when nothing was changed. */

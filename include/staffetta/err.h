@@ -9,6 +9,16 @@
 extern "C" {
 #endif
 
+/* Lets the compiler check a format against its arguments. mingw-w64's own printf, which the Windows program uses, takes
+ * what GNU's does. */
+#if defined(__MINGW32__)
+#define STF_PRINTF(format_at, arguments_at) __attribute__((format(gnu_printf, format_at, arguments_at)))
+#elif defined(__GNUC__)
+#define STF_PRINTF(format_at, arguments_at) __attribute__((format(printf, format_at, arguments_at)))
+#else
+#define STF_PRINTF(format_at, arguments_at)
+#endif
+
 /* The closed list of kinds. Scripts see them as lower-case strings ("not_found") and branch on them, never on text. */
 enum stf_kind {
     STF_OK = 0,
@@ -37,12 +47,9 @@ struct stf_err {
 
 /* Fills `err` (which may be NULL) and returns `kind`, so a caller can write `return stf_err_set(...)`.
  * `op` and `subject` may be NULL; all strings are copied, cut to size. */
-#if defined(__GNUC__)
-__attribute__((format(printf, 6, 7)))
-#endif
-enum stf_kind
-stf_err_set(struct stf_err *err, enum stf_kind kind, int code, const char *op, const char *subject, const char *format,
-            ...);
+STF_PRINTF(6, 7)
+enum stf_kind stf_err_set(struct stf_err *err, enum stf_kind kind, int code, const char *op, const char *subject,
+                          const char *format, ...);
 
 /* The same for a failed system call: the kind follows from `errnum` and the message is `what: strerror`. */
 enum stf_kind stf_err_errno(struct stf_err *err, int errnum, const char *op, const char *subject, const char *what);
