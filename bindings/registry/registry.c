@@ -328,7 +328,7 @@ struct parts {
     char *text; /* owns the names */
     const char **names;
     size_t count;
-    char control_set[16]; /* "ControlSet001": what CurrentControlSet stands for */
+    char control_set[STF_REGISTRY_CONTROL_SET_SIZE]; /* "ControlSet001": what CurrentControlSet stands for */
 };
 
 static void parts_fini(struct parts *parts)
@@ -418,19 +418,14 @@ static enum stf_kind read_value(struct stf_registry *registry, stf_registry_node
     return kind;
 }
 
-/* An offline SYSTEM hive has ControlSet001, ControlSet002, ...; Windows makes the link CurrentControlSet at boot. */
-static enum stf_kind resolve_control_set(struct stf_registry *registry, struct parts *parts, struct stf_err *err)
+enum stf_kind stf_registry_control_set(struct stf_registry *registry, char name[STF_REGISTRY_CONTROL_SET_SIZE],
+                                       struct stf_err *err)
 {
     struct stf_registry_value current = {0};
     struct stf_registry_plain plain = {0};
     stf_registry_node select;
-    enum stf_kind kind;
+    enum stf_kind kind = find_child(registry, registry->backend->root(registry->store), "Select", &select, NULL, err);
 
-    if (!registry->is_system || parts->count == 0 ||
-        stf_registry_name_compare(parts->names[0], "CurrentControlSet") != 0) {
-        return STF_OK;
-    }
-    kind = find_child(registry, registry->backend->root(registry->store), "Select", &select, NULL, err);
     if (kind == STF_OK) {
         kind = read_value(registry, select, "Current", &current, err);
     }
@@ -443,11 +438,26 @@ static enum stf_kind resolve_control_set(struct stf_registry *registry, struct p
                            "the SYSTEM hive does not say which control set is current: its Select\\Current must be a "
                            "dword from 1 to 999; name ControlSet001 instead, or use the right hive");
     } else if (kind == STF_OK) {
-        snprintf(parts->control_set, sizeof(parts->control_set), "ControlSet%03d", (int)plain.integer);
-        parts->names[0] = parts->control_set;
+        snprintf(name, STF_REGISTRY_CONTROL_SET_SIZE, "ControlSet%03d", (int)plain.integer);
     }
     stf_registry_plain_fini(&plain);
     stf_registry_value_fini(&current);
+    return kind;
+}
+
+bool stf_registry_is_control_set(const struct stf_registry *registry, const char *name)
+{
+    return registry->is_system && stf_registry_name_compare(name, "CurrentControlSet") == 0;
+}
+
+static enum stf_kind resolve_control_set(struct stf_registry *registry, struct parts *parts, struct stf_err *err)
+{
+    enum stf_kind kind = STF_OK;
+
+    if (parts->count > 0 && stf_registry_is_control_set(registry, parts->names[0])) {
+        kind = stf_registry_control_set(registry, parts->control_set, err);
+        parts->names[0] = parts->control_set;
+    }
     return kind;
 }
 

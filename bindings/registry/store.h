@@ -94,6 +94,12 @@ enum stf_kind stf_registry_find(struct stf_registry *registry, const char *key, 
 /* The same, after creating what is missing. */
 enum stf_kind stf_registry_find_or_create(struct stf_registry *registry, const char *key, stf_registry_node *node,
                                           struct stf_err *err);
+/* An offline SYSTEM hive has ControlSet001, ControlSet002, ...; Windows makes the link CurrentControlSet at boot.
+ * Whether a key of this name right below the root is that, and the name of what it stands for. */
+enum { STF_REGISTRY_CONTROL_SET_SIZE = 16 };
+bool stf_registry_is_control_set(const struct stf_registry *registry, const char *name);
+enum stf_kind stf_registry_control_set(struct stf_registry *registry, char name[STF_REGISTRY_CONTROL_SET_SIZE],
+                                       struct stf_err *err);
 /* STF_DENIED when the store was opened for reading. Marks it as changed. */
 enum stf_kind stf_registry_begin_change(struct stf_registry *registry, struct stf_err *err);
 enum stf_kind stf_registry_check_key_name(const char *name, struct stf_err *err);

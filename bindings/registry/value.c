@@ -153,11 +153,6 @@ static char *put_utf8(char *out, uint32_t code)
     return out;
 }
 
-static uint32_t unit_at(const uint8_t *data, size_t index)
-{
-    return (uint32_t)data[2 * index] | (uint32_t)data[2 * index + 1] << 8;
-}
-
 static bool is_high_surrogate(uint32_t unit)
 {
     return unit >= 0xd800 && unit < 0xdc00;
@@ -171,10 +166,10 @@ static bool is_low_surrogate(uint32_t unit)
 /* Takes a code point off the units at *i; an unpaired surrogate is given as it is. */
 static uint32_t next_code(const uint8_t *data, size_t units, size_t *i)
 {
-    uint32_t code = unit_at(data, (*i)++);
+    uint32_t code = stf_utf16_unit(data, (*i)++);
 
-    if (is_high_surrogate(code) && *i < units && is_low_surrogate(unit_at(data, *i))) {
-        code = 0x10000 + ((code - 0xd800) << 10) + (unit_at(data, (*i)++) - 0xdc00);
+    if (is_high_surrogate(code) && *i < units && is_low_surrogate(stf_utf16_unit(data, *i))) {
+        code = 0x10000 + ((code - 0xd800) << 10) + (stf_utf16_unit(data, (*i)++) - 0xdc00);
     }
     return code;
 }
@@ -306,7 +301,7 @@ enum stf_kind stf_registry_name_to_utf16(const char *name, uint8_t **data, size_
 
 static void decode_text(char *text, const uint8_t *data, size_t units, bool is_ended, struct stf_registry_plain *plain)
 {
-    bool has_end = is_ended && units > 0 && unit_at(data, units - 1) == 0;
+    bool has_end = is_ended && units > 0 && stf_utf16_unit(data, units - 1) == 0;
     char *end = utf8_from_utf16(text, data, has_end ? units - 1 : units);
 
     if (end != NULL) {

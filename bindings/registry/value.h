@@ -87,6 +87,12 @@ enum stf_kind stf_registry_value_encode(uint32_t type, const struct stf_registry
  * byte that continues no character (a NUL, a backslash) must stand at `end`. */
 bool stf_utf8_next(const char **at, const char *end, uint32_t *code);
 
+/* The unit at an index of UTF-16LE bytes. */
+static inline uint32_t stf_utf16_unit(const uint8_t *data, size_t index)
+{
+    return (uint32_t)data[2 * index] | (uint32_t)data[2 * index + 1] << 8;
+}
+
 /* Names of keys and values are UTF-8 everywhere. What a C string of UTF-8 can not hold, an unpaired surrogate or a NUL,
  * is written as U+FDD0 and the unit's four upper-case hex digits, and U+FDD0 itself likewise (U+FDD0 "FDD0"): each
  * UTF-16 name has exactly one spelling, and any other use of U+FDD0 is no name. */

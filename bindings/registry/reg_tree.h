@@ -1,0 +1,15 @@
+/* reg_tree.h - a list of edits as one tree of alterations: what is to stand, what is to go, whatever the order was.
+ * Only reg_*.c and be_regfile.c include it. SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "registry/keytree.h"
+#include "registry/reg_text.h"
+
+/* The store's root with what the edits do below it; see is_reset, is_wanted and `data` in keytree.h. `registry`
+ * says what CurrentControlSet stands for; NULL: a plain name. STF_INVALID_DATA for a key outside `mount`. Free the
+ * root. */
+enum stf_kind stf_reg_tree_new(const struct stf_reg_edits *edits, const char *mount, struct stf_registry *registry,
+                               struct stf_keytree_key **root, struct stf_err *err);
+
+/* Leaves only what is to stand: the tree of a store in which nothing stood before. */
+void stf_reg_tree_prune(struct stf_keytree_key *root);
