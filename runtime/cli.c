@@ -7,8 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char default_site_dir[] = "/etc/staffetta/site";
-
 int stf_cli_usage_error(const char *command, const char *format, ...)
 {
     va_list arguments;
@@ -108,8 +106,8 @@ int stf_cli_parse(struct stf_cli *cli, int argc, char **argv, int max_operands)
     cli->operand_count = argc - optind;
     if (cli->operand_count > max_operands)
         return stf_cli_usage_error(cli->command, "'%s' is one argument too many", cli->operands[max_operands]);
-    if (!cli->site_dir && access(default_site_dir, F_OK) == 0)
-        cli->site_dir = default_site_dir;
+    if (!cli->site_dir && access(STF_DEFAULT_SITE_DIR, F_OK) == 0)
+        cli->site_dir = STF_DEFAULT_SITE_DIR;
     return -1;
 }
 

@@ -6,6 +6,9 @@
 
 #include <staffetta/staffetta.h>
 
+#define STF_DEFAULT_SITE_DIR "/etc/staffetta/site"
+#define STF_DEFAULT_STATE_DIR "/var/lib/staffetta"
+
 /* docs/exit-codes.md */
 enum stf_exit {
     STF_EXIT_OK = 0,
@@ -14,6 +17,7 @@ enum stf_exit {
     STF_EXIT_FAILED = 3,      /* a step or check failed; what the run had changed is put back */
     STF_EXIT_UNKNOWN = 4,     /* a check could not look; nothing is wrong for certain, nothing proved */
     STF_EXIT_NEEDS_HUMAN = 5, /* a host could not be put back, or has something else than the run wrote */
+    STF_EXIT_ABSENT = 6,      /* registry: there is no such key or value */
     STF_EXIT_USAGE = 64,
     STF_EXIT_INTERRUPTED = 130,
 };
@@ -74,5 +78,7 @@ int stf_cmd_run(int argc, char **argv);
 int stf_cmd_runs(int argc, char **argv);
 int stf_cmd_show(int argc, char **argv);
 int stf_cmd_scripts(int argc, char **argv);
+int stf_cmd_registry(int argc, char **argv);
+extern const char stf_registry_help[];
 int stf_cmd_version(int argc, char **argv);
 int stf_cmd_lab(int argc, char **argv); /* lab/cmd_lab.c */

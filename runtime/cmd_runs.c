@@ -6,8 +6,6 @@
 #include "cli.h"
 #include "journal.h"
 
-static const char default_state_dir[] = "/var/lib/staffetta";
-
 static const char *text(const json_t *doc, const char *key)
 {
     const char *value = json_string_value(json_object_get(doc, key));
@@ -25,7 +23,7 @@ static void format_time(const json_t *unix_ms, char *buffer, size_t size)
 static bool open_journal(const struct stf_cli *cli, struct stf_journal **journal)
 {
     struct stf_err err;
-    if (stf_journal_open_read(cli->state_dir ? cli->state_dir : default_state_dir, journal, &err) == STF_OK)
+    if (stf_journal_open_read(cli->state_dir ? cli->state_dir : STF_DEFAULT_STATE_DIR, journal, &err) == STF_OK)
         return true;
     stf_cli_error(cli, &err);
     return false;

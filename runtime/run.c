@@ -3,7 +3,6 @@
 #include "run.h"
 
 #include <lauxlib.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,13 +87,6 @@ struct stf_run_host *stf_run_find_host(struct stf_run *run, const char *name)
 
 /* ---- beginning ---- */
 
-static const char *operator_name(void)
-{
-    const char *sudo_user = getenv("SUDO_USER");
-    const struct passwd *user = getpwuid(geteuid());
-    return sudo_user ? sudo_user : user ? user->pw_name : "unknown";
-}
-
 enum stf_kind stf_run_begin(struct stf_run *run, struct stf_err *err)
 {
     run->has_begun = true;
@@ -103,10 +95,10 @@ enum stf_kind stf_run_begin(struct stf_run *run, struct stf_err *err)
         struct stf_run_data data = {
             .playbook = run->options->playbook,
             .mode = "apply",
-            .site_name = json_string_value(json_object_get(run->rt->site, "name")),
-            .site_dir = run->rt->site_dir,
+            .site_name = run->rt->site ? json_string_value(json_object_get(run->rt->site, "name")) : "",
+            .site_dir = run->rt->site_dir ? run->rt->site_dir : "",
             .params = run->options->params,
-            .operator_name = operator_name(),
+            .operator_name = stf_operator_name(),
             .program_version = stf_version(),
         };
         kind = stf_journal_run_begin(run->journal, &data, &run->id, err);

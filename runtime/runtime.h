@@ -37,3 +37,6 @@ enum stf_kind stf_runtime_site(struct stf_runtime *rt, const json_t **site, stru
 
 /* The checked document of the site file in `dir`, without a run: a new reference. */
 enum stf_kind stf_site_load(const char *dir, json_t **site, struct stf_err *err);
+
+/* Who runs the program, as the journal records it: valid until the next call. */
+const char *stf_operator_name(void);

@@ -8,19 +8,25 @@
 
 enum { SHOWN_BYTES_MAX = 32, SHOWN_TEXT_MAX = 200 };
 
-static void print_bytes(FILE *out, const uint8_t *data, size_t size)
+/* How much of one value is shown. */
+struct limits {
+    size_t bytes;
+    size_t text;
+};
+
+static void print_bytes(FILE *out, const uint8_t *data, size_t size, const struct limits *limits)
 {
-    for (size_t i = 0; i < size && i < SHOWN_BYTES_MAX; i++) {
+    for (size_t i = 0; i < size && i < limits->bytes; i++) {
         fprintf(out, "%02x", data[i]);
     }
-    if (size > SHOWN_BYTES_MAX) {
+    if (size > limits->bytes) {
         fprintf(out, "... (%zu bytes)", size);
     } else if (size == 0) {
         fputs("(empty)", out);
     }
 }
 
-static void print_quoted(FILE *out, struct stf_registry_string text)
+static void print_quoted(FILE *out, struct stf_registry_string text, const struct limits *limits)
 {
     const char *at = text.bytes;
     const char *end = text.bytes + text.size;
@@ -29,7 +35,7 @@ static void print_quoted(FILE *out, struct stf_registry_string text)
     fputc('"', out);
     while (at < end) {
         const char *from = at;
-        if (from - text.bytes >= SHOWN_TEXT_MAX) {
+        if ((size_t)(from - text.bytes) >= limits->text) {
             fputs("...", out);
             break;
         }
@@ -48,12 +54,12 @@ static void print_quoted(FILE *out, struct stf_registry_string text)
     fputc('"', out);
 }
 
-static void print_list(FILE *out, const struct stf_registry_plain *plain)
+static void print_list(FILE *out, const struct stf_registry_plain *plain, const struct limits *limits)
 {
     fputc('[', out);
     for (size_t i = 0; i < plain->count; i++) {
         fputs(i > 0 ? ", " : "", out);
-        print_quoted(out, plain->items[i]);
+        print_quoted(out, plain->items[i], limits);
     }
     fputc(']', out);
 }
@@ -63,7 +69,7 @@ static bool is_text(uint32_t type)
     return type == STF_REG_SZ || type == STF_REG_EXPAND_SZ || type == STF_REG_LINK;
 }
 
-char *stf_registry_value_describe(uint32_t type, const uint8_t *data, size_t size)
+static char *describe(uint32_t type, const uint8_t *data, size_t size, const struct limits *limits)
 {
     struct stf_registry_plain plain;
     const char *name = stf_registry_type_name(type);
@@ -87,12 +93,12 @@ char *stf_registry_value_describe(uint32_t type, const uint8_t *data, size_t siz
     if (plain.form == STF_REGISTRY_FORM_INTEGER) {
         fprintf(out, "%" PRId64 " (0x%0*" PRIx64 ")", plain.integer, (int)(2 * size), (uint64_t)plain.integer);
     } else if (plain.form == STF_REGISTRY_FORM_LIST) {
-        print_list(out, &plain);
+        print_list(out, &plain, limits);
     } else if (plain.form == STF_REGISTRY_FORM_STRING && is_text(type)) {
-        print_quoted(out, plain.string);
+        print_quoted(out, plain.string, limits);
     } else {
         fputs(plain.form == STF_REGISTRY_FORM_NONE ? "bytes " : "", out);
-        print_bytes(out, data, size);
+        print_bytes(out, data, size, limits);
     }
     if (plain.form != STF_REGISTRY_FORM_NONE && !plain.is_exact) {
         fputs(" (stored in an unusual form)", out);
@@ -103,4 +109,18 @@ char *stf_registry_value_describe(uint32_t type, const uint8_t *data, size_t siz
         return NULL;
     }
     return line;
+}
+
+char *stf_registry_value_describe(uint32_t type, const uint8_t *data, size_t size)
+{
+    static const struct limits some = {SHOWN_BYTES_MAX, SHOWN_TEXT_MAX};
+
+    return describe(type, data, size, &some);
+}
+
+char *stf_registry_value_text(uint32_t type, const uint8_t *data, size_t size)
+{
+    static const struct limits all = {SIZE_MAX, SIZE_MAX};
+
+    return describe(type, data, size, &all);
 }

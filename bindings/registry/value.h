@@ -110,3 +110,5 @@ size_t stf_registry_name_units(const char *name);
 
 /* One line for a person, malloc'ed: `dword 1 (0x00000001)`, `sz "text"`, `multi_sz ["a", "b"]`, `binary 0102`. */
 char *stf_registry_value_describe(uint32_t type, const uint8_t *data, size_t size);
+/* The same, however long it gets. */
+char *stf_registry_value_text(uint32_t type, const uint8_t *data, size_t size);

@@ -1,0 +1,13 @@
+/* whole_file.h - files that commands are given by name: read at once, written at once. SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stddef.h>
+
+#include <staffetta/err.h>
+
+/* Any file, standard input too ("-"); *bytes is malloc'ed, and a NUL follows. */
+enum stf_kind stf_whole_file_read(const char *path, char **bytes, size_t *size, struct stf_err *err);
+
+/* The whole new file or what was there before is at `path` at any time, and the new one is on the disk when this
+ * returns. "-" is standard output. */
+enum stf_kind stf_whole_file_write(const char *path, const void *bytes, size_t size, struct stf_err *err);
