@@ -238,13 +238,12 @@ static void add_rules(json_t *items, const struct guard *guard, bool is_inbound)
 {
     size_t entry_index, port_index;
     json_t *entry, *port;
-    json_array_foreach(guard->traffic, entry_index, entry)
-    {
+    json_array_foreach (guard->traffic, entry_index, entry) {
         const char *protocol = json_string_value(json_object_get(entry, "protocol"));
         json_t *ports = json_object_get(entry, "ports");
         if (!ports)
             json_array_append_new(items, rule(guard, is_inbound, entry_index, protocol, ALL_PORTS));
-        json_array_foreach(ports, port_index, port)
+        json_array_foreach (ports, port_index, port)
             json_array_append_new(items, rule(guard, is_inbound, entry_index, protocol, (int)json_integer_value(port)));
     }
 }
@@ -334,8 +333,7 @@ static enum stf_kind has_table(const struct stf_host *host, const char *table, b
     size_t i;
     json_t *item;
     *out = false;
-    json_array_foreach(list, i, item)
-    {
+    json_array_foreach (list, i, item) {
         const char *family = "", *name = "";
         json_unpack(item, "{s:{s:s, s:s}}", "table", "family", &family, "name", &name);
         *out |= strcmp(family, "inet") == 0 && strcmp(name, table) == 0;
@@ -364,8 +362,7 @@ static void normalise_item(json_t *content)
     size_t i;
     json_t *statement;
     json_object_del(content, "handle");
-    json_array_foreach(json_object_get(content, "expr"), i, statement)
-    {
+    json_array_foreach (json_object_get(content, "expr"), i, statement) {
         json_t *counter = json_object_get(statement, "counter");
         if (json_is_object(counter)) {
             json_object_set_new(counter, "packets", json_integer(0));
@@ -381,8 +378,7 @@ static json_t *normalised(json_t *list)
     size_t i;
     json_t *item, *items = json_array();
     for (int is_rule_pass = 0; is_rule_pass < 2; is_rule_pass++) {
-        json_array_foreach(list, i, item)
-        {
+        json_array_foreach (list, i, item) {
             json_t *content = json_object_iter_value(json_object_iter(item));
             bool is_plain_table = json_object_get(item, "table") && !json_object_get(content, "flags");
             bool is_rule = json_object_get(item, "rule") != NULL;
@@ -425,8 +421,7 @@ static json_t *claimed_state(const json_t *items)
 {
     size_t i;
     json_t *item, *state = json_object();
-    json_array_foreach(items, i, item)
-    {
+    json_array_foreach (items, i, item) {
         const char *chain_name = "", *comment = "";
         json_unpack(item, "{s:{s:s, s:s}}", "rule", "chain", &chain_name, "comment", &comment);
         if (strcmp(chain_name, "in") == 0 && !add_from_comment(state, comment)) {
@@ -493,10 +488,8 @@ enum stf_kind stf_guard_counters(void *self, const struct stf_host *host, const 
     if (!list)
         return stf_err_set(err, STF_NOT_FOUND, 0, "ipsec.guard", table, "there is no guard %s on %s", table,
                            host->name);
-    json_array_foreach(list, i, item)
-    {
-        json_array_foreach(json_object_get(json_object_get(item, "rule"), "expr"), j, statement)
-        {
+    json_array_foreach (list, i, item) {
+        json_array_foreach (json_object_get(json_object_get(item, "rule"), "expr"), j, statement) {
             const json_t *counter = json_object_get(statement, "counter");
             packets += json_integer_value(json_object_get(counter, "packets"));
             bytes += json_integer_value(json_object_get(counter, "bytes"));
@@ -518,8 +511,7 @@ static enum stf_kind check_ruleset(const json_t *state, const char *table, struc
     enum stf_kind kind = stf_doc_check_keys(state, known, "ipsec.guard", err);
     if (kind)
         return kind;
-    json_array_foreach(json_object_get(state, "ruleset"), i, item)
-    {
+    json_array_foreach (json_object_get(state, "ruleset"), i, item) {
         const json_t *content = json_object_iter_value(json_object_iter(item));
         const char *family = "", *of_table = "";
         json_unpack((json_t *)content, "{s:s, s:s}", "family", &family, "table", &of_table);
@@ -559,8 +551,7 @@ static char *make_transaction(const char *table, json_t *items)
     for (int step = 0; step < (items ? 3 : 2); step++)
         json_array_append_new(commands, json_pack("{s:{s:{s:s, s:s}}}", step == 1 ? "delete" : "add", "table", "family",
                                                   "inet", "name", table));
-    json_array_foreach(items, i, item)
-    {
+    json_array_foreach (items, i, item) {
         json_array_append_new(commands, json_pack("{s:O}", "add", item));
     }
     json_t *document = json_pack("{s:o}", "nftables", commands);
@@ -612,11 +603,10 @@ static void print_traffic(FILE *out, const json_t *traffic)
 {
     size_t i, j;
     json_t *entry, *port;
-    json_array_foreach(traffic, i, entry)
-    {
+    json_array_foreach (traffic, i, entry) {
         json_t *ports = json_object_get(entry, "ports");
         fprintf(out, " %s", json_string_value(json_object_get(entry, "protocol")));
-        json_array_foreach(ports, j, port)
+        json_array_foreach (ports, j, port)
             fprintf(out, "%c%" JSON_INTEGER_FORMAT, j ? ',' : '/', json_integer_value(port));
     }
 }

@@ -49,7 +49,7 @@ struct stf_registry_place {
     const struct stf_registry_remote *remote;
     const char *key;             /* windows: the store's root, "HKCU\\Software\\Mail"; NULL: the whole registry */
     enum stf_registry_view view; /* windows */
-    bool is_system; /* the root is HKLM\SYSTEM: CurrentControlSet is resolved by Select\Current */
+    bool is_system;              /* the root is HKLM\SYSTEM: CurrentControlSet is resolved by Select\Current */
 };
 
 /* Opens a store. What is changed stays private until stf_registry_commit, which makes all of it visible at once;

@@ -62,8 +62,9 @@ static int count_address(const char *ns, const char *address, const char *interf
     size_t i, j;
     json_t *link, *info, *links = scratch_json("ip -n %s -j addr show dev %s", ns, interface);
     assert_true(json_is_array(links));
-    json_array_foreach(links, i, link) json_array_foreach(json_object_get(link, "addr_info"), j, info) count +=
-        strcmp(json_string_value(json_object_get(info, "local")), address) == 0;
+    json_array_foreach (links, i, link)
+        json_array_foreach (json_object_get(link, "addr_info"), j, info)
+            count += strcmp(json_string_value(json_object_get(info, "local")), address) == 0;
     json_decref(links);
     return count;
 }
@@ -217,7 +218,8 @@ static void holds_and_addresses(void **state)
         *expected = json_pack("{s:s, s:i, s:s}", "address", "10.9.0.1", "prefix_length", 24, "interface", "eth0");
     size_t i;
     int equal = 0;
-    json_array_foreach(result, i, row) equal += json_equal(row, expected);
+    json_array_foreach (result, i, row)
+        equal += json_equal(row, expected);
     assert_int_equal(equal, 1);
     json_decref(expected);
     json_decref(result);
