@@ -1,7 +1,10 @@
-/* owner.c - who may have written a script, by user id and mode. SPDX-License-Identifier: MIT */
+/* owner.c - who runs the program, and who may have written a script, by user id and mode. SPDX-License-Identifier: MIT
+ */
 #include "owner.h"
 
 #include <errno.h>
+#include <pwd.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,4 +24,11 @@ enum stf_kind stf_owner_check(int fd, const char *path, struct stf_err *err)
         return stf_err_set(err, STF_DENIED, 0, "open", path, "%s can be written by others (mode %04o): chmod go-w %s",
                            path, (unsigned)status.st_mode & 07777U, path);
     return STF_OK;
+}
+
+const char *stf_operator_name(void)
+{
+    const char *sudo_user = getenv("SUDO_USER");
+    const struct passwd *user = getpwuid(geteuid());
+    return sudo_user ? sudo_user : user ? user->pw_name : "unknown";
 }

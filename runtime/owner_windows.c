@@ -1,4 +1,5 @@
-/* owner_windows.c - who may have written a script, by its owner and access control list. SPDX-License-Identifier: MIT
+/* owner_windows.c - who runs the program, and who may have written a script, by its owner and access control list.
+ * SPDX-License-Identifier: MIT
  */
 #include "owner.h"
 
@@ -86,4 +87,11 @@ enum stf_kind stf_owner_check(int fd, const char *path, struct stf_err *err)
                            "%s can be written by others: look with icacls, and take their rights to write away", path);
     LocalFree(descriptor);
     return kind;
+}
+
+const char *stf_operator_name(void)
+{
+    static char name[256 * 3];
+    DWORD size = sizeof name;
+    return GetUserNameA(name, &size) ? name : "unknown";
 }
