@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "common/doc.h"
+#include "registry/backends.h"
 
 static enum stf_kind no_memory(struct stf_err *err)
 {
@@ -20,17 +21,20 @@ enum operand { OPERAND_PATH, OPERAND_NONE, OPERAND_HOST };
 
 struct store_kind {
     const char *prefix;
-    const struct stf_registry_backend *backend; /* NULL: this program has it not */
+    enum stf_registry_store store;
     enum operand operand;
     bool is_whole;
+    enum stf_registry_view view;
 };
 
 enum { HIVE, REG };
 static const struct store_kind kinds[] = {
-    [HIVE] = {"hive:", &stf_registry_backend_hive, OPERAND_PATH, false},
-    [REG] = {"reg:", NULL, OPERAND_PATH, true},
-    {"windows:", NULL, OPERAND_NONE, true},
-    {"remote:", NULL, OPERAND_HOST, true},
+    [HIVE] = {"hive:", STF_REGISTRY_STORE_HIVE, OPERAND_PATH, false, STF_REGISTRY_VIEW_OWN},
+    [REG] = {"reg:", STF_REGISTRY_STORE_REG, OPERAND_PATH, true, STF_REGISTRY_VIEW_OWN},
+    {"windows:", STF_REGISTRY_STORE_WINDOWS, OPERAND_NONE, true, STF_REGISTRY_VIEW_OWN},
+    {"windows32:", STF_REGISTRY_STORE_WINDOWS, OPERAND_NONE, true, STF_REGISTRY_VIEW_32},
+    {"windows64:", STF_REGISTRY_STORE_WINDOWS, OPERAND_NONE, true, STF_REGISTRY_VIEW_64},
+    {"remote:", STF_REGISTRY_STORE_REMOTE, OPERAND_HOST, true, STF_REGISTRY_VIEW_OWN},
 };
 
 /* Text of a .reg file starts with its version, in UTF-8 or UTF-16LE, perhaps after a byte order mark. */
@@ -208,13 +212,13 @@ static enum stf_kind locate(struct stf_registry_location *location, const struct
     if (result == STF_OK && is_plain && starts_as_reg(location->path)) {
         kind = &kinds[REG];
     }
-    if (result == STF_OK && kind->backend == NULL) {
+    if (result == STF_OK && stf_registry_backends[kind->store] == NULL) {
         result = no_backend(kind, words->store, err);
     }
     if (result != STF_OK) {
         return result;
     }
-    location->backend = kind->backend;
+    location->backend = stf_registry_backends[kind->store];
     location->is_whole = kind->is_whole;
     result = take_mount(location, words->mount, mount, err);
     if (result == STF_OK) {
@@ -223,6 +227,7 @@ static enum stf_kind locate(struct stf_registry_location *location, const struct
     if (result == STF_OK) {
         location->place = (struct stf_registry_place){
             .path = location->path,
+            .view = kind->view,
             .is_system = is_system(location->mount),
         };
     }
@@ -250,7 +255,7 @@ char *stf_registry_location_text(const struct stf_registry_location *location)
     size_t i = 0;
     char *text;
 
-    while (kinds[i].backend != location->backend) {
+    while (stf_registry_backends[kinds[i].store] != location->backend || kinds[i].view != location->place.view) {
         i++;
     }
     return asprintf(&text, "%s%s", kinds[i].prefix, operand) >= 0 ? text : NULL;

@@ -10,7 +10,7 @@
 
 /* What an operator says of a store; only `store` is required. */
 struct stf_registry_words {
-    const char *store;       /* "hive:PATH", "reg:PATH", "windows:", "remote:HOST", or a path */
+    const char *store;       /* "hive:PATH", "reg:PATH", "windows:", "windows32:" ..., "remote:HOST", or a path */
     const char *mount;       /* the key that the store's root is; NULL: see stf_registry_location_init */
     const char *credentials; /* remote: the file with user, password and domain */
     bool is_kerberos;        /* remote: by the ticket that the user has */

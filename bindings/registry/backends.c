@@ -1,0 +1,6 @@
+/* backends.c - the stores of the program for Linux. SPDX-License-Identifier: MIT */
+#include "registry/backends.h"
+
+const struct stf_registry_backend *const stf_registry_backends[STF_REGISTRY_STORE_COUNT] = {
+    [STF_REGISTRY_STORE_HIVE] = &stf_registry_backend_hive,
+};
