@@ -41,5 +41,6 @@ char *strerror_r(int errnum, char *buffer, size_t size);
 char *realpath(const char *path, char *resolved);
 int setenv(const char *name, const char *value, int replaces);
 int fsync(int fd);
+#undef rand_r /* winpthreads' ignores the seed */
 int rand_r(unsigned *seed);
 char *mkdtemp(char *pattern);
