@@ -2,12 +2,7 @@
  * Header only; asserts instead of returning errors. SPDX-License-Identifier: MIT */
 #pragma once
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "registry_assert.h"
 
 #include <ftw.h>
 #include <stdio.h>
@@ -51,13 +46,6 @@ static inline const char *in_folder(const char *name)
 
     snprintf(path, sizeof(paths[0]), "%s/%s", test_folder, name);
     return path;
-}
-
-static inline void assert_ok(enum stf_kind kind, const struct stf_err *err)
-{
-    if (kind != STF_OK) {
-        fail_msg("%s: %s", stf_kind_name(kind), err->message);
-    }
 }
 
 static inline uint8_t *read_file(const char *path, size_t *size)
@@ -117,25 +105,6 @@ static inline struct stf_registry *open_hive(const char *path, enum stf_registry
     return registry;
 }
 
-static inline void set_bytes(struct stf_registry *registry, const char *key, const char *name, uint32_t type,
-                             const void *data, size_t size)
-{
-    struct stf_registry_value value;
-    struct stf_err err = {0};
-
-    assert_ok(stf_registry_value_init(&value, name, type, data, size, &err), &err);
-    assert_ok(stf_registry_set(registry, key, &value, &err), &err);
-    stf_registry_value_fini(&value);
-}
-
-static inline void commit_and_close(struct stf_registry *registry)
-{
-    struct stf_err err = {0};
-
-    assert_ok(stf_registry_commit(registry, &err), &err);
-    stf_registry_close(registry);
-}
-
 /* Standard output of a program that must end well; the caller frees it. */
 static inline char *output_of(const char *const argv[])
 {
@@ -151,11 +120,4 @@ static inline char *output_of(const char *const argv[])
     output = strdup(result.output);
     stf_process_result_fini(&result);
     return output;
-}
-
-static inline void assert_contains(const char *text, const char *part)
-{
-    if (strstr(text, part) == NULL) {
-        fail_msg("'%s' is not in:\n%s", part, text);
-    }
 }
