@@ -5,22 +5,17 @@
 
 #include <jansson.h>
 
-#include "registry/registry.h"
+#include "registry/reg_text.h"
 
-/* Alterations in order; later ones count. Keys are paths below the store's root, as everywhere. */
+/* The edits of a .reg text, as far as they concern one store, in any order. */
 struct stf_registry_patch;
-struct stf_registry_patch *stf_registry_patch_new(void); /* NULL when memory is out */
-void stf_registry_patch_free(struct stf_registry_patch *patch);
 
-/* The key stands afterwards, and so do those above it. */
-enum stf_kind stf_registry_patch_create_key(struct stf_registry_patch *patch, const char *key, struct stf_err *err);
-/* The key is absent afterwards, with all that is below; not the root. */
-enum stf_kind stf_registry_patch_delete_key(struct stf_registry_patch *patch, const char *key, struct stf_err *err);
-/* Create the key, then set the value or delete it. */
-enum stf_kind stf_registry_patch_set(struct stf_registry_patch *patch, const char *key,
-                                     const struct stf_registry_value *value, struct stf_err *err);
-enum stf_kind stf_registry_patch_delete_value(struct stf_registry_patch *patch, const char *key, const char *name,
-                                              struct stf_err *err);
+/* `mount` as of stf_registry_apply_reg; `registry` is the store, which says what CurrentControlSet stands for. Free the
+ * patch. */
+enum stf_kind stf_registry_patch_new(const struct stf_reg_edits *edits, const char *mount,
+                                     struct stf_registry *registry, struct stf_registry_patch **patch,
+                                     struct stf_err *err);
+void stf_registry_patch_free(struct stf_registry_patch *patch); /* NULL is legal */
 
 /* What the patch touches, below the root: of a key {"values": [names], "keys": {name: the same}}, or true where it is
  * deleted (and perhaps made anew): all that is in it. A new reference. */

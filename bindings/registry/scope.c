@@ -40,14 +40,15 @@ static void contents_fini(struct contents *contents)
     stf_registry_values_fini(&contents->values);
 }
 
-/* Lists what the scope asks for; all when it is NULL. Fini in either case. */
+/* Lists what the scope asks for and the store can not look up by name; all when it is NULL. Fini in either case. */
 static enum stf_kind contents_init(struct contents *contents, struct stf_registry *registry, stf_registry_node node,
                                    bool is_root, const json_t *scope, struct stf_err *err)
 {
     enum stf_kind kind = STF_OK;
 
     *contents = (struct contents){.registry = registry, .node = node, .is_root = is_root};
-    if (scope == NULL || json_object_size(json_object_get(scope, "keys")) > 0) {
+    if (scope == NULL ||
+        (registry->backend->find_key == NULL && json_object_size(json_object_get(scope, "keys")) > 0)) {
         kind = registry->backend->subkeys(registry->store, node, &contents->subkeys, err);
     }
     if (kind == STF_OK && (scope == NULL || json_array_size(json_object_get(scope, "values")) > 0)) {
@@ -70,33 +71,28 @@ static int compare_value(const void *name, const void *value)
     return stf_registry_name_compare(name, ((const struct stf_registry_value *)value)->name);
 }
 
-/* An offline SYSTEM hive has no key CurrentControlSet: it stands for another one. */
-static bool is_alias(const struct contents *contents, const char *name)
-{
-    return contents->is_root && contents->registry->is_system &&
-           stf_registry_name_compare(name, "CurrentControlSet") == 0;
-}
-
-/* *spelling is NULL when the key is absent, `name` itself for an alias. */
+/* *spelling is NULL when the key is absent, else malloc'ed. */
 static enum stf_kind find_subkey(const struct contents *contents, const char *name, stf_registry_node *node,
-                                 const char **spelling, struct stf_err *err)
+                                 char **spelling, struct stf_err *err)
 {
+    struct stf_registry *registry = contents->registry;
     const struct stf_registry_subkey *found;
+    enum stf_kind kind;
 
     *spelling = NULL;
-    if (is_alias(contents, name)) {
-        enum stf_kind kind = stf_registry_find(contents->registry, name, node, err);
-        *spelling = kind == STF_OK ? name : NULL;
+    if (registry->backend->find_key != NULL) {
+        kind = registry->backend->find_key(registry->store, contents->node, name, node, spelling, err);
         return kind == STF_NOT_FOUND ? STF_OK : kind;
     }
     found = contents->subkeys.count > 0 ? bsearch(name, contents->subkeys.items, contents->subkeys.count,
                                                   sizeof(contents->subkeys.items[0]), compare_subkey)
                                         : NULL;
-    if (found != NULL) {
-        *node = found->node;
-        *spelling = found->name;
+    if (found == NULL) {
+        return STF_OK;
     }
-    return STF_OK;
+    *node = found->node;
+    *spelling = strdup(found->name);
+    return *spelling != NULL ? STF_OK : no_memory(err);
 }
 
 static const struct stf_registry_value *find_value(const struct contents *contents, const char *name)
@@ -104,6 +100,12 @@ static const struct stf_registry_value *find_value(const struct contents *conten
     return contents->values.count > 0 ? bsearch(name, contents->values.items, contents->values.count,
                                                 sizeof(contents->values.items[0]), compare_value)
                                       : NULL;
+}
+
+/* A patch names the control set itself: what CurrentControlSet stands for may change until it is undone. */
+static bool is_name(const struct contents *contents, const char *name)
+{
+    return !contents->is_root || !stf_registry_is_control_set(contents->registry, name);
 }
 
 static bool is_scope(const json_t *scope)
@@ -158,18 +160,24 @@ static enum stf_kind read_subkey(const struct contents *contents, const char *na
                                  struct stf_err *err)
 {
     stf_registry_node node = 0;
-    const char *spelling;
-    enum stf_kind kind = is_scope(scope) ? find_subkey(contents, name, &node, &spelling, err) : bad_doc(name, err);
+    char *spelling = NULL;
+    enum stf_kind kind = is_scope(scope) && is_name(contents, name) ? find_subkey(contents, name, &node, &spelling, err)
+                                                                    : bad_doc(name, err);
 
     if (kind != STF_OK || spelling == NULL) {
         *state = json_null();
         return kind;
     }
-    if (!json_is_true(scope)) {
-        return read_part(contents->registry, node, false, scope, state, err);
+    if (json_is_true(scope)) {
+        kind = stf_registry_node_read(contents->registry, node, state, err);
+        if (kind == STF_OK) {
+            kind = add_name(*state, name, spelling, err);
+        }
+    } else {
+        kind = read_part(contents->registry, node, false, scope, state, err);
     }
-    kind = stf_registry_node_read(contents->registry, node, state, err);
-    return kind == STF_OK ? add_name(*state, name, spelling, err) : kind;
+    free(spelling);
+    return kind;
 }
 
 static enum stf_kind read_part(struct stf_registry *registry, stf_registry_node node, bool is_root, const json_t *scope,
@@ -325,7 +333,7 @@ static enum stf_kind check_nothing_else(struct stf_registry *registry, stf_regis
         value_count += value != NULL && find_value(&contents, value) != NULL;
     }
     json_object_foreach (json_object_get(scope, "keys"), key, item) {
-        const char *spelling = NULL;
+        char *spelling = NULL;
         stf_registry_node below = 0;
         if (kind == STF_OK) {
             kind = find_subkey(&contents, key, &below, &spelling, err);
@@ -334,6 +342,7 @@ static enum stf_kind check_nothing_else(struct stf_registry *registry, stf_regis
         if (kind == STF_OK && spelling != NULL && !json_is_true(item)) {
             kind = check_nothing_else(registry, below, key, item, err);
         }
+        free(spelling);
     }
     if (kind == STF_OK && (value_count < contents.values.count || key_count < contents.subkeys.count)) {
         kind = something_else(name, contents.values.count - value_count, contents.subkeys.count - key_count, err);
@@ -359,9 +368,6 @@ static enum stf_kind create_subkey(const struct contents *contents, const char *
     struct stf_registry *registry = contents->registry;
     enum stf_kind kind;
 
-    if (is_alias(contents, name)) {
-        return stf_registry_find_or_create(registry, name, node, err);
-    }
     kind = stf_registry_check_key_name(name, err);
     if (kind == STF_OK) {
         kind = stf_registry_begin_change(registry, err);
@@ -387,23 +393,17 @@ static enum stf_kind write_whole(struct stf_registry *registry, stf_registry_nod
 static enum stf_kind write_part(struct stf_registry *registry, stf_registry_node node, bool is_root, size_t depth,
                                 const json_t *scope, const json_t *state, struct stf_err *err);
 
-static enum stf_kind write_subkey(const struct contents *contents, size_t depth, const char *name, const json_t *scope,
-                                  const json_t *state, struct stf_err *err)
+/* Brings one subkey that is `stored` so (NULL: absent) to `state`. */
+static enum stf_kind write_found(const struct contents *contents, stf_registry_node node, const char *stored,
+                                 size_t depth, const char *name, const json_t *scope, const json_t *state,
+                                 struct stf_err *err)
 {
     struct stf_registry *registry = contents->registry;
-    stf_registry_node node = 0;
-    const char *stored = NULL;
     const char *wanted = name;
     bool is_whole = json_is_true(scope);
     bool is_absent = json_is_null(state);
-    enum stf_kind kind = is_scope(scope) && (is_absent || json_is_object(state)) ? STF_OK : bad_doc(name, err);
+    enum stf_kind kind = is_whole && !is_absent ? spelling_of(state, name, &wanted, err) : STF_OK;
 
-    if (kind == STF_OK) {
-        kind = find_subkey(contents, name, &node, &stored, err);
-    }
-    if (kind == STF_OK && is_whole && !is_absent) {
-        kind = spelling_of(state, name, &wanted, err);
-    }
     if (kind == STF_OK && stored != NULL && (is_absent || (is_whole && strcmp(stored, wanted) != 0))) {
         kind = delete_subkey(registry, node, name, scope, err);
         stored = NULL;
@@ -419,6 +419,21 @@ static enum stf_kind write_subkey(const struct contents *contents, size_t depth,
     }
     return is_whole ? write_whole(registry, node, state, err)
                     : write_part(registry, node, false, depth + 1, scope, state, err);
+}
+
+static enum stf_kind write_subkey(const struct contents *contents, size_t depth, const char *name, const json_t *scope,
+                                  const json_t *state, struct stf_err *err)
+{
+    bool is_sound = is_scope(scope) && is_name(contents, name) && (json_is_null(state) || json_is_object(state));
+    stf_registry_node node = 0;
+    char *stored = NULL;
+    enum stf_kind kind = is_sound ? find_subkey(contents, name, &node, &stored, err) : bad_doc(name, err);
+
+    if (kind == STF_OK) {
+        kind = write_found(contents, node, stored, depth, name, scope, state, err);
+    }
+    free(stored);
+    return kind;
 }
 
 static enum stf_kind write_part(struct stf_registry *registry, stf_registry_node node, bool is_root, size_t depth,

@@ -10,7 +10,7 @@
 struct fixture {
     struct stf_registry_memory *memory;
     struct stf_registry_place place;
-    struct stf_registry_patch *patch;
+    struct stf_reg_edits edits;
 };
 
 static struct stf_registry *open_store(struct fixture *fixture)
@@ -30,7 +30,6 @@ static int setup(void **state)
 
     fixture->memory = stf_registry_memory_new();
     fixture->place = (struct stf_registry_place){.memory = fixture->memory, .is_system = true};
-    fixture->patch = stf_registry_patch_new();
     registry = open_store(fixture);
     set_bytes(registry, "Select", "Current", STF_REG_DWORD, "\2\0\0\0", 4);
     set_bytes(registry, "ControlSet002\\Services\\Old", "v", STF_REG_SZ, "a\0\0\0", 4);
@@ -47,20 +46,35 @@ static int teardown(void **state)
 {
     struct fixture *fixture = *state;
 
-    stf_registry_patch_free(fixture->patch);
+    stf_reg_edits_fini(&fixture->edits);
     stf_registry_memory_free(fixture->memory);
     free(fixture);
     return 0;
 }
 
-static void patch_set(struct fixture *fixture, const char *key, const char *name, const char *byte)
+#define ROOT "HKEY_LOCAL_MACHINE\\SYSTEM"
+
+static void add(struct fixture *fixture, enum stf_reg_edit_kind kind, const char *key, const char *name)
 {
-    struct stf_registry_value value;
+    struct stf_reg_edit edit = {.kind = kind, .key = key};
     struct stf_err err = {0};
 
-    assert_ok(stf_registry_value_init(&value, name, STF_REG_BINARY, byte, 1, &err), &err);
-    assert_ok(stf_registry_patch_set(fixture->patch, key, &value, &err), &err);
-    stf_registry_value_fini(&value);
+    edit.value.name = (char *)name;
+    if (kind == STF_REG_SET_VALUE) {
+        edit.value = (struct stf_registry_value){(char *)name, STF_REG_BINARY, (uint8_t *)"\7", 1};
+    }
+    assert_ok(stf_reg_edits_add(&fixture->edits, &edit, &err), &err);
+}
+
+static struct stf_registry_patch *new_patch(struct fixture *fixture)
+{
+    struct stf_registry *registry = open_store(fixture);
+    struct stf_registry_patch *patch = NULL;
+    struct stf_err err = {0};
+
+    assert_ok(stf_registry_patch_new(&fixture->edits, "HKLM\\SYSTEM", registry, &patch, &err), &err);
+    stf_registry_close(registry);
+    return patch;
 }
 
 static json_t *whole_tree(struct fixture *fixture)
@@ -108,6 +122,7 @@ static void assert_same(const json_t *found, const json_t *wanted)
 /* What the change engine does: read, write, read back, write twice, undo. Gives the tree after the patch. */
 static json_t *apply_and_undo(struct fixture *fixture)
 {
+    struct stf_registry_patch *patch = new_patch(fixture);
     json_t *tree = whole_tree(fixture);
     json_t *scope = NULL;
     json_t *after = NULL;
@@ -116,9 +131,10 @@ static json_t *apply_and_undo(struct fixture *fixture)
     json_t *changed;
     struct stf_err err = {0};
 
-    assert_ok(stf_registry_patch_scope(fixture->patch, &scope, &err), &err);
+    assert_ok(stf_registry_patch_scope(patch, &scope, &err), &err);
     before = read_scope(fixture, scope);
-    assert_ok(stf_registry_patch_after(fixture->patch, before, &after, &err), &err);
+    assert_ok(stf_registry_patch_after(patch, before, &after, &err), &err);
+    stf_registry_patch_free(patch);
     for (int i = 0; i < 2; i++) {
         assert_ok(write_scope(fixture, scope, after, &err), &err);
         found = read_scope(fixture, scope);
@@ -149,15 +165,32 @@ static const json_t *key_at(const json_t *tree, const char *first, const char *s
 static void test_values_and_keys(void **state)
 {
     struct fixture *fixture = *state;
-    struct stf_err err = {0};
     json_t *changed;
 
-    patch_set(fixture, "A", "change", "\5");
-    patch_set(fixture, "a", "New", "\6");
-    patch_set(fixture, "B\\C", "", "\7");
-    assert_ok(stf_registry_patch_delete_value(fixture->patch, "A", "gone", &err), &err);
-    assert_ok(stf_registry_patch_delete_value(fixture->patch, "A", "Never", &err), &err);
-    assert_ok(stf_registry_patch_create_key(fixture->patch, "B\\Empty", &err), &err);
+    add(fixture, STF_REG_SET_VALUE,
+        ROOT "\\"
+             "A",
+        "change");
+    add(fixture, STF_REG_SET_VALUE,
+        ROOT "\\"
+             "a",
+        "New");
+    add(fixture, STF_REG_SET_VALUE,
+        ROOT "\\"
+             "B\\C",
+        "");
+    add(fixture, STF_REG_DELETE_VALUE,
+        ROOT "\\"
+             "A",
+        "gone");
+    add(fixture, STF_REG_DELETE_VALUE,
+        ROOT "\\"
+             "A",
+        "Never");
+    add(fixture, STF_REG_CREATE_KEY,
+        ROOT "\\"
+             "B\\Empty",
+        "");
     changed = apply_and_undo(fixture);
     assert_int_equal(json_array_size(json_object_get(key_at(changed, "A", NULL), "values")), 3);
     assert_non_null(key_at(changed, "B", "C"));
@@ -168,14 +201,28 @@ static void test_values_and_keys(void **state)
 static void test_a_key_that_goes_and_one_that_comes_again(void **state)
 {
     struct fixture *fixture = *state;
-    struct stf_err err = {0};
     json_t *changed;
 
-    patch_set(fixture, "a\\lost", "x", "\1");
-    assert_ok(stf_registry_patch_delete_key(fixture->patch, "a", &err), &err);
-    assert_ok(stf_registry_patch_delete_key(fixture->patch, "CONTROLSET002\\Services", &err), &err);
-    patch_set(fixture, "ControlSet002\\services\\Fresh", "x", "\1");
-    assert_ok(stf_registry_patch_delete_key(fixture->patch, "Not\\There", &err), &err);
+    add(fixture, STF_REG_SET_VALUE,
+        ROOT "\\"
+             "a\\lost",
+        "x");
+    add(fixture, STF_REG_DELETE_KEY,
+        ROOT "\\"
+             "a",
+        "");
+    add(fixture, STF_REG_DELETE_KEY,
+        ROOT "\\"
+             "CONTROLSET002\\Services",
+        "");
+    add(fixture, STF_REG_SET_VALUE,
+        ROOT "\\"
+             "ControlSet002\\services\\Fresh",
+        "x");
+    add(fixture, STF_REG_DELETE_KEY,
+        ROOT "\\"
+             "Not\\There",
+        "");
     changed = apply_and_undo(fixture);
     assert_null(key_at(changed, "A", NULL));
     assert_null(key_at(changed, "Not", NULL));
@@ -187,11 +234,16 @@ static void test_a_key_that_goes_and_one_that_comes_again(void **state)
 static void test_the_current_control_set(void **state)
 {
     struct fixture *fixture = *state;
-    struct stf_err err = {0};
     json_t *changed;
 
-    patch_set(fixture, "CurrentControlSet\\Services\\Old", "new", "\1");
-    assert_ok(stf_registry_patch_delete_key(fixture->patch, "currentcontrolset\\Services\\Old\\Below", &err), &err);
+    add(fixture, STF_REG_SET_VALUE,
+        ROOT "\\"
+             "CurrentControlSet\\Services\\Old",
+        "new");
+    add(fixture, STF_REG_DELETE_KEY,
+        ROOT "\\"
+             "currentcontrolset\\Services\\Old\\Below",
+        "");
     changed = apply_and_undo(fixture);
     assert_null(key_at(changed, "CurrentControlSet", NULL));
     assert_non_null(key_at(changed, "ControlSet002", "Services"));
@@ -208,11 +260,17 @@ static void test_what_others_put_there_is_never_deleted(void **state)
     json_t *before;
     json_t *tree;
     json_t *found;
+    struct stf_registry_patch *patch;
 
-    patch_set(fixture, "B\\C", "mine", "\7");
-    assert_ok(stf_registry_patch_scope(fixture->patch, &scope, &err), &err);
+    add(fixture, STF_REG_SET_VALUE,
+        ROOT "\\"
+             "B\\C",
+        "mine");
+    patch = new_patch(fixture);
+    assert_ok(stf_registry_patch_scope(patch, &scope, &err), &err);
     before = read_scope(fixture, scope);
-    assert_ok(stf_registry_patch_after(fixture->patch, before, &after, &err), &err);
+    assert_ok(stf_registry_patch_after(patch, before, &after, &err), &err);
+    stf_registry_patch_free(patch);
     assert_ok(write_scope(fixture, scope, after, &err), &err);
     registry = open_store(fixture);
     set_bytes(registry, "B\\C", "theirs", STF_REG_BINARY, "\1", 1);
@@ -231,10 +289,15 @@ static void test_what_others_put_there_is_never_deleted(void **state)
 
 static void test_wrong_documents(void **state)
 {
-    static const char *const scopes[] = {"null", "true", "{}", "{\"values\": [1], \"keys\": {}}",
-                                         "{\"values\": [], \"keys\": {\"A\": 1}}"};
+    static const char *const scopes[] = {"null",
+                                         "true",
+                                         "{}",
+                                         "{\"values\": [1], \"keys\": {}}",
+                                         "{\"values\": [], \"keys\": {\"A\": 1}}",
+                                         "{\"values\": [], \"keys\": {\"CurrentControlSet\": true}}"};
     struct fixture *fixture = *state;
     struct stf_registry *registry = open_store(fixture);
+    struct stf_registry_patch *patch = NULL;
     struct stf_err err = {0};
     json_t *result = NULL;
     json_t *scope = json_loads("{\"values\": [], \"keys\": {\"A\": true}}", 0, NULL);
@@ -246,8 +309,11 @@ static void test_wrong_documents(void **state)
         json_decref(wrong);
     }
     assert_int_equal(stf_registry_scope_write(registry, scope, empty, &err), STF_INVALID_DATA);
-    assert_int_equal(stf_registry_patch_delete_key(fixture->patch, "", &err), STF_UNSUPPORTED);
-    assert_int_equal(stf_registry_patch_create_key(fixture->patch, "A\\\\B", &err), STF_INVALID_DATA);
+    add(fixture, STF_REG_DELETE_KEY, ROOT, "");
+    assert_int_equal(stf_registry_patch_new(&fixture->edits, "HKLM\\SYSTEM", registry, &patch, &err), STF_UNSUPPORTED);
+    assert_null(patch);
+    assert_int_equal(stf_registry_patch_new(&fixture->edits, "HKLM\\SOFTWARE", registry, &patch, &err),
+                     STF_INVALID_DATA);
     json_decref(scope);
     json_decref(empty);
     stf_registry_close(registry);
