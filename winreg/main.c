@@ -3,9 +3,11 @@
  * write a password anywhere, and understands nothing of what it carries.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <talloc.h>
@@ -22,6 +24,7 @@ struct helper {
     int out_fd;
     TALLOC_CTX *memory;
     struct dcerpc_pipe *pipe; /* NULL before CONNECT */
+    const char *why;          /* says more than the status of a failure, unless NULL */
 };
 
 static const struct ndr_interface_table winreg_table = {
@@ -72,7 +75,7 @@ static bool send_frame(const struct helper *helper, const struct stf_remote_head
 
 static bool send_failed(const struct helper *helper, uint32_t id, NTSTATUS status)
 {
-    const char *text = get_friendly_nt_error_msg(status);
+    const char *text = helper->why != NULL ? helper->why : get_friendly_nt_error_msg(status);
     struct stf_remote_header header = {STF_REMOTE_FAILED, id, NT_STATUS_V(status), (uint32_t)strlen(text)};
 
     return send_frame(helper, &header, text);
@@ -80,15 +83,27 @@ static bool send_failed(const struct helper *helper, uint32_t id, NTSTATUS statu
 
 /* ---- the connection ---- */
 
+/* The user's own tickets, which must be there: nothing else would be asked for. */
+static NTSTATUS use_tickets(struct helper *helper, struct cli_credentials *credentials,
+                            struct loadparm_context *settings, struct tevent_context *events)
+{
+    struct ccache_container *cache = NULL;
+    const char *why = NULL;
+
+    if (!cli_credentials_guess(credentials, settings) ||
+        !cli_credentials_set_kerberos_state(credentials, CRED_USE_KERBEROS_REQUIRED, CRED_SPECIFIED)) {
+        return NT_STATUS_NO_MEMORY;
+    }
+    if (cli_credentials_get_ccache(credentials, events, settings, &cache, &why) != 0) {
+        helper->why = talloc_asprintf(helper->memory, "there is no Kerberos ticket (%s)", why != NULL ? why : "?");
+        return NT_STATUS_LOGON_FAILURE;
+    }
+    return NT_STATUS_OK;
+}
+
 static NTSTATUS set_credentials(struct cli_credentials *credentials, struct loadparm_context *settings,
                                 const struct stf_remote_connect *connect)
 {
-    if (connect->use_kerberos) {
-        return cli_credentials_guess(credentials, settings) &&
-                       cli_credentials_set_kerberos_state(credentials, CRED_USE_KERBEROS_REQUIRED, CRED_SPECIFIED)
-                   ? NT_STATUS_OK
-                   : NT_STATUS_NO_MEMORY;
-    }
     return cli_credentials_set_conf(credentials, settings) &&
                    cli_credentials_set_username(credentials, connect->user, CRED_SPECIFIED) &&
                    cli_credentials_set_password(credentials, connect->password, CRED_SPECIFIED) &&
@@ -131,7 +146,8 @@ static NTSTATUS open_pipe(struct helper *helper, const struct stf_remote_connect
     }
     status = dcerpc_init(); /* the authentication mechanisms */
     if (NT_STATUS_IS_OK(status)) {
-        status = set_credentials(credentials, settings, connect);
+        status = connect->use_kerberos ? use_tickets(helper, credentials, settings, events)
+                                       : set_credentials(credentials, settings, connect);
     }
     if (NT_STATUS_IS_OK(status)) {
         status = dcerpc_parse_binding(helper->memory, "ncacn_np:", &binding);
@@ -152,6 +168,34 @@ static NTSTATUS open_pipe(struct helper *helper, const struct stf_remote_connect
     return status;
 }
 
+/* Samba 4.17 calls a refused connection "no memory", and a host without an address "object name not found". */
+static NTSTATUS why_unreachable(const struct stf_remote_connect *wanted, NTSTATUS status)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    const struct timeval limit = {.tv_sec = 2};
+    struct addrinfo *addresses = NULL;
+    char port[8];
+    bool is_reached = false;
+
+    if (!NT_STATUS_EQUAL(status, NT_STATUS_NO_MEMORY) && !NT_STATUS_EQUAL(status, NT_STATUS_OBJECT_NAME_NOT_FOUND)) {
+        return status;
+    }
+    snprintf(port, sizeof(port), "%u", wanted->port != 0 ? wanted->port : 445u);
+    if (getaddrinfo(wanted->host, port, &hints, &addresses) != 0) {
+        return NT_STATUS_BAD_NETWORK_PATH;
+    }
+    for (const struct addrinfo *at = addresses; at != NULL && !is_reached; at = at->ai_next) {
+        int fd = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, at->ai_protocol);
+        if (fd >= 0) {
+            setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)); /* bounds connect(2) too */
+            is_reached = connect(fd, at->ai_addr, at->ai_addrlen) == 0;
+            close(fd);
+        }
+    }
+    freeaddrinfo(addresses);
+    return is_reached ? status : NT_STATUS_CONNECTION_REFUSED;
+}
+
 static bool answer_connect(struct helper *helper, const struct stf_remote_header *header, const uint8_t *payload)
 {
     struct stf_remote_header done = {STF_REMOTE_CONNECTED, header->id, 0, 0};
@@ -160,7 +204,7 @@ static bool answer_connect(struct helper *helper, const struct stf_remote_header
     NTSTATUS status = NT_STATUS_INVALID_PARAMETER;
 
     if (helper->pipe == NULL && stf_remote_connect_get(&in, &connect)) {
-        status = open_pipe(helper, &connect);
+        status = why_unreachable(&connect, open_pipe(helper, &connect));
     }
     explicit_bzero(&connect, sizeof(connect));
     return NT_STATUS_IS_OK(status) ? send_frame(helper, &done, NULL) : send_failed(helper, header->id, status);

@@ -308,7 +308,15 @@ char *stf_registry_location_full_key(const struct stf_registry_location *locatio
 enum stf_kind stf_registry_location_open(const struct stf_registry_location *location, enum stf_registry_mode mode,
                                          struct stf_registry **registry, struct stf_err *err)
 {
-    return stf_registry_open(location->backend, &location->place, mode, registry, err);
+    const struct stf_registry_remote remote = {
+        .host = location->host,
+        .credentials_file = location->credentials,
+        .use_kerberos = location->is_kerberos,
+    };
+    struct stf_registry_place place = location->place;
+
+    place.remote = location->host != NULL ? &remote : NULL;
+    return stf_registry_open(location->backend, &place, mode, registry, err);
 }
 
 /* ---- the stores of a host ---- */
