@@ -26,9 +26,9 @@ void stf_command_help(const struct stf_command *command, FILE *stream)
     if (!strstr(command->usage, "[options]"))
         return;
     fputs("\nOptions:\n"
-          "  --site DIR         the folder with site.lua (default /etc/staffetta/site)\n"
+          "  --site DIR         the folder with site.lua (default " STF_DEFAULT_SITE_DIR ")\n"
           "  --param NAME=VALUE a parameter of the playbook; may be given again\n"
-          "  --state DIR        where the journal is kept (default /var/lib/staffetta)\n"
+          "  --state DIR        where the journal is kept (default " STF_DEFAULT_STATE_DIR ")\n"
           "  --output FORM      human (default) or json\n"
           "  --dev DIR          developers: read the bundled scripts from this folder\n"
           "  --help             this text\n",

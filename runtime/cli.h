@@ -6,8 +6,7 @@
 
 #include <staffetta/staffetta.h>
 
-#define STF_DEFAULT_SITE_DIR "/etc/staffetta/site"
-#define STF_DEFAULT_STATE_DIR "/var/lib/staffetta"
+#include "paths.h"
 
 /* docs/exit-codes.md */
 enum stf_exit {
@@ -57,7 +56,7 @@ bool stf_cli_open(const struct stf_cli *cli, struct stf_runtime **runtime);
 
 /* Prints an error in the one form all commands use: what, where, what to do. */
 void stf_cli_error(const struct stf_cli *cli, const struct stf_err *err);
-int stf_cli_usage_error(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int stf_cli_usage_error(const char *command, const char *format, ...) STF_PRINTF(2, 3);
 
 /* output.c: events as they happen, and the end of a run, for a person. */
 struct stf_output {

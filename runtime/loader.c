@@ -13,6 +13,7 @@
 
 #include "embedded.h"
 #include "owner.h"
+#include "paths.h"
 
 enum { MAX_SCRIPT_BYTES = 1 << 20 };
 
@@ -42,7 +43,7 @@ struct stf_loader *stf_loader_new(const char *site_dir, const char *tree_dir)
     struct stf_loader *loader = calloc(1, sizeof *loader);
     if (!loader)
         return NULL;
-    bool is_ok = (!site_dir || add_place(loader, "site", site_dir)) && add_place(loader, "machine", "/etc/staffetta") &&
+    bool is_ok = (!site_dir || add_place(loader, "site", site_dir)) && add_place(loader, "machine", STF_CONFIG_DIR) &&
                  add_place(loader, tree_dir ? "tree" : "bundled", tree_dir);
     if (is_ok)
         return loader;

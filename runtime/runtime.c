@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "paths.h"
 #include "run.h"
 
 const char *stf_version(void)
@@ -54,7 +55,7 @@ enum stf_kind stf_runtime_open(const struct stf_runtime_options *options, struct
         rt->limits.memory_bytes = options->memory_limit_bytes;
     if (options->instruction_limit)
         rt->limits.instructions = options->instruction_limit;
-    rt->state_dir = strdup(options->state_dir ? options->state_dir : "/var/lib/staffetta");
+    rt->state_dir = strdup(options->state_dir ? options->state_dir : STF_DEFAULT_STATE_DIR);
     if (options->site_dir)
         rt->site_dir = real_or_copy(options->site_dir);
     rt->loader = stf_loader_new(rt->site_dir, options->scripts_dir);
