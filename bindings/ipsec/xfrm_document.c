@@ -315,6 +315,15 @@ static json_t *offload_document(const struct xfrm_user_offload *offload)
     return close_writer(&writer);
 }
 
+/* A larval SA's selector, and one for both families, does not say its own. */
+static json_t *sa_selector_document(const struct xfrm_usersa_info *info)
+{
+    struct xfrm_selector selector = info->sel;
+    if (!selector.family)
+        selector.family = info->family;
+    return selector_document(&selector);
+}
+
 /* Only what was asked of the SA, not what happened to it. */
 static void put_sa_settings(struct writer *writer, const struct stf_xfrm_sa *sa)
 {
@@ -363,8 +372,7 @@ json_t *stf_xfrm_sa_document(const struct stf_xfrm_sa *sa, unsigned parts)
     put_algorithm(&writer, "auth", &sa->auth);
     put_algorithm(&writer, "crypt", &sa->crypt);
     put_algorithm(&writer, "comp", &sa->comp);
-    if (info->sel.family)
-        put(&writer, "selector", selector_document(&info->sel));
+    put(&writer, "selector", sa_selector_document(info));
     put(&writer, "replay", replay_document(sa, parts));
     put_sa_settings(&writer, sa);
     if (parts & STF_XFRM_VOLATILE)
