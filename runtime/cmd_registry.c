@@ -304,6 +304,10 @@ const char stf_registry_help[] =
     "  set STORE PATH NAME TYPE VALUE...      TYPE by name or number: sz expand_sz multi_sz (a VALUE for each string)\n"
     "                                         dword dword_big_endian qword link; any other VALUE is bytes in hex\n"
     "  delete STORE PATH [NAME]               a value; without NAME the key\n"
+    "  export STORE PATH [FILE.reg]           .reg text as regedit writes it; without FILE in UTF-8\n"
+    "  export --undo RUN [FILE.reg]           what puts a run's changes back by hand, with regedit. Keys that the run\n"
+    "                                         made are deleted, with all that is in them\n"
+    "  import STORE FILE.reg                  does all that a .reg file says, as one change\n"
     "  snapshot STORE PATH FILE               all below a key, with types, times and a hash, as JSON\n"
     "  restore FILE STORE [PATH]              makes the key equal to a snapshot again\n"
     "\n"
@@ -328,6 +332,7 @@ const char stf_registry_help[] =
     "  --recursive          delete: a key that has subkeys\n"
     "  --hex                set: VALUE is the bytes in hex, whatever the type\n"
     "  --create             set, import: make the store where there is none; a rollback leaves it, empty\n"
+    "  --reg4               export: REGEDIT4, in cp1252\n"
     "  --state DIR          where the journal is kept (default " STF_DEFAULT_STATE_DIR ")\n"
     "  --output FORM        human (default) or json; --json is the same\n"
     "\n"
@@ -338,8 +343,14 @@ static const struct {
     const char *name;
     int (*run)(struct stf_registry_cli *rc);
 } verbs[] = {
-    {"get", get},   {"set", stf_registry_cmd_set},           {"delete", stf_registry_cmd_delete},
-    {"list", list}, {"snapshot", stf_registry_cmd_snapshot}, {"restore", stf_registry_cmd_restore},
+    {"get", get},
+    {"list", list},
+    {"set", stf_registry_cmd_set},
+    {"delete", stf_registry_cmd_delete},
+    {"export", stf_registry_cmd_export},
+    {"import", stf_registry_cmd_import},
+    {"snapshot", stf_registry_cmd_snapshot},
+    {"restore", stf_registry_cmd_restore},
 };
 
 enum { VERB_COUNT = sizeof verbs / sizeof *verbs };

@@ -4,6 +4,7 @@
 
 #include "cli.h"
 #include "registry/place.h"
+#include "registry/reg_text.h"
 
 /* The command line. `cli` has the options that all commands have, and the operands after the verb. */
 struct stf_registry_cli {
@@ -63,6 +64,7 @@ struct stf_registry_wish {
  * Gives the exit code. */
 int stf_registry_cli_change(const struct stf_registry_cli *rc, const struct stf_registry_target *target,
                             struct stf_registry_wish *wishes, size_t count);
+void stf_registry_wishes_fini(struct stf_registry_wish *wishes, size_t count);
 /* The present state of a resource: a new reference. */
 enum stf_kind stf_registry_target_state(const struct stf_registry_target *target, const char *resource,
                                         const json_t *id, json_t **state, struct stf_err *err);
@@ -71,3 +73,8 @@ int stf_registry_cmd_set(struct stf_registry_cli *rc);
 int stf_registry_cmd_delete(struct stf_registry_cli *rc);
 int stf_registry_cmd_restore(struct stf_registry_cli *rc);
 int stf_registry_cmd_snapshot(struct stf_registry_cli *rc);
+int stf_registry_cmd_export(struct stf_registry_cli *rc);
+int stf_registry_cmd_import(struct stf_registry_cli *rc);
+/* Writes them to the file as .reg text, in the form that the options ask for. */
+enum stf_kind stf_registry_print_edits(const struct stf_registry_cli *rc, const struct stf_reg_edits *edits,
+                                       const char *file, struct stf_err *err);

@@ -548,10 +548,12 @@ static char *describe_presence(const json_t *id, const json_t *state)
 
 /* ---- registry.patch: many keys and values all over a store, in one commit. Its id has the scope. ---- */
 
+/* The key must be the root of its store, or any in a store that has all roots: the scope starts at the store's own. */
 static enum stf_kind open_patch(struct target *target, const struct stf_host *host, const json_t *id,
                                 enum stf_registry_mode mode, const json_t **scope, struct stf_err *err)
 {
     static const char *const known[] = {"key", "scope", NULL};
+    struct stf_registry_location location = {0};
     const char *key = NULL;
     enum stf_kind kind = stf_doc_check_keys(id, known, "registry.patch", err);
 
@@ -559,13 +561,16 @@ static enum stf_kind open_patch(struct target *target, const struct stf_host *ho
         kind = stf_doc_string(id, "key", &key, err);
     }
     if (kind == STF_OK) {
-        kind = target_open(target, host, key, mode, err);
+        kind = stf_registry_host_store(host, key, &location, &target->below, err);
     }
-    if (kind == STF_OK && *target->below != '\0') {
+    if (kind == STF_OK && *target->below != '\0' && !location.is_whole) {
         kind = stf_err_set(err, STF_INVALID_DATA, 0, "registry.patch", key,
                            "the key of a patch must be the root of its store, and %s is not", key);
-        target_close(target);
     }
+    if (kind == STF_OK) {
+        kind = stf_registry_location_open(&location, mode, &target->registry, err);
+    }
+    stf_registry_location_fini(&location);
     *scope = json_object_get(id, "scope");
     return kind;
 }

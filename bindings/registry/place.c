@@ -161,9 +161,6 @@ static enum stf_kind take_mount(struct stf_registry_location *location, const ch
                            "the mount %s is no key: it starts with HKLM, HKCU, HKU, HKCR, HKCC or one of their long "
                            "names",
                            mount);
-    } else if (mount != NULL && *mount != '\0' && location->is_whole) {
-        return stf_err_set(err, STF_INVALID_DATA, 0, "registry", mount,
-                           "the mount %s can not be: the keys of this kind of store start with their roots", mount);
     }
     location->mount = strdup(mount != NULL ? mount : "");
     return location->mount != NULL ? STF_OK : no_memory(err);
@@ -223,12 +220,14 @@ static enum stf_kind locate(struct stf_registry_location *location, const struct
     result = take_mount(location, words->mount, mount, err);
     if (result == STF_OK) {
         result = take_credentials(location, words, base_dir, err);
+        location->is_whole = kind->is_whole && *location->mount == '\0';
     }
     if (result == STF_OK) {
         location->place = (struct stf_registry_place){
             .path = location->path,
+            .key = kind->is_whole && !location->is_whole ? location->mount : NULL,
             .view = kind->view,
-            .is_system = is_system(location->mount),
+            .is_system = !kind->is_whole && is_system(location->mount),
         };
     }
     return result;
@@ -310,6 +309,7 @@ enum stf_kind stf_registry_location_open(const struct stf_registry_location *loc
 {
     const struct stf_registry_remote remote = {
         .host = location->host,
+        .root = location->place.key,
         .credentials_file = location->credentials,
         .use_kerberos = location->is_kerberos,
     };
@@ -408,6 +408,14 @@ static enum stf_kind find_entry(const struct stf_host *host, const char *key, co
         }
     }
     return *entry != NULL ? STF_OK : no_store(host, key, stores, err);
+}
+
+enum stf_kind stf_registry_host_entry(const struct stf_host *host, const char *key, const char **name,
+                                      struct stf_err *err)
+{
+    const json_t *entry;
+
+    return find_entry(host, key, name, &entry, err);
 }
 
 enum stf_kind stf_registry_host_store(const struct stf_host *host, const char *key,

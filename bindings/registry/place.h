@@ -20,7 +20,7 @@ struct stf_registry_words {
 struct stf_registry_location {
     const struct stf_registry_backend *backend;
     struct stf_registry_place place; /* its strings are the members below */
-    bool is_whole;                   /* its keys start with a root: a .reg file, a live registry */
+    bool is_whole;                   /* its keys start with a root: a .reg file, a live registry, without a mount */
     bool is_kerberos;
     char *mount; /* the key that its root is; "" when it is whole, or when nobody knows */
     char *path;  /* absolute when `base_dir` was; NULL for a live registry */
@@ -60,6 +60,10 @@ enum stf_kind stf_registry_location_open(const struct stf_registry_location *loc
 /* The store that `key` is in. *below points into `key`. Fini the location in either case. */
 enum stf_kind stf_registry_host_store(const struct stf_host *host, const char *key,
                                       struct stf_registry_location *location, const char **below, struct stf_err *err);
+
+/* The name of the entry that `key` is in; points into the host's table. */
+enum stf_kind stf_registry_host_entry(const struct stf_host *host, const char *key, const char **name,
+                                      struct stf_err *err);
 
 /* Such a table, of this one store: a new reference. All keys of the store, as location_full_key has them, find it. */
 enum stf_kind stf_registry_location_to_doc(const struct stf_registry_location *location, json_t **doc,
