@@ -515,7 +515,7 @@ static enum stf_kind continue_line(struct parser *parser)
 static enum stf_kind take_bytes(struct parser *parser, size_t *size)
 {
     enum stf_kind kind = STF_OK;
-    uint32_t byte;
+    uint32_t byte = 0;
 
     *size = 0;
     while (kind == STF_OK) {

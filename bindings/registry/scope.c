@@ -256,7 +256,7 @@ static enum stf_kind plan_value(const struct contents *contents, const char *nam
 {
     const struct stf_registry_value *have = find_value(contents, name);
     struct stf_registry_value want = {0};
-    const char *spelling;
+    const char *spelling = NULL;
     enum stf_kind kind;
 
     if (json_is_null(state)) {
