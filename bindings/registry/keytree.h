@@ -36,9 +36,11 @@ struct stf_keytree_key {
     struct stf_keytree_key *parent; /* NULL for a root */
     struct stf_keytree_list keys;
     struct stf_keytree_list values;
-    /* Of a tree of alterations (apply.c): first the key that stands is deleted, then one of that name is to stand. */
+    /* Of a tree of alterations (reg_tree.h): first the key that stands is deleted, then one of that name is to stand,
+     * and only because one below it is. */
     bool is_reset;
     bool is_wanted;
+    bool is_implied;
 };
 
 /* A key below `parent`, which has none of that name; a root when that is NULL. NULL when memory is out. Freeing a key

@@ -16,15 +16,16 @@ static enum stf_kind no_memory(struct stf_err *err)
 struct exporter {
     struct stf_registry *registry;
     struct stf_reg_printer printer;
+    bool (*is_implied)(stf_registry_node key); /* NULL: none is */
     struct stf_err *err;
 };
 
-/* "PATH\NAME", malloc'ed; NAME alone below the root of a store that has all roots. */
+/* "PATH\NAME", malloc'ed; one alone where the other is empty. */
 static char *join(const char *path, const char *name)
 {
     char *joined;
 
-    return asprintf(&joined, "%s%s%s", path, *path != '\0' ? "\\" : "", name) >= 0 ? joined : NULL;
+    return asprintf(&joined, "%s%s%s", path, *path != '\0' && *name != '\0' ? "\\" : "", name) >= 0 ? joined : NULL;
 }
 
 static enum stf_kind export_values(struct exporter *exporter, stf_registry_node node, const char *path)
@@ -75,11 +76,11 @@ static enum stf_kind export_key(struct exporter *exporter, stf_registry_node nod
         return stf_err_set(exporter->err, STF_INVALID_DATA, 0, "export", path, "the tree is more than %d levels deep",
                            STF_REGISTRY_DEPTH_MAX);
     }
-    if (*path != '\0') {
+    if (*path != '\0' && (exporter->is_implied == NULL || !exporter->is_implied(node))) {
         kind = stf_reg_print_edit(&exporter->printer, &edit, exporter->err);
-        if (kind == STF_OK) {
-            kind = export_values(exporter, node, path);
-        }
+    }
+    if (kind == STF_OK && *path != '\0') {
+        kind = export_values(exporter, node, path);
     }
     return kind == STF_OK ? export_subkeys(exporter, node, path, depth) : kind;
 }
@@ -107,12 +108,13 @@ static enum stf_kind full_path(struct stf_registry *registry, const char *mount,
     }
     while (kind == STF_OK && spelled < strlen(key)) {
         size_t size = spelled + strcspn(key + spelled, "\\");
-        char *until = strndup(key, size);
+        char *until = NULL;
         char *stored = NULL;
         size_t existing;
         size_t components;
-        kind = until != NULL ? stf_registry_existing(registry, until, &existing, &components, &stored, err)
-                             : no_memory(err);
+        kind = asprintf(&until, "%.*s", (int)size, key) >= 0
+                   ? stf_registry_existing(registry, until, &existing, &components, &stored, err)
+                   : no_memory(err);
         if (kind == STF_OK && stored != NULL && strlen(stored) == size - spelled) {
             memcpy(*path + strlen(*path) - (strlen(key) - spelled), stored, size - spelled);
         }
@@ -128,11 +130,12 @@ static enum stf_kind full_path(struct stf_registry *registry, const char *mount,
     return kind;
 }
 
-enum stf_kind stf_registry_export_reg(struct stf_registry *registry, const char *mount, const char *key,
-                                      const struct stf_reg_format *format, uint8_t **bytes, size_t *size,
-                                      struct stf_err *err)
+static enum stf_kind export_below(struct stf_registry *registry, const char *mount, const char *key,
+                                  const struct stf_reg_format *format, bool (*is_implied)(stf_registry_node key),
+                                  uint8_t **bytes, size_t *size, struct stf_err *err)
 {
-    struct exporter exporter = {.registry = registry, .printer = {.format = *format}, .err = err};
+    struct exporter exporter = {
+        .registry = registry, .printer = {.format = *format}, .is_implied = is_implied, .err = err};
     stf_registry_node node;
     char *path = NULL;
     enum stf_kind kind = stf_registry_find(registry, key, &node, err);
@@ -149,6 +152,20 @@ enum stf_kind stf_registry_export_reg(struct stf_registry *registry, const char 
     stf_reg_printer_fini(&exporter.printer);
     free(path);
     return kind;
+}
+
+enum stf_kind stf_registry_export_reg(struct stf_registry *registry, const char *mount, const char *key,
+                                      const struct stf_reg_format *format, uint8_t **bytes, size_t *size,
+                                      struct stf_err *err)
+{
+    return export_below(registry, mount, key, format, NULL, bytes, size, err);
+}
+
+enum stf_kind stf_reg_export_store(struct stf_registry *registry, const char *mount,
+                                   const struct stf_reg_format *format, bool (*is_implied)(stf_registry_node key),
+                                   uint8_t **bytes, size_t *size, struct stf_err *err)
+{
+    return export_below(registry, mount, "", format, is_implied, bytes, size, err);
 }
 
 /* ---- apply ---- */

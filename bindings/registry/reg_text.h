@@ -80,3 +80,6 @@ enum stf_kind stf_registry_export_reg(struct stf_registry *registry, const char 
  * done, for one that is outside `mount`. What already is as it should be is not touched. */
 enum stf_kind stf_registry_apply_reg(struct stf_registry *registry, const char *mount,
                                      const struct stf_reg_edits *edits, struct stf_err *err);
+
+/* Makes a new, empty .reg file, readable by its owner only. Atomic; STF_CONFLICT when something is there. */
+enum stf_kind stf_regfile_create(const char *path, const struct stf_reg_format *format, struct stf_err *err);

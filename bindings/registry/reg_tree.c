@@ -60,6 +60,9 @@ static enum stf_kind step(struct stf_keytree_key **at, const char *name, bool is
             return kind;
         }
         key = stf_keytree_key_new(*at, name);
+        if (key != NULL) {
+            key->is_implied = true;
+        }
     }
     if (key == NULL || (is_wanted && !respell(key, name))) {
         return no_memory(err);
@@ -94,6 +97,7 @@ static enum stf_kind find(struct stf_keytree_key *root, const char *path, struct
             kind = step(key, name, is_wanted, err);
         }
     }
+    (*key)->is_implied = (*key)->is_implied && !is_wanted;
     free(copy);
     return kind;
 }
@@ -117,6 +121,7 @@ static enum stf_kind alter(struct stf_keytree_key *key, const struct stf_reg_edi
         stf_keytree_unset_all(key);
         key->is_reset = true;
         key->is_wanted = false;
+        key->is_implied = true;
         break;
     case STF_REG_SET_VALUE:
     case STF_REG_DELETE_VALUE:

@@ -11,5 +11,11 @@
 enum stf_kind stf_reg_tree_new(const struct stf_reg_edits *edits, const char *mount, struct stf_registry *registry,
                                struct stf_keytree_key **root, struct stf_err *err);
 
+/* As stf_registry_export_reg, of the whole store. `is_implied`, unless NULL, says of a key that has others below it
+ * whether they are enough to say that it stands. */
+enum stf_kind stf_reg_export_store(struct stf_registry *registry, const char *mount,
+                                   const struct stf_reg_format *format, bool (*is_implied)(stf_registry_node key),
+                                   uint8_t **bytes, size_t *size, struct stf_err *err);
+
 /* Leaves only what is to stand: the tree of a store in which nothing stood before. */
 void stf_reg_tree_prune(struct stf_keytree_key *root);

@@ -19,6 +19,7 @@ struct stf_registry_memory;
 extern const struct stf_binding stf_registry_binding;
 extern const struct stf_registry_backend stf_registry_backend_memory;
 extern const struct stf_registry_backend stf_registry_backend_hive;
+extern const struct stf_registry_backend stf_registry_backend_regfile;
 extern const struct stf_registry_backend stf_registry_backend_windows; /* in the Windows program */
 extern const struct stf_registry_backend stf_registry_backend_remote;
 
@@ -44,10 +45,10 @@ enum stf_registry_view { STF_REGISTRY_VIEW_OWN, STF_REGISTRY_VIEW_64, STF_REGIST
 
 /* Where a store is. Each backend reads the member it knows. */
 struct stf_registry_place {
-    const char *path;                   /* hive: the regf file */
+    const char *path;                   /* hive: the regf file; regfile: the .reg file */
     struct stf_registry_memory *memory; /* memory: the tree */
     const struct stf_registry_remote *remote;
-    const char *key;             /* windows: the store's root, "HKCU\\Software\\Mail"; NULL: the whole registry */
+    const char *key; /* windows, regfile: the store's root, "HKCU\\Software\\Mail"; NULL: the whole registry */
     enum stf_registry_view view; /* windows */
     bool is_system;              /* the root is HKLM\SYSTEM: CurrentControlSet is resolved by Select\Current */
 };

@@ -1,0 +1,257 @@
+/* store_file.c - lock, read, replace. A crash at any point leaves the old file or the new one.
+ * SPDX-License-Identifier: MIT */
+#include "registry/store_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+
+enum { LOCK_WAIT_MS = 2000, LOCK_POLL_MS = 10 };
+
+static enum stf_kind no_memory(struct stf_err *err)
+{
+    return stf_err_set(err, STF_NO_MEMORY, 0, "file", NULL, "memory is out");
+}
+
+/* For errno: "the .reg file PATH can not be OPENED: ...". */
+static enum stf_kind failed(const char *what, const char *path, const char *op, const char *done, struct stf_err *err)
+{
+    int code = errno;
+    char message[PATH_MAX + 128];
+
+    snprintf(message, sizeof(message), "%s %s can not be %s", what, path, done);
+    return stf_err_errno(err, code, op, path, message);
+}
+
+static enum stf_kind busy(const struct stf_store_file *file, struct stf_err *err)
+{
+    stf_err_set(err, STF_BUSY, 0, "lock", file->path, "another program is writing %s %s; waited %d ms for it",
+                file->what, file->path, LOCK_WAIT_MS);
+    if (err != NULL) {
+        err->is_retryable = true;
+    }
+    return STF_BUSY;
+}
+
+/* Whether the descriptor is still that of the file at the path: a writer replaces it. */
+static bool is_at_path(const struct stf_store_file *file)
+{
+    struct stat at_path;
+
+    return stat(file->path, &at_path) == 0 && at_path.st_ino == file->status.st_ino &&
+           at_path.st_dev == file->status.st_dev;
+}
+
+enum stf_kind stf_store_file_open(struct stf_store_file *file, const char *path, const char *what, bool is_writer,
+                                  struct stf_err *err)
+{
+    int64_t deadline_ns = stf_clock_ns() + (int64_t)LOCK_WAIT_MS * 1000000;
+    const struct timespec pause = {.tv_nsec = LOCK_POLL_MS * 1000000L};
+
+    *file = (struct stf_store_file){.what = what, .path = realpath(path, NULL), .fd = -1};
+    if (file->path == NULL) {
+        return failed(what, path, "open", "opened", err);
+    }
+    for (;;) {
+        file->fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        if (file->fd < 0 || fstat(file->fd, &file->status) != 0) {
+            return failed(what, file->path, "open", "opened", err);
+        }
+        if (!S_ISREG(file->status.st_mode)) {
+            return stf_err_set(err, STF_INVALID_DATA, 0, "open", file->path, "%s is no file", file->path);
+        }
+        if (!is_writer) {
+            return STF_OK;
+        }
+        if (flock(file->fd, LOCK_EX | LOCK_NB) == 0) {
+            if (is_at_path(file)) {
+                return STF_OK;
+            }
+        } else if (errno != EWOULDBLOCK) {
+            return failed(what, file->path, "lock", "locked", err);
+        }
+        close(file->fd);
+        file->fd = -1;
+        if (stf_clock_ns() >= deadline_ns) {
+            return busy(file, err);
+        }
+        nanosleep(&pause, NULL);
+    }
+}
+
+enum stf_kind stf_store_file_read(struct stf_store_file *file, uint8_t **bytes, size_t *size, struct stf_err *err)
+{
+    size_t room = (size_t)file->status.st_size + 1;
+    uint8_t *text = malloc(room);
+    size_t used = 0;
+    ssize_t got = -1;
+
+    while (text != NULL) {
+        got = pread(file->fd, text + used, room - used, (off_t)used);
+        if (got <= 0) {
+            break;
+        }
+        used += (size_t)got;
+        if (used == room) { /* it has grown since */
+            uint8_t *more = realloc(text, room *= 2);
+            if (more == NULL) {
+                free(text);
+            }
+            text = more;
+        }
+    }
+    if (text == NULL) {
+        return no_memory(err);
+    }
+    if (got < 0) {
+        free(text);
+        return failed(file->what, file->path, "read", "read", err);
+    }
+    *bytes = text;
+    *size = used;
+    return STF_OK;
+}
+
+static enum stf_kind sync_folder(const char *path, struct stf_err *err)
+{
+    const char *slash = strrchr(path, '/');
+    char folder[PATH_MAX];
+    int fd;
+    int code;
+
+    snprintf(folder, sizeof(folder), "%.*s",
+             slash == NULL   ? 1
+             : slash == path ? 1
+                             : (int)(slash - path),
+             slash == NULL ? "." : path);
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    code = fd < 0 || fsync(fd) != 0 ? errno : 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return code == 0 ? STF_OK : stf_err_errno(err, code, "sync", folder, "the folder can not be synced");
+}
+
+static bool write_all(int fd, const uint8_t *bytes, size_t size)
+{
+    while (size > 0) {
+        ssize_t put = write(fd, bytes, size);
+        if (put < 0 && errno == EINTR) {
+            continue;
+        }
+        if (put <= 0) {
+            return false;
+        }
+        bytes += put;
+        size -= (size_t)put;
+    }
+    return fsync(fd) == 0;
+}
+
+/* "/folder/.NAME.staffetta-new": a fixed name, so that what a killed writer left is taken over by the next. Only the
+ * holder of the file's lock touches it. */
+static char *new_path(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *result;
+
+    return asprintf(&result, "%.*s.%s.staffetta-new", (int)(slash + 1 - path), path, slash + 1) >= 0 ? result : NULL;
+}
+
+/* The new file is locked before anybody can see it at the old one's path, so that the lock never lapses. */
+static int create_new(const struct stf_store_file *file, const char *path)
+{
+    int fd;
+
+    unlink(path);
+    fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd >= 0 && (flock(fd, LOCK_EX | LOCK_NB) != 0 || fchown(fd, file->status.st_uid, file->status.st_gid) != 0 ||
+                    fchmod(fd, file->status.st_mode & 07777) != 0)) {
+        int code = errno;
+        close(fd);
+        unlink(path);
+        errno = code;
+        return -1;
+    }
+    return fd;
+}
+
+enum stf_kind stf_store_file_replace(struct stf_store_file *file, const uint8_t *bytes, size_t size,
+                                     struct stf_err *err)
+{
+    char *path = new_path(file->path);
+    struct stat status;
+    enum stf_kind kind;
+    int fd;
+
+    if (path == NULL) {
+        return no_memory(err);
+    }
+    fd = create_new(file, path);
+    if (fd < 0) {
+        kind =
+            failed(file->what, file->path, "commit", "written anew beside the old one, with its owner and mode", err);
+    } else if (!write_all(fd, bytes, size) || fstat(fd, &status) != 0) {
+        kind = failed(file->what, file->path, "commit", "written", err);
+    } else if (rename(path, file->path) != 0) {
+        kind = failed(file->what, file->path, "commit", "replaced by the new one", err);
+    } else {
+        close(file->fd);
+        file->fd = fd;
+        file->status = status;
+        fd = -1;
+        kind = sync_folder(file->path, err);
+    }
+    if (fd >= 0) {
+        close(fd);
+        unlink(path);
+    }
+    free(path);
+    return kind;
+}
+
+void stf_store_file_close(struct stf_store_file *file)
+{
+    if (file->fd >= 0) {
+        close(file->fd); /* and with it the lock goes */
+    }
+    free(file->path);
+    *file = (struct stf_store_file){.fd = -1};
+}
+
+enum stf_kind stf_store_file_create(const char *path, const char *what, const uint8_t *bytes, size_t size,
+                                    struct stf_err *err)
+{
+    char *temporary = NULL;
+    enum stf_kind kind = STF_OK;
+    int fd;
+
+    if (asprintf(&temporary, "%s.XXXXXX", path) < 0) {
+        return no_memory(err);
+    }
+    fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd < 0 || !write_all(fd, bytes, size)) {
+        kind = failed(what, path, "create", "made", err);
+    } else if (link(temporary, path) != 0) { /* unlike rename, never replaces what is there */
+        kind = errno == EEXIST ? stf_err_set(err, STF_CONFLICT, errno, "create", path,
+                                             "%s is there already; a store is only made where nothing is", path)
+                               : failed(what, path, "create", "made", err);
+    }
+    if (fd >= 0) {
+        close(fd);
+        unlink(temporary);
+    }
+    if (kind == STF_OK) {
+        kind = sync_folder(path, err);
+    }
+    free(temporary);
+    return kind;
+}
