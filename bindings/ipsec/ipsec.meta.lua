@@ -81,6 +81,155 @@ local ipsec = {}
 ---@field dropped integer events beyond the first 100,000
 ---@field ended_early? string why nothing more was heard before watch_stop; nil: it was heard to the end
 
+---@class staffetta.ipsec.kernel_selector
+---@field source string "10.9.0.0/24"
+---@field destination string
+---@field protocol string "tcp", "udp", "icmp", "any", ..; one without a word here as a number: "200"
+---@field source_port? integer nil: any; of ICMP the type
+---@field source_port_mask? integer nil: that one port; else the port stands for all that agree in these bits
+---@field destination_port? integer of ICMP the code
+---@field destination_port_mask? integer
+---@field interface_index? integer
+---@field user_id? integer
+
+---@class staffetta.ipsec.kernel_template
+---@field source string "0.0.0.0" or "::": the packet's own
+---@field destination string
+---@field protocol "esp"|"ah"|"comp"|string
+---@field mode "transport"|"tunnel"|"beet"|string
+---@field reqid integer
+---@field level "required"|"use"
+---@field spi? string hex
+---@field share? string
+
+---@class staffetta.ipsec.kernel_mark
+---@field value integer
+---@field mask integer
+
+---@class staffetta.ipsec.kernel_limits
+---@field soft_bytes? integer
+---@field hard_bytes? integer
+---@field soft_packets? integer
+---@field hard_packets? integer
+---@field soft_added_s? integer since it was added
+---@field hard_added_s? integer
+---@field soft_used_s? integer since it was first used
+---@field hard_used_s? integer
+
+---@class staffetta.ipsec.kernel_lifetime
+---@field bytes integer
+---@field packets integer
+---@field added_unix_s? integer
+---@field used_unix_s? integer nil: never used
+
+---@class staffetta.ipsec.kernel_policy
+---@field selector staffetta.ipsec.kernel_selector
+---@field direction "in"|"out"|"fwd"
+---@field priority integer the lowest number wins
+---@field action "allow"|"block"
+---@field type "main"|"sub"
+---@field templates? staffetta.ipsec.kernel_template[] nil: allow in the clear
+---@field flags? string[]
+---@field limits? staffetta.ipsec.kernel_limits
+---@field share? string
+---@field mark? staffetta.ipsec.kernel_mark
+---@field if_id? integer
+---@field is_of_socket? true the policy of one program's socket, not the host's
+---@field index? integer not in a snapshot
+---@field lifetime? staffetta.ipsec.kernel_lifetime not in a snapshot
+---@field unknown_attributes? integer how many the kernel told that have no name here
+
+---@class staffetta.ipsec.kernel_algorithm
+---@field name string the kernel's: "rfc4106(gcm(aes))"
+---@field key_bits? integer
+---@field check_bits? integer of the integrity check value
+
+---@class staffetta.ipsec.kernel_sa
+---@field source string
+---@field destination string
+---@field protocol "esp"|"ah"|"comp"|string
+---@field spi? string hex, as in host.ipsec:sas(); in a snapshot only on request
+---@field reqid integer
+---@field mode "transport"|"tunnel"|"beet"|string
+---@field is_larval boolean true: no SA yet, the kernel waits for a daemon to negotiate it
+---@field aead? staffetta.ipsec.kernel_algorithm
+---@field auth? staffetta.ipsec.kernel_algorithm
+---@field crypt? staffetta.ipsec.kernel_algorithm
+---@field comp? staffetta.ipsec.kernel_algorithm
+---@field selector staffetta.ipsec.kernel_selector
+---@field replay { window_packets: integer, is_esn: boolean, sequence_in?: integer, sequence_out?: integer }
+---@field encap? { type: string, source_port: integer, destination_port: integer, original_address?: string }
+---@field mark? staffetta.ipsec.kernel_mark
+---@field output_mark? staffetta.ipsec.kernel_mark
+---@field if_id? integer
+---@field care_of_address? string
+---@field offload? { interface_index: integer, flags?: string[] }
+---@field flags? string[]
+---@field extra_flags? string[]
+---@field tfc_pad_bytes? integer
+---@field limits? staffetta.ipsec.kernel_limits
+---@field lifetime? staffetta.ipsec.kernel_lifetime not in a snapshot
+---@field last_used_unix_s? integer not in a snapshot
+---@field errors? { replay_window: integer, replay: integer, integrity: integer } packets refused; not in a snapshot
+---@field sequence? integer of the acquire that it answers; not in a snapshot
+---@field unknown_attributes? integer
+
+---@class staffetta.ipsec.kernel_actions
+---@field in "accept"|"block" for packets that no policy matches
+---@field fwd "accept"|"block"
+---@field out "accept"|"block"
+
+---@class staffetta.ipsec.kernel_stats
+---@field policies { in: integer, out: integer, fwd: integer, of_sockets: integer }
+---@field sas integer larval ones too
+---@field default_actions? staffetta.ipsec.kernel_actions nil: the kernel is older than 5.14 and accepts
+---@field errors? table<string, integer> /proc/net/xfrm_stat, in the kernel's names; nil: the kernel does not count
+---@field acquire_expires_s? integer how long a larval SA waits, and no other acquire fires (net.core.xfrm_acq_expires)
+
+---@class staffetta.ipsec.kernel_snapshot
+---@field policies staffetta.ipsec.kernel_policy[] in canonical order
+---@field sas staffetta.ipsec.kernel_sa[] in canonical order
+---@field default_actions? staffetta.ipsec.kernel_actions
+---@field has_spis boolean
+
+---@class staffetta.ipsec.kernel_difference
+---@field difference "missing"|"added"
+---@field policy? staffetta.ipsec.kernel_policy
+---@field sa? staffetta.ipsec.kernel_sa
+---@field default_actions? staffetta.ipsec.kernel_actions
+
+---@class staffetta.ipsec.kernel_comparison
+---@field is_equal boolean
+---@field missing integer were there, and are not
+---@field added integer are there, and were not
+---@field policies integer that stand now
+---@field sas integer that stand now
+---@field differences staffetta.ipsec.kernel_difference[] the first 50
+
+---@class staffetta.ipsec.kernel_event
+---@field at_ns integer CLOCK_MONOTONIC, when it was received
+---@field event "acquire"|"sa-new"|"sa-update"|"sa-delete"|"sa-flush"|"sa-expire"|"policy-new"|"policy-update"|"policy-delete"|"policy-flush"|"policy-expire"|"default-actions"|"migrate"|"report"|"overrun"
+---@field is_hard? boolean of the two expire events; false: due for renewal, true: gone
+---@field sa? staffetta.ipsec.kernel_sa
+---@field policy? staffetta.ipsec.kernel_policy
+---@field selector? staffetta.ipsec.kernel_selector of acquire (the packet's), migrate, report
+---@field source? string of acquire
+---@field destination? string of acquire
+---@field protocol? string of acquire, sa-flush, report
+---@field sequence? integer of acquire
+---@field type? "main"|"sub" of policy-flush
+---@field default_actions? staffetta.ipsec.kernel_actions
+---@field direction? "in"|"out"|"fwd" of migrate
+---@field moves? table[] of migrate: old_source, old_destination, new_source, new_destination, protocol, mode, reqid
+
+---@class staffetta.ipsec.kernel_watched
+---@field events staffetta.ipsec.kernel_event[] in the kernel's order
+---@field dropped integer events beyond the first 50,000
+---@field overruns integer times that the kernel had no room for events; an event "overrun" stands where
+---@field undecoded integer messages of a kind or form that is not known here
+---@field hears_acquires boolean
+---@field ended_early? string why nothing more was heard before kernel_watch_stop; nil: it was heard to the end
+
 --- Version of the daemon: `daemon`, `version`, `sysname`, `release`, `machine`. Needs "ipsec.read".
 ---@return table<string, string>? version
 ---@return staffetta.err? err
@@ -195,5 +344,47 @@ function ipsec:watch() end
 ---@return staffetta.ipsec.watched? watched
 ---@return staffetta.err? err
 function ipsec:watch_stop(watch) end
+
+--- The kernel's policies, in its order, also those of others. Needs no daemon. Needs "ipsec.read".
+---@return staffetta.ipsec.kernel_policy[]? policies
+---@return staffetta.err? err `busy`, retryable, when they change without end
+function ipsec:kernel_policies() end
+
+--- The kernel's security associations, larval ones too; never a key. Needs "ipsec.read".
+---@return staffetta.ipsec.kernel_sa[]? sas
+---@return staffetta.err? err
+function ipsec:kernel_sas() end
+
+--- How many there are, and what the kernel has refused and why. Needs "ipsec.read".
+---@return staffetta.ipsec.kernel_stats? stats
+---@return staffetta.err? err
+function ipsec:kernel_stats() end
+
+--- What is configured in the kernel and nothing that changes by itself: two snapshots of an unaltered kernel are equal,
+--- traffic and rekeys in between or not. Needs "ipsec.read".
+---@param options? { spis?: boolean } with SPIs a rekey shows
+---@return staffetta.ipsec.kernel_snapshot? snapshot
+---@return staffetta.err? err
+function ipsec:kernel_snapshot(options) end
+
+--- What is missing and what was added since a snapshot. Needs "ipsec.read".
+---@param before staffetta.ipsec.kernel_snapshot
+---@return staffetta.ipsec.kernel_comparison? comparison
+---@return staffetta.err? err
+function ipsec:kernel_compare(before) end
+
+--- Begins to collect the kernel's events; when it returns, none that follows is missed. Acquires: left out, they are
+--- heard where a daemon hears them already; true: always, and where no daemon does the kernel then waits for one
+--- instead of refusing the packet; false: never. Needs "ipsec.read".
+---@param options? { acquires?: boolean }
+---@return staffetta.ipsec.watch? watch
+---@return staffetta.err? err
+function ipsec:kernel_watch(options) end
+
+--- Ends a watch of kernel_watch, once, and gives all that the kernel told before this call. Needs "ipsec.read".
+---@param watch staffetta.ipsec.watch
+---@return staffetta.ipsec.kernel_watched? watched
+---@return staffetta.err? err
+function ipsec:kernel_watch_stop(watch) end
 
 return ipsec

@@ -163,15 +163,77 @@ static int l_watch(lua_State *L)
     return ask(L, "ipsec.watch_start");
 }
 
-/* host.ipsec:watch_stop(watch), watch being what host.ipsec:watch() gave */
-static int l_watch_stop(lua_State *L)
+/* Stops the watch at 2, which the verb that began it gave. */
+static int stop_watch(lua_State *L, const char *verb)
 {
     luaL_checktype(L, 2, LUA_TTABLE);
     json_t *args = stf_lua_new_doc(L);
     int box = lua_gettop(L);
     lua_getfield(L, 2, "handle");
     stf_lua_doc_set_int(L, args, "handle", -1, 1, LUA_MAXINTEGER);
-    return stf_lua_verb(L, "ipsec.watch_stop", box, NULL);
+    return stf_lua_verb(L, verb, box, NULL);
+}
+
+static int l_watch_stop(lua_State *L)
+{
+    return stop_watch(L, "ipsec.watch_stop");
+}
+
+/* ---------- the kernel ---------- */
+
+static int l_kernel_policies(lua_State *L)
+{
+    return ask(L, "ipsec.kernel_policies");
+}
+
+static int l_kernel_sas(lua_State *L)
+{
+    return ask(L, "ipsec.kernel_sas");
+}
+
+static int l_kernel_stats(lua_State *L)
+{
+    return ask(L, "ipsec.kernel_stats");
+}
+
+/* A verb whose only argument is the optional flag `key` in the optional table of options at 2. */
+static int ask_with_flag(lua_State *L, const char *verb, const char *key)
+{
+    const char *const known[] = {key, NULL};
+    bool has_options = !lua_isnoneornil(L, 2);
+    if (has_options)
+        stf_lua_check_options(L, 2, known);
+    json_t *args = stf_lua_new_doc(L);
+    if (has_options)
+        stf_lua_doc_opt_bool(L, args, 2, key);
+    return stf_lua_verb(L, verb, lua_gettop(L), NULL);
+}
+
+/* host.ipsec:kernel_snapshot{ spis = true } */
+static int l_kernel_snapshot(lua_State *L)
+{
+    return ask_with_flag(L, "ipsec.kernel_snapshot", "spis");
+}
+
+/* host.ipsec:kernel_compare(snapshot) */
+static int l_kernel_compare(lua_State *L)
+{
+    luaL_checktype(L, 2, LUA_TTABLE);
+    json_t *args = stf_lua_new_doc(L);
+    int box = lua_gettop(L);
+    stf_lua_value_to_doc(L, 2, args, "before");
+    return stf_lua_verb(L, "ipsec.kernel_compare", box, NULL);
+}
+
+/* host.ipsec:kernel_watch{ acquires = true } */
+static int l_kernel_watch(lua_State *L)
+{
+    return ask_with_flag(L, "ipsec.kernel_watch_start", "acquires");
+}
+
+static int l_kernel_watch_stop(lua_State *L)
+{
+    return stop_watch(L, "ipsec.kernel_watch_stop");
 }
 
 static const struct stf_lua_method methods[] = {
@@ -194,6 +256,13 @@ static const struct stf_lua_method methods[] = {
     {"terminate", l_terminate},
     {"watch", l_watch},
     {"watch_stop", l_watch_stop},
+    {"kernel_policies", l_kernel_policies},
+    {"kernel_sas", l_kernel_sas},
+    {"kernel_stats", l_kernel_stats},
+    {"kernel_snapshot", l_kernel_snapshot},
+    {"kernel_compare", l_kernel_compare},
+    {"kernel_watch", l_kernel_watch},
+    {"kernel_watch_stop", l_kernel_watch_stop},
     {NULL, NULL},
 };
 
