@@ -3,5 +3,6 @@
 
 const struct stf_registry_backend *const stf_registry_backends[STF_REGISTRY_STORE_COUNT] = {
     [STF_REGISTRY_STORE_HIVE] = &stf_registry_backend_hive,
+    [STF_REGISTRY_STORE_REG] = &stf_registry_backend_regfile,
     [STF_REGISTRY_STORE_REMOTE] = &stf_registry_backend_remote,
 };
