@@ -163,6 +163,24 @@ function Lab:with(environment, command, ...)
   return answer
 end
 
+-- The command dies at a fault point, such as "host.write.before:3". Skips the test in a build that has none.
+function Lab:kill_at(point, command, ...)
+  local answer = self:with("STAFFETTA_FAULT=" .. point, command, ...)
+  if answer.code == M.killed then return end
+  lu.skipIf(self:with("STAFFETTA_FAULT=journal.run_begin.before", "verify").code ~= M.killed,
+    "this build has no fault points (STAFFETTA_FAULTS)")
+  lu.fail(("%s at %s: exit code %d instead of %d\n%s%s"):format(command, point, answer.code, M.killed, answer.out,
+    answer.err))
+end
+
+-- The command under strace, with one option more, such as "--inject=fsync:signal=KILL:when=3"; { code }.
+function Lab:traced(option, command, ...)
+  local words = { quote(program), command, "--site", quote(self.place.site), "--state", quote(self.place.state), ... }
+  local _, code = bash(("%s strace -f -qq -o /dev/null %s %s"):format(self.place.environment, option,
+    table.concat(words, " ")))
+  return { code = code }
+end
+
 -- Fails the test unless the exit code is `code`; gives the answer on.
 function M.expect(answer, code)
   if answer.code ~= code then
@@ -191,16 +209,21 @@ function Lab:signalled(signal, when, command, ...)
   local words = { quote(program), command, "--site", quote(self.place.site), "--state", quote(self.place.state) }
   for _, each in ipairs { ... } do words[#words + 1] = quote(each) end
   local wait = when.line
-    and ("until grep -q %s %s || ! kill -0 $pid 2>/dev/null; do sleep 0.005; done"):format(quote(when.line), quote(out))
+    and ("until grep -qs %s %s || ! kill -0 $pid 2>/dev/null; do sleep 0.005; done"):format(quote(when.line), quote(out))
     or ("sleep %.3f"):format(when.wait_s)
+  os.remove(out) -- or the line of an earlier command may be found
   local _, code = bash(([[
     %s %s </dev/null >%s 2>%s & pid=$!
     %s
     kill -%s $pid 2>/dev/null
-    wait $pid
-  ]]):format(self.place.environment, table.concat(words, " "), quote(out), quote(err), wait, signal))
+    wait $pid; code=$?
+    touch %s %s; exit $code
+  ]]):format(self.place.environment, table.concat(words, " "), quote(out), quote(err), wait, signal, quote(out),
+    quote(err)))
   return { code = code, out = read_file(out), err = read_file(err) }
 end
+
+M.killed = 128 + 9 -- the exit code of a program that SIGKILL has ended
 
 -- The checks of a report or of a run's document whose verdict is `verdict`, as sorted "name" or "name host" lines.
 function M.checks_with(verdict, checks)
@@ -217,9 +240,10 @@ end
 
 -- ---- eyes that are not ours ----
 
+-- without the numbers of interfaces, which a restarted daemon makes anew
 local snapshot_of_host = [[
   echo "## HOST: addresses, rules, routes"
-  ip -n NETNS -j address; echo
+  ip -n NETNS -j address | sed -E 's/"(if|link_)index":[0-9]+,//g'; echo
   ip -n NETNS rule; ip -n NETNS route show table all
   echo "## HOST: nft"
   ip netns exec NETNS nft -s list ruleset
@@ -227,10 +251,11 @@ local snapshot_of_host = [[
   ip -n NETNS xfrm policy; ip -n NETNS xfrm state
 ]]
 
+-- without the seconds since and until something
 local snapshot_of_daemon = [[
   echo "## HOST: connections and SAs"
   swanctl --list-conns --uri unix://RUN/HOST/charon.vici
-  swanctl --list-sas --uri unix://RUN/HOST/charon.vici
+  swanctl --list-sas --uri unix://RUN/HOST/charon.vici | sed -E 's/\b[0-9]+s\b/Ns/g'
   echo "## HOST: conf.d"
   cd RUN/HOST/conf.d && find . -mindepth 1 -printf '%M %u %p\n' | sort && find . -type f | sort | xargs -r tail -n +1
 ]]
@@ -277,6 +302,13 @@ function Lab:nlbs_flags()
   return text:match('"NLBSFlags"=(%S+)')
 end
 
+-- Sets NLBSFlags by hand, with hivexsh: it replaces all values of a key, so the lab's other one is given too.
+function Lab:set_oakley(nlbs_flags)
+  return bash(("hivexsh -w %s <<<%s"):format(quote(self:hive()), quote(
+    "cd \\ControlSet001\\Services\\PolicyAgent\\Oakley\nsetval 2\nEnableLogging\ndword:0\nNLBSFlags\ndword:"
+    .. nlbs_flags .. "\ncommit\n")))
+end
+
 -- Asks from a lab host with bash's own sockets: sends `text` (printf's escapes) and gives the first line of the answer;
 -- nil when there was none in `timeout_s` (default 5) seconds.
 function Lab:ask(host, port, text, timeout_s)
@@ -309,7 +341,8 @@ function Lab:listen()
   self.listener_count = (self.listener_count or 0) + 1
   local base = ("%s/wire-%d"):format(self.place.dir, self.listener_count)
   local pid = bash(([[
-    ip netns exec %s tcpdump -Z root -i br0 -nn --immediate-mode -U -w %s.pcap >/dev/null 2>%s.err & pid=$!
+    ip netns exec %s tcpdump -Z root -i br0 -nn --immediate-mode -B 32768 -s 128 -U -w %s.pcap \
+      >/dev/null 2>%s.err & pid=$!
     until grep -qs 'listening on' %s.err; do kill -0 $pid || exit 1; sleep 0.01; done
     echo pid $pid
   ]]):format(self:netns("sw"), base, base, base)):match("pid (%d+)\n$")

@@ -1,0 +1,116 @@
+-- The drill: what a planned move costs, that nothing travels in the clear meanwhile, and that the address is back at
+-- its first holder in whatever way the drill ends. Must never assert a time but as a bound.
+-- SPDX-License-Identifier: MIT
+local lu = require "luaunit"
+local lab_support = require "lab_support"
+
+local bash, expect = lab_support.bash, lab_support.expect
+
+local bound_us = 2000000 -- some 20 ms when nothing else runs
+
+local TestDrill = {}
+
+function TestDrill:up(options)
+  self.lab = lab_support.up(options)
+  expect(self.lab:staffetta("rollout"), 0)
+  return self.lab
+end
+
+function TestDrill:tearDown()
+  local lab = self.lab
+  self.lab = nil
+  if lab then lab:down() end
+end
+
+-- After a drill that did not end well: the address is where it was, and clients get answers again by themselves.
+local function expect_recovered(lab, what)
+  lu.assertEquals(lab:holders(), "node-a", what)
+  local answer
+  for _ = 1, 15 do
+    answer = lab:ask("fe1", 110, "", 1)
+    if answer then break end
+  end
+  lu.assertStrContains(answer, "node-a", false, what)
+  expect(lab:staffetta("verify"), 0)
+end
+
+function TestDrill:test_move_measured_every_millisecond()
+  local lab = self:up()
+  local wire = lab:listen()
+  local report = expect(lab:json("drill", "--param", "interval_us=1000"), 0).doc
+  wire:stop()
+
+  for _, measure in ipairs { "planned_move", "failback" } do
+    local figures = report.measures[measure]
+    lu.assertFalse(figures.is_open)
+    lu.assertTrue(figures.outage_us + figures.error_us < bound_us, figures.summary)
+    lu.assertTrue(figures.sent >= 1000, figures.summary) -- a second of steady state before and after
+    lu.assertEquals(figures.clear_packets, 0)
+    lu.assertEquals(figures.capture_lost, 0)
+  end
+
+  -- the witness on the switch: both nodes have announced the address, and all that travelled for it was ESP and IKE
+  lu.assertEquals(wire:lines("tcp and host 10.9.0.100"), {})
+  lu.assertTrue(wire:count("host 10.9.0.100 and " .. lab_support.esp) > 1000)
+  for _, node in ipairs { "node-a", "node-b" } do
+    local mac = lab:on(node, "cat /sys/class/net/eth0/address"):match("%S+")
+    lu.assertTrue(wire:count(("arp and ether src %s and arp[14:4] = 0x0a090064"):format(mac)) > 0, node)
+  end
+
+  -- one SA with the holder, none left elsewhere, and the policy stands
+  lu.assertEquals(lab:holders(), "node-a")
+  local _, established = lab:swanctl("fe1", "--list-sas"):gsub("ESTABLISHED", "")
+  lu.assertEquals(established, 1)
+  lu.assertEquals(lab:swanctl("node-b", "--list-sas"), "")
+  expect(lab:staffetta("verify"), 0)
+end
+
+function TestDrill:test_outage_over_the_budget_fails()
+  local lab = self:up { site = function(text)
+    return lab_support.edit(text, "planned_move_ms = 6000", "planned_move_ms = 1") end }
+  local report = expect(lab:json("drill", "--param", "steady_ms=300"), 3).doc
+  lu.assertEquals(lab_support.checks_with("fail", report.checks), { "within-budget" })
+  lu.assertStrContains(report.error.message, "the budget is 1 ms")
+  expect_recovered(lab, "a drill over its budget")
+end
+
+function TestDrill:test_drill_without_a_policy_puts_the_address_back()
+  local lab = self:up()
+  expect(lab:staffetta("rollback"), 0)
+  local before = lab:snapshot()
+  lu.assertStrContains(expect(lab:json("drill", "--param", "steady_ms=100"), 3).doc.error.message,
+    "staffetta-mail-passwords-fe1")
+  lab:expect_as(before, "a drill without a policy")
+end
+
+function TestDrill:test_interrupted_drill_puts_the_address_back()
+  local lab = self:up()
+  for _, line in ipairs { "measure from fe1", "move 10.9.0.100 from node-a", "the new holder initiates",
+      "move 10.9.0.100 from node-b" } do
+    local answer = lab:signalled("INT", { line = line }, "drill", "--param", "steady_ms=200")
+    lu.assertEquals(answer.code, 130, line .. "\n" .. answer.out .. answer.err)
+    expect_recovered(lab, "interrupted at " .. line)
+  end
+end
+
+function TestDrill:test_killed_drill_is_rolled_back()
+  local lab = self:up()
+  for _, point in ipairs { "host.write.after:1", "journal.done.before:2", "host.write.before:3" } do
+    lab:kill_at(point, "drill", "--param", "steady_ms=200")
+    expect(lab:staffetta("rollback"), 0)
+    expect_recovered(lab, "killed at " .. point)
+  end
+end
+
+-- A move by hand while nobody drills: the holder is looked up, not remembered.
+function TestDrill:test_drill_begins_at_the_holder()
+  local lab = self:up()
+  lab:on("node-a", "ip address del 10.9.0.100/32 dev eth0")
+  lab:on("node-b", "ip address add 10.9.0.100/32 dev eth0")
+  bash("sleep 0.1")
+  local answer = lab:staffetta("drill", "--param", "steady_ms=200")
+  lu.assertStrContains(answer.out, "move 10.9.0.100 from node-b to node-a")
+  lu.assertEquals(lab:holders(), "node-b")
+end
+
+return TestDrill

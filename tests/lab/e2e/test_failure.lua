@@ -1,0 +1,215 @@
+-- What goes wrong is noticed by the right check and named, and a rollout that fails leaves every host as it was.
+-- Must never count a failure as noticed when only the exit code tells. SPDX-License-Identifier: MIT
+local lu = require "luaunit"
+local lab_support = require "lab_support"
+
+local bash, expect = lab_support.bash, lab_support.expect
+
+local function tear_down(self)
+  local lab = self.lab
+  self.lab = nil
+  if lab then lab:down() end
+end
+
+-- ---- rollouts that fail ----
+
+local TestFailure = { tearDown = tear_down }
+
+function TestFailure:up(options)
+  self.lab = lab_support.up(options)
+  return self.lab
+end
+
+-- A rollout ends with `code` and all words of `said` in its message; the hosts are as in `before`.
+local function expect_rollout_fails(lab, before, code, said, ...)
+  local report = expect(lab:json("rollout", ...), code).doc
+  for _, words in ipairs(said) do lu.assertStrContains(report.error.message, words) end
+  lab:expect_as(before, "a rollout that failed")
+  return report
+end
+
+function TestFailure:test_check_of_the_site_fails_at_the_last_gate()
+  local lab = self:up()
+  local before = lab:snapshot()
+  lab.place:check("no-clear-text", [[overrides = "no-clear-text",
+    params = { policy = { type = "policy", doc = "" }, cluster = { type = "cluster", doc = "" } },]],
+    [[ return "fail", { summary = "the site says no" } ]])
+  local report = expect_rollout_fails(lab, before, 3, { "the policy protects", "no-clear-text", "the site says no" })
+  lu.assertEquals(report.state, "rolled_back")
+  lu.assertEquals(report.rollback.undone, 13)
+  lu.assertEquals(lab_support.checks_with("fail", report.checks), { "no-clear-text" })
+end
+
+-- Unknown is not a pass: a gate that could not look ends the run, too.
+function TestFailure:test_check_that_could_not_look_is_no_pass()
+  local lab = self:up { site = function(text)
+    return lab_support.edit(text, '["witness"] = host("witness", "witness", "10.9.0.50"),', "") end }
+  lab.hosts = { "fe1", "node-a", "node-b" }
+  local before = lab:snapshot()
+  local report = expect_rollout_fails(lab, before, 3, { "no-clear-text", "unknown", "no host with role 'witness'" })
+  lu.assertEquals(report.state, "rolled_back")
+end
+
+function TestFailure:test_daemon_of_the_second_node_is_dead()
+  local lab = self:up()
+  bash(("kill -9 %d; sleep 0.2"):format(lab:pid_of("node-b", "charon")))
+  local before = lab:snapshot()
+  local report = expect_rollout_fails(lab, before, 3, { "node-b" })
+  lu.assertEquals(report.state, "rolled_back")
+  lu.assertEquals(report.hosts["node-b"], "failed")
+end
+
+-- It answers nothing, and goes on when the rollout has given up: what was asked of it meanwhile must not come late.
+function TestFailure:test_daemon_of_the_second_node_stands_still()
+  local lab = self:up()
+  local before = lab:snapshot()
+  local charon = lab:pid_of("node-b", "charon")
+  bash(("kill -STOP %d"):format(charon))
+  local answer = lab:json("rollout")
+  bash(("kill -CONT %d; sleep 0.5"):format(charon))
+  expect(answer, 3)
+  lu.assertStrContains(answer.doc.error.message, "node-b")
+  lab:expect_as(before, "a rollout that timed out")
+end
+
+function TestFailure:test_secret_that_others_may_read()
+  local lab = self:up()
+  bash(("chmod 644 %s/mail.psk"):format(lab.run_dir))
+  expect_rollout_fails(lab, lab:snapshot(), 3, { "mail.psk", "chmod 600" })
+end
+
+function TestFailure:test_secret_that_is_not_there()
+  local lab = self:up()
+  bash(("rm %s/mail.psk"):format(lab.run_dir))
+  expect_rollout_fails(lab, lab:snapshot(), 3, { "mail.psk" })
+end
+
+function TestFailure:test_secrets_that_differ()
+  local lab = self:up()
+  local psk = lab.run_dir .. "/mail.psk"
+  local before = lab:snapshot()
+  bash(("cp -p %s %s.right && head -c 30 /dev/urandom | base64 >%s"):format(psk, psk, psk))
+  -- fe1 gets a wrong one, and keeps it: setting the same document again changes nothing
+  lab.place:playbook("wrong-secret", [[needs = { "ipsec.write" },]], ([[
+    ctx:step("wrong", { ctx.site.host("fe1") }, function(host)
+      assert(host.ipsec:set_secret("staffetta-secret-mail", { file = %q, owners = { "fe1", "mail" } }))
+    end)
+  ]]):format(psk))
+  expect(lab:staffetta("run", "wrong-secret"), 0)
+  bash(("mv %s.right %s"):format(psk, psk))
+  local with_wrong_secret = lab:snapshot()
+  expect_rollout_fails(lab, with_wrong_secret, 3, { "negotiate the SAs", "AUTH" })
+  expect(lab:staffetta("rollback"), 0)
+  lab:expect_as(before, "rollback of the wrong secret")
+end
+
+function TestFailure:test_foreign_connection_of_our_name()
+  local lab = self:up()
+  local file = lab.place:write("tmp/foreign.conf", [[
+    connections { staffetta-mail-passwords-fe1 { remote_addrs = 10.9.0.1
+      local { auth = psk }
+      remote { auth = psk }
+      children { theirs { } } } }
+  ]])
+  bash(("swanctl --load-conns --file %s --uri unix://%s/node-a/charon.vici"):format(file, lab.run_dir))
+  os.remove(file)
+  local before = lab:snapshot()
+  lu.assertStrContains(before, "theirs: TUNNEL")
+  expect_rollout_fails(lab, before, 3, { "node-a", "staffetta-mail-passwords-fe1", "did not load" })
+end
+
+-- charon takes no part of a connection whose proposal it does not know: the write fails half-way.
+function TestFailure:test_policy_that_the_daemon_refuses()
+  local lab = self:up()
+  local before = lab:snapshot()
+  lab.place:write("site/policies/odd.lua", [[
+    return { api = 1, name = "odd", kind = "policy", summary = "a test", extends = "mail-passwords",
+      policy = { esp_proposals = { "rot13" } } }
+  ]])
+  expect_rollout_fails(lab, before, 3, { "staffetta-odd-" }, "--param", "policy=odd")
+end
+
+function TestFailure:test_nothing_is_begun_with_wrong_arguments()
+  local lab = self:up()
+  local before = lab:snapshot()
+  lu.assertStrContains(expect(lab:staffetta("rollout", "--param", "policy=mail-pasword"), 1).err, "mail-pasword")
+  lu.assertStrContains(expect(lab:staffetta("rollout", "--param", "polizy=mail-all"), 1).err, "policy")
+  lu.assertEquals(expect(lab:staffetta("rollout", "--nonsense"), 64).out, "")
+  lab:expect_as(before, "a rollout that was not begun")
+  lu.assertEquals(#expect(lab:json("runs"), 0).doc, 0)
+end
+
+-- ---- damage after a rollout, noticed by verify ----
+
+-- Does the damage to a lab where the policy stands. verify's exit code is `code`, and what does not pass is `wrong`:
+-- lists of "check host" by verdict.
+function TestFailure:expect_noticed(damage, code, wrong)
+  local lab = self:up()
+  expect(lab:staffetta("rollout"), 0)
+  local out, damage_code = damage(lab)
+  lu.assertEquals(damage_code, 0, out)
+  local report = expect(lab:json("verify"), code).doc
+  for _, verdict in ipairs { "fail", "unknown" } do
+    lu.assertEquals(lab_support.checks_with(verdict, report.checks), wrong[verdict] or {}, verdict)
+  end
+  return report
+end
+
+function TestFailure:test_guard_of_the_holder_removed()
+  self:expect_noticed(function(lab)
+    return lab:on("node-a", "nft delete table inet staffetta_mail_passwords_mail")
+  end, 3, { fail = { "no-clear-text", "policy-in-place node-a" } })
+end
+
+function TestFailure:test_guard_of_the_front_end_removed()
+  local report = self:expect_noticed(function(lab)
+    return lab:on("fe1", "nft delete table inet staffetta_mail_passwords_mail")
+  end, 3, { fail = { "policy-in-place fe1" } })
+  for _, check in ipairs(report.checks) do
+    if check.verdict == "fail" then lu.assertStrContains(check.evidence.summary, "guard") end
+  end
+end
+
+function TestFailure:test_guard_that_lets_one_port_through()
+  self:expect_noticed(function(lab)
+    return lab:on("node-a", [[
+      nft insert rule inet staffetta_mail_passwords_mail in tcp dport 143 accept
+      nft insert rule inet staffetta_mail_passwords_mail out tcp sport 143 accept
+    ]])
+  end, 3, { fail = { "no-clear-text", "policy-in-place node-a" } })
+end
+
+function TestFailure:test_connection_file_edited_by_hand()
+  local report = self:expect_noticed(function(lab)
+    return bash(("sed -i 's/aes128gcm16/aes256gcm16/' %s/node-b/conf.d/staffetta-mail-passwords-fe1.conf"):format(
+      lab.run_dir))
+  end, 4, { unknown = { "policy-in-place node-b" } })
+  for _, check in ipairs(report.checks) do
+    if check.verdict == "unknown" then
+      lu.assertStrContains(check.evidence.reason, "staffetta-mail-passwords-fe1.conf")
+    end
+  end
+end
+
+function TestFailure:test_connection_lost_by_the_daemon()
+  self:expect_noticed(function(lab)
+    local empty = lab.place:write("tmp/empty.conf", "connections { }\n")
+    local out, code = bash(("swanctl --load-conns --file %s --uri unix://%s/node-b/charon.vici"):format(empty,
+      lab.run_dir))
+    os.remove(empty)
+    return out, code
+  end, 3, { fail = { "policy-in-place node-b" } })
+end
+
+function TestFailure:test_associations_terminated()
+  self:expect_noticed(function(lab)
+    return lab:swanctl("node-a", "--terminate --ike staffetta-mail-passwords-fe1")
+  end, 3, { fail = { "answers-protected fe1", "sa-installed node-a" } })
+end
+
+function TestFailure:test_registry_value_changed()
+  local report = self:expect_noticed(function(lab) return lab:set_oakley(0) end, 3, { fail = { "tuning-set win-fe1" } })
+  lu.assertStrContains(report.checks[1].evidence.summary, "NLBSFlags is dword 0")
+end
+
+return TestFailure
