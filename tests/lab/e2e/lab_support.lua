@@ -209,7 +209,8 @@ function Lab:signalled(signal, when, command, ...)
   local words = { quote(program), command, "--site", quote(self.place.site), "--state", quote(self.place.state) }
   for _, each in ipairs { ... } do words[#words + 1] = quote(each) end
   local wait = when.line
-    and ("until grep -qs %s %s || ! kill -0 $pid 2>/dev/null; do sleep 0.005; done"):format(quote(when.line), quote(out))
+    and ("until grep -qs %s %s || ! kill -0 $pid 2>/dev/null; do sleep 0.005; done"):format(quote(when.line),
+      quote(out))
     or ("sleep %.3f"):format(when.wait_s)
   os.remove(out) -- or the line of an earlier command may be found
   local _, code = bash(([[
