@@ -83,27 +83,15 @@ static bool send_failed(const struct helper *helper, uint32_t id, NTSTATUS statu
 
 /* ---- the connection ---- */
 
-/* The user's own tickets, which must be there: nothing else would be asked for. */
-static NTSTATUS use_tickets(struct helper *helper, struct cli_credentials *credentials,
-                            struct loadparm_context *settings, struct tevent_context *events)
-{
-    struct ccache_container *cache = NULL;
-    const char *why = NULL;
-
-    if (!cli_credentials_guess(credentials, settings) ||
-        !cli_credentials_set_kerberos_state(credentials, CRED_USE_KERBEROS_REQUIRED, CRED_SPECIFIED)) {
-        return NT_STATUS_NO_MEMORY;
-    }
-    if (cli_credentials_get_ccache(credentials, events, settings, &cache, &why) != 0) {
-        helper->why = talloc_asprintf(helper->memory, "there is no Kerberos ticket (%s)", why != NULL ? why : "?");
-        return NT_STATUS_LOGON_FAILURE;
-    }
-    return NT_STATUS_OK;
-}
-
 static NTSTATUS set_credentials(struct cli_credentials *credentials, struct loadparm_context *settings,
                                 const struct stf_remote_connect *connect)
 {
+    if (connect->use_kerberos) {
+        return cli_credentials_guess(credentials, settings) &&
+                       cli_credentials_set_kerberos_state(credentials, CRED_USE_KERBEROS_REQUIRED, CRED_SPECIFIED)
+                   ? NT_STATUS_OK
+                   : NT_STATUS_NO_MEMORY;
+    }
     return cli_credentials_set_conf(credentials, settings) &&
                    cli_credentials_set_username(credentials, connect->user, CRED_SPECIFIED) &&
                    cli_credentials_set_password(credentials, connect->password, CRED_SPECIFIED) &&
@@ -146,8 +134,7 @@ static NTSTATUS open_pipe(struct helper *helper, const struct stf_remote_connect
     }
     status = dcerpc_init(); /* the authentication mechanisms */
     if (NT_STATUS_IS_OK(status)) {
-        status = connect->use_kerberos ? use_tickets(helper, credentials, settings, events)
-                                       : set_credentials(credentials, settings, connect);
+        status = set_credentials(credentials, settings, connect);
     }
     if (NT_STATUS_IS_OK(status)) {
         status = dcerpc_parse_binding(helper->memory, "ncacn_np:", &binding);
@@ -161,6 +148,10 @@ static NTSTATUS open_pipe(struct helper *helper, const struct stf_remote_connect
     if (NT_STATUS_IS_OK(status)) {
         status =
             dcerpc_pipe_connect_b(helper->memory, &helper->pipe, binding, &winreg_table, credentials, events, settings);
+    }
+    if (connect->use_kerberos && NT_STATUS_EQUAL(status, NT_STATUS_INVALID_PARAMETER)) { /* no mechanism was left */
+        helper->why = "Kerberos needs a ticket (kinit), and the host's name in its realm instead of an address";
+        return NT_STATUS_LOGON_FAILURE;
     }
     if (NT_STATUS_IS_OK(status)) {
         dcerpc_binding_handle_set_timeout(helper->pipe->binding_handle, connect->deadline_ms / 1000 + 2);

@@ -16,7 +16,7 @@
 enum { SMBD_WAIT_MS = 30000 };
 
 struct smb_server {
-    pid_t pid; /* ends all of it: the first process of a process namespace hangs on it */
+    pid_t pid; /* of unshare(1), on which a process namespace hangs */
     struct stf_registry_remote root_user;
     struct stf_registry_remote plain_user;
     char root_file[600];
@@ -40,10 +40,29 @@ static inline bool answers_on_445(void)
     return is_up;
 }
 
+/* The first process of the process namespace: unshare(1) ends when it and all others in there have ended. */
+static inline pid_t first_process(const struct smb_server *server)
+{
+    char path[64];
+    long pid = 0;
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)server->pid, (int)server->pid);
+    file = fopen(path, "r");
+    if (file != NULL) {
+        if (fscanf(file, "%ld", &pid) != 1) {
+            pid = 0;
+        }
+        fclose(file);
+    }
+    return (pid_t)pid;
+}
+
 static inline void smb_server_stop(struct smb_server *server)
 {
     if (server->pid > 0) {
-        kill(server->pid, SIGKILL);
+        pid_t first = first_process(server);
+        kill(first > 0 ? first : server->pid, SIGKILL);
         waitpid(server->pid, NULL, 0);
         server->pid = 0;
     }
@@ -56,11 +75,13 @@ static inline bool smb_server_start(struct smb_server *server)
     pid_t parent = getpid();
 
     snprintf(folder, sizeof(folder), "%s/smb", test_folder);
+    chmod(test_folder, 0711);       /* the server reads its files as the user who asks */
     setenv("TDB_NO_FSYNC", "1", 1); /* each change of the server's database waits for the disk otherwise */
     server->pid = fork();
     if (server->pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() == parent && freopen("/dev/null", "w", stdout) != NULL) {
+        if (getppid() == parent && freopen("/dev/null", "w", stdout) != NULL &&
+            freopen("/dev/null", "w", stderr) != NULL) {
             execlp("unshare", "unshare", "--pid", "--fork", "--kill-child=KILL", SMBD_SCRIPT, folder, NULL);
         }
         _exit(127);
@@ -105,4 +126,17 @@ static inline enum stf_kind try_remote(const struct stf_registry_remote *remote,
 
     stf_registry_close(registry);
     return kind;
+}
+
+/* main: the tests, all on one server. */
+#define run_with_smb_server(server, tests)                                                                             \
+    (make_test_folder(NULL) != 0 || !enter_own_network() || !smb_server_start(server)                                  \
+         ? (puts("SKIP: no network namespace, or no smbd in it"), remove_test_folder(NULL), 0)                         \
+         : finish_smb_server(server, cmocka_run_group_tests(tests, NULL, NULL)))
+
+static inline int finish_smb_server(struct smb_server *server, int failed)
+{
+    smb_server_stop(server);
+    remove_test_folder(NULL);
+    return failed;
 }
