@@ -12,7 +12,7 @@ help:
 	@echo "make test-asan   all tests under AddressSanitizer and UBSan"
 	@echo "make test-clang  builds with clang, warnings are errors"
 	@echo "make fuzz        each fuzz target for FUZZ_SECONDS (default 20)"
-	@echo "make bench       start-up against plain Lua"
+	@echo "make bench       start-up against plain Lua, .reg text against hivexregedit"
 
 need-root:
 	@test "$$(id -u)" = 0 || { echo "This needs root: it installs Debian packages and makes network namespaces." >&2; \
@@ -51,6 +51,8 @@ fuzz: deps
 
 bench: build
 	@tests/bench/startup.sh build/release/staffetta
+	@cmake --build --preset release --target bench_registry_reg
+	@tests/bench/registry_reg.sh build/release
 
 clean:
 	rm -rf build
