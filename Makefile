@@ -1,5 +1,5 @@
 # A thin front: `make demo` shows the main job on real parts, `make test` proves it. Both install what they need.
-.PHONY: help demo test build deps need-root lint test-asan test-clang fuzz bench clean
+.PHONY: help demo test build deps need-root lint windows test-windows test-asan test-clang fuzz bench clean
 
 PRESET ?= debug
 CTEST_FLAGS ?= --output-on-failure
@@ -8,7 +8,9 @@ help:
 	@echo "make demo        the whole job on real parts, in network namespaces (KEEP=1 leaves the lab up)"
 	@echo "make test        all tests"
 	@echo "make build       the program, as build/release/staffetta"
+	@echo "make windows     the program for Windows, as build/windows/staffetta.exe"
 	@echo "make lint        formatting and scripts"
+	@echo "make test-windows the tests of the Windows program, under Wine"
 	@echo "make test-asan   all tests under AddressSanitizer and UBSan"
 	@echo "make test-clang  builds with clang, warnings are errors"
 	@echo "make fuzz        each fuzz target for FUZZ_SECONDS (default 20)"
@@ -28,7 +30,15 @@ build: deps
 demo: need-root build
 	@KEEP=$(KEEP) tools/demo.sh build/release/staffetta
 
-test: need-root deps lint
+windows: deps
+	@tools/windows-sources.sh build/windows-sources
+	@cmake --preset windows >/dev/null
+	@cmake --build --preset windows
+
+test-windows: windows
+	@ctest --preset windows $(CTEST_FLAGS)
+
+test: need-root deps lint test-windows
 	@cmake --preset $(PRESET) >/dev/null
 	@cmake --build --preset $(PRESET)
 	@ctest --preset $(PRESET) $(CTEST_FLAGS)

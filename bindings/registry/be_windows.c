@@ -129,8 +129,19 @@ static enum stf_kind key_open(const struct session *session, const struct key *k
         return stf_err_set(err, STF_UNSUPPORTED, 0, op, NULL, "the path of the key is longer than Windows takes");
     }
     status = RegOpenKeyExW(anchor->anchor, path, 0, access | session->view, handle);
+    if (status == ERROR_FILE_NOT_FOUND) { /* perhaps a link that leads nowhere: it stands, as what it is */
+        status = RegOpenKeyExW(anchor->anchor, path, REG_OPTION_OPEN_LINK, access | session->view, handle);
+    }
     free(path);
     return status == ERROR_SUCCESS ? STF_OK : key_error(status, op, key, err);
+}
+
+/* A key that was found and is gone now is no absent key: whoever asked must ask again. */
+static enum stf_kind not_gone(enum stf_kind kind, const char *op, struct stf_err *err)
+{
+    return kind == STF_NOT_FOUND
+               ? stf_err_set(err, STF_BUSY, 0, op, NULL, "a key was deleted by somebody else in this moment; try again")
+               : kind;
 }
 
 /* ---- the store ---- */
@@ -314,7 +325,7 @@ static enum stf_kind windows_subkeys(void *store, stf_registry_node node, struct
         kind = read_steady(handle, key, store, read_subkeys, forget_subkeys, out, err);
         RegCloseKey(handle);
     }
-    return kind;
+    return not_gone(kind, "list", err);
 }
 
 /* Room for one value as Windows gives it. */
@@ -411,7 +422,7 @@ static enum stf_kind windows_values(void *store, stf_registry_node node, struct 
         kind = read_steady(handle, key, NULL, read_values, forget_values, out, err);
         RegCloseKey(handle);
     }
-    return kind;
+    return not_gone(kind, "read", err);
 }
 
 /* ---- one key by its name: needs no right to list the keys above it ---- */
@@ -526,7 +537,7 @@ static enum stf_kind windows_create_key(void *store, stf_registry_node node, con
     }
     if (kind != STF_OK) {
         free(wide);
-        return kind;
+        return not_gone(kind, "create", err);
     }
     status = RegCreateKeyExW(above, wide, 0, NULL, REG_OPTION_NON_VOLATILE, KEY_QUERY_VALUE | session->view, NULL,
                              &handle, &disposition);
@@ -769,7 +780,7 @@ static enum stf_kind windows_edit_values(void *store, stf_registry_node node, co
     }
     kind = key_open(store, key, "set", KEY_QUERY_VALUE | KEY_SET_VALUE, &handle, err);
     if (kind != STF_OK) {
-        return kind;
+        return not_gone(kind, "set", err);
     }
     for (size_t i = 0; i < edit->gone_count && kind == STF_OK; i++) {
         kind = delete_value(handle, edit->gone[i], err);

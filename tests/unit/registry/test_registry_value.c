@@ -1,6 +1,6 @@
 /* test_registry_value.c - typed values to what a script sees and back: exact, and never lossy. SPDX-License-Identifier:
  * MIT */
-#include "registry_test.h"
+#include "registry_assert.h"
 
 #define BYTES(literal) (const uint8_t *)(literal), sizeof(literal) - 1
 

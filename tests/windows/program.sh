@@ -1,0 +1,73 @@
+#!/bin/sh
+# The Windows program as a person uses it, under Wine: program.sh WINE.SH PREFIX STAFFETTA.EXE. Wine's own `reg` is the
+# second reader.
+set -eu
+wine=$1 prefix=$2 exe=$3
+name=staffetta-program-$$
+key="HKCU\\Software\\$name"
+work=$(mktemp -d)
+run() { "$wine" "$prefix" run "$@"; }
+staffetta() { run "$exe" "$@"; }
+trap 'run reg delete "$key" /f >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
+
+fail() {
+    echo "FAILED: $1" >&2
+    exit 1
+}
+# contains WHAT TEXT PART
+contains() { case $2 in *"$3"*) ;; *) fail "$1: '$3' is not in: $2" ;; esac }
+# exits WHAT CODE COMMAND...: what it prints is in $output
+exits() {
+    what=$1 wanted=$2 code=0
+    shift 2
+    output=$("$@" 2>&1) || code=$?
+    [ "$code" = "$wanted" ] || fail "$what: exit code $code, not $wanted: $output"
+}
+
+exits "version" 0 staffetta version
+contains "version" "$output" "staffetta 0."
+exits "scripts list" 0 staffetta scripts list
+contains "scripts list" "$output" "tuning-set"
+case $output in *"staffetta:"*) fail "a bundled script does not load: $output" ;; esac
+exits "lab" 1 staffetta lab up
+
+# the registry command, and its undo
+exits "plan" 2 staffetta registry set windows: "$key\\Grüße" Имя sz 'a b' --plan --state "$work/state"
+exits "absent" 6 staffetta registry get windows: "$key\\Grüße" Имя
+exits "set" 0 staffetta registry set windows: "$key\\Grüße" Имя sz 'a b' --state "$work/state"
+exits "get" 0 staffetta registry get windows: "$key\\GRÜßE" имя --json
+contains "get" "$output" '"value": "a b"'
+exits "set" 0 staffetta registry set windows: "$key" plain dword 7 --state "$work/state"
+exits "reg query" 0 run reg query "$key" /v plain
+contains "reg query" "$output" "0x7"
+exits "runs" 0 staffetta runs --state "$work/state"
+contains "runs" "$output" "registry set"
+exits "rollback" 0 staffetta rollback --state "$work/state"
+exits "reg query" 1 run reg query "$key" /v plain
+exits "32-bit view" 0 staffetta registry list windows32: 'HKLM\Software'
+
+# a site's playbook, on this host's registry
+mkdir -p "$work/site/playbooks"
+cat >"$work/site/site.lua" <<'LUA'
+return { api = 1, name = "here", clusters = {},
+  hosts = { here = { role = "front_end", windows = "2003", registry = { [""] = "windows:" } } } }
+LUA
+cat >"$work/site/playbooks/tune.lua" <<LUA
+return { api = 1, name = "tune", kind = "playbook", summary = "Set values", needs = { "registry.read", "registry.write" },
+  run = function(ctx)
+    ctx:step("tune", ctx.site.hosts("front_end"), function(host)
+      assert(host.registry:set("$(printf '%s' "$key" | sed 's/\\/\\\\/g')", "Tuned", "dword", 60))
+      assert(host.registry:get("$(printf '%s' "$key" | sed 's/\\/\\\\/g')", "Tuned").value == 60)
+    end)
+  end }
+LUA
+chmod -R go-w "$work/site"
+exits "run plan" 2 staffetta plan tune --site "$work/site" --state "$work/state"
+exits "run" 0 staffetta run tune --site "$work/site" --state "$work/state"
+exits "reg query" 0 run reg query "$key" /v Tuned
+contains "reg query" "$output" "0x3c"
+exits "rollback" 0 staffetta rollback --site "$work/site" --state "$work/state"
+exits "reg query" 1 run reg query "$key" /v Tuned
+chmod go+w "$work/site/playbooks/tune.lua"
+exits "a playbook that others can write" 1 staffetta run tune --site "$work/site" --state "$work/state"
+contains "a playbook that others can write" "$output" "can be written by others"
