@@ -81,6 +81,36 @@ static enum stf_kind host_of_site(struct stf_registry_target *target, const stru
     return kind;
 }
 
+/* --create: a store that is missing is made, empty; for a plan somewhere else, so that there is something to look at.
+ */
+static enum stf_kind make_store(struct stf_registry_target *target, const struct stf_registry_cli *rc,
+                                struct stf_registry_location *location, struct stf_err *err)
+{
+    if (!rc->may_create || !location->path || access(location->path, F_OK) == 0)
+        return STF_OK;
+    if (rc->is_plan) {
+        char *path;
+        target->scratch = strdup("/tmp/staffetta-plan-XXXXXX");
+        if (!target->scratch || !mkdtemp(target->scratch) || asprintf(&path, "%s/store", target->scratch) < 0)
+            return stf_err_set(err, STF_IO, 0, "create", "/tmp", "no folder for the plan can be made in /tmp");
+        free(location->path);
+        location->path = path;
+    }
+    return stf_registry_location_create(location, err);
+}
+
+static void remove_scratch(const struct stf_registry_target *target)
+{
+    char *path;
+    if (!target->scratch)
+        return;
+    if (asprintf(&path, "%s/store", target->scratch) >= 0) {
+        unlink(path);
+        free(path);
+    }
+    rmdir(target->scratch);
+}
+
 static enum stf_kind host_of_store(struct stf_registry_target *target, const struct stf_registry_cli *rc,
                                    const char *store, const char *path, struct stf_err *err)
 {
@@ -95,10 +125,13 @@ static enum stf_kind host_of_store(struct stf_registry_target *target, const str
     enum stf_kind kind = stf_registry_location_init(&location, &words, folder, err);
     if (kind == STF_OK)
         kind = stf_registry_location_key(&location, path, &below, err);
+    if (kind == STF_OK) {
+        target->name = stf_registry_location_text(&location);
+        kind = make_store(target, rc, &location, err);
+    }
     if (kind == STF_OK)
         kind = stf_registry_location_to_doc(&location, &registry, err);
     if (kind == STF_OK) {
-        target->name = stf_registry_location_text(&location);
         target->site_name = strdup("");
         target->site_dir = strdup(folder);
         target->key = stf_registry_location_full_key(&location, path);
@@ -126,6 +159,8 @@ enum stf_kind stf_registry_target_init(struct stf_registry_target *target, const
 
 void stf_registry_target_fini(struct stf_registry_target *target)
 {
+    remove_scratch(target);
+    free(target->scratch);
     json_decref(target->config);
     free(target->name);
     free(target->site_name);

@@ -37,6 +37,7 @@ struct stf_registry_target {
     char *name;
     char *site_name; /* "" for a STORE */
     char *site_dir;
+    char *scratch; /* a folder that goes with the target, or NULL */
     char *key;
 };
 

@@ -304,6 +304,11 @@ char *stf_registry_location_full_key(const struct stf_registry_location *locatio
     return asprintf(&full, "%s%s%s", location->mount, *key != '\0' ? "\\" : "", key) >= 0 ? full : NULL;
 }
 
+enum stf_kind stf_registry_location_create(const struct stf_registry_location *location, struct stf_err *err)
+{
+    return stf_registry_store_create(location->backend, location->path != NULL ? location->path : "", err);
+}
+
 enum stf_kind stf_registry_location_open(const struct stf_registry_location *location, enum stf_registry_mode mode,
                                          struct stf_registry **registry, struct stf_err *err)
 {

@@ -48,6 +48,8 @@ enum stf_kind stf_registry_location_key(const struct stf_registry_location *loca
  * otherwise. */
 char *stf_registry_location_full_key(const struct stf_registry_location *location, const char *key);
 
+/* Makes the empty file of a store that is one, where nothing is. */
+enum stf_kind stf_registry_location_create(const struct stf_registry_location *location, struct stf_err *err);
 enum stf_kind stf_registry_location_open(const struct stf_registry_location *location, enum stf_registry_mode mode,
                                          struct stf_registry **registry, struct stf_err *err);
 
