@@ -39,7 +39,7 @@ static enum stf_kind kind_of(LSTATUS status)
     return STF_IO;
 }
 
-enum stf_kind stf_windows_error(struct stf_err *err, LSTATUS status, const char *op, const char *subject)
+static enum stf_kind report(struct stf_err *err, LSTATUS status, const char *who, const char *op, const char *subject)
 {
     WCHAR wide[256];
     char words[3 * 256] = "";
@@ -52,9 +52,19 @@ enum stf_kind stf_windows_error(struct stf_err *err, LSTATUS status, const char 
     }
     size = WideCharToMultiByte(CP_UTF8, 0, wide, (int)units, words, sizeof(words) - 1, NULL, NULL);
     words[size > 0 ? size : 0] = '\0';
-    return stf_err_set(err, kind_of(status), (int)status, op, subject, "the registry refuses to %s%s%s: %s (%ld)", op,
+    return stf_err_set(err, kind_of(status), (int)status, op, subject, "%s refuses to %s%s%s: %s (%ld)", who, op,
                        subject != NULL && *subject != '\0' ? " " : "", subject != NULL ? subject : "",
                        size > 0 ? words : "error of Windows", status);
+}
+
+enum stf_kind stf_windows_error(struct stf_err *err, LSTATUS status, const char *op, const char *subject)
+{
+    return report(err, status, "the registry", op, subject);
+}
+
+enum stf_kind stf_windows_file_error(struct stf_err *err, DWORD code, const char *op, const char *path)
+{
+    return report(err, (LSTATUS)code, "Windows", op, path);
 }
 
 const struct stf_windows_root stf_windows_roots[] = {

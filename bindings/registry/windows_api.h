@@ -9,6 +9,8 @@
 /* Fills `err` from what a function of advapi32 returned, with Windows' own words, and returns the kind. `subject` may
  * be NULL. */
 enum stf_kind stf_windows_error(struct stf_err *err, LSTATUS status, const char *op, const char *subject);
+/* The same for what GetLastError says of a file. */
+enum stf_kind stf_windows_file_error(struct stf_err *err, DWORD code, const char *op, const char *path);
 
 /* The roots, ended by a NULL name. */
 struct stf_windows_root {
