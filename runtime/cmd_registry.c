@@ -345,6 +345,8 @@ const char stf_registry_help[] =
     "  import STORE FILE.reg                  does all that a .reg file says, as one change\n"
     "  snapshot STORE PATH FILE               all below a key, with types, times and a hash, as JSON\n"
     "  restore FILE STORE [PATH]              makes the key equal to a snapshot again\n"
+    "  diff STORE PATH STORE2 [PATH2]         what makes the second of the first; STORE2 may be a snapshot\n"
+    "  watch STORE PATH                       prints what changes in a key, until it is interrupted\n"
     "\n"
     "STORE is a hive or a .reg file (by its first bytes; hive:PATH and reg:PATH say it), windows: (the live registry, "
     "in\n"
@@ -367,11 +369,13 @@ const char stf_registry_help[] =
     "  --recursive          delete: a key that has subkeys\n"
     "  --hex                set: VALUE is the bytes in hex, whatever the type\n"
     "  --create             set, import: make the store where there is none; a rollback leaves it, empty\n"
+    "  --format FORM        diff: text (default), json, or reg: .reg text that makes the first equal to the second\n"
     "  --reg4               export: REGEDIT4, in cp1252\n"
     "  --state DIR          where the journal is kept (default " STF_DEFAULT_STATE_DIR ")\n"
     "  --output FORM        human (default) or json; --json is the same\n"
     "\n"
-    "Exit codes: 0 done, 1 error, 2 changes pending (--plan), 3 failed and put back, 5 a person is needed,\n"
+    "Exit codes: 0 done, 1 error, 2 changes pending (--plan) or different (diff), 3 failed and put back, 5 a person is "
+    "needed,\n"
     "6 no such key or value, 64 wrong usage.\n";
 
 static const struct {
@@ -386,6 +390,8 @@ static const struct {
     {"import", stf_registry_cmd_import},
     {"snapshot", stf_registry_cmd_snapshot},
     {"restore", stf_registry_cmd_restore},
+    {"diff", stf_registry_cmd_diff},
+    {"watch", stf_registry_cmd_watch},
 };
 
 enum { VERB_COUNT = sizeof verbs / sizeof *verbs };

@@ -79,3 +79,10 @@ int stf_registry_cmd_import(struct stf_registry_cli *rc);
 /* Writes them to the file as .reg text, in the form that the options ask for. */
 enum stf_kind stf_registry_print_edits(const struct stf_registry_cli *rc, const struct stf_reg_edits *edits,
                                        const char *file, struct stf_err *err);
+
+/* ---- cmd_registry_diff.c ---- */
+
+int stf_registry_cmd_diff(struct stf_registry_cli *rc);
+int stf_registry_cmd_watch(struct stf_registry_cli *rc);
+/* What one change of a plan does inside a key or a store, line by line; nothing for a lone value. */
+void stf_registry_print_planned(const json_t *change);

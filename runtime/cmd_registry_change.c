@@ -178,6 +178,11 @@ static int print_plan(const struct session *session, const json_t *plan)
         struct stf_output output;
         stf_output_init(&output, stdout);
         stf_output_plan(&output, plan);
+        size_t index;
+        json_t *change;
+        json_array_foreach (json_object_get(plan, "changes"), index, change) {
+            stf_registry_print_planned(change);
+        }
     }
     return json_array_size(json_object_get(plan, "changes")) ? STF_EXIT_PENDING : STF_EXIT_OK;
 }

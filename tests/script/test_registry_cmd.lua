@@ -387,6 +387,81 @@ function TestRegistryCommand:test_a_large_import()
   lu.assertEquals(self:expect(0, "list", self.hive, "").out, "")
 end
 
+-- ---- diff and watch ----
+
+function TestRegistryCommand:test_a_diff_in_three_forms()
+  self:seed()
+  local other = self.place.dir .. "/other/SYSTEM"
+  support.shell("mkdir %s && cp %s %s", self.place.dir .. "/other", self.hive, other)
+  lu.assertEquals(self:expect(0, "diff", self.hive, "", other).out, "")
+  lu.assertEquals(self:json(0, "diff", self.hive, "", other), {})
+  self:expect(0, "set", other, oakley, "NLBSFlags", "dword", "2")
+  self:expect(0, "set", other, [[ControlSet001\New\Key]], "x", "sz", "y")
+  self:expect(0, "delete", other, oakley .. [[\Below]])
+  local text = self:expect(2, "diff", self.hive, [[HKLM\SYSTEM]], other).out
+  for _, line in ipairs { "-     NLBSFlags = dword 1 (0x00000001)", "+     NLBSFlags = dword 2 (0x00000002)",
+    "+ [HKLM\\SYSTEM\\ControlSet001\\New\\Key]", '+     x = sz "y"', "- [" .. oakley .. "\\Below]" } do
+    lu.assertStrContains(text, line .. "\n")
+  end
+  local kinds = {}
+  for _, change in ipairs(self:json(2, "diff", self.hive, "", other)) do kinds[change.change] = true end
+  lu.assertEquals(kinds, { value_changed = true, key_added = true, value_added = true, key_removed = true,
+    value_removed = true })
+  self.place:write("diff.reg", self:expect(2, "diff", self.hive, "", other, "--format", "reg").out)
+  self:expect(0, "import", self.hive, self.place.dir .. "/diff.reg")
+  self:expect(0, "diff", self.hive, "", other)
+  lu.assertEquals(support.reglookup(self.hive), support.reglookup(other))
+  self:expect(6, "diff", self.hive, "None", other)
+  self:expect(64, "diff", self.hive, "", other, "--format", "xml")
+end
+
+function TestRegistryCommand:test_a_diff_with_a_snapshot_and_with_reg_text()
+  self:seed()
+  local snap, text = self.place.dir .. "/snap.json", self.place.dir .. "/text.reg"
+  self:expect(0, "snapshot", self.hive, "ControlSet001", snap)
+  self:expect(0, "export", self.hive, [[HKLM\SYSTEM\ControlSet001]], text)
+  self:expect(0, "diff", self.hive, "ControlSet001", snap)
+  self:expect(0, "diff", self.hive, [[HKLM\SYSTEM\ControlSet001]], text)
+  self:expect(0, "set", self.hive, oakley, "NLBSFlags", "dword", "7")
+  lu.assertStrContains(self:expect(2, "diff", self.hive, "ControlSet001", snap).out, "-     NLBSFlags = dword 7")
+  self:expect(2, "diff", self.hive, [[HKLM\SYSTEM\ControlSet001]], text)
+  lu.assertStrContains(self:expect(2, "restore", snap, self.hive, "--plan").out, "+     NLBSFlags = dword 1")
+end
+
+function TestRegistryCommand:test_a_watch_tells_what_changes()
+  self:seed()
+  local job = self.place:start("registry", "watch", self.hive, oakley)
+  support.wait_until(function() -- it stands once it tells of a change
+    self:expect(0, "set", self.hive, oakley, "tick", "dword", tostring(os.time()))
+    return self.place:read("job1.out"):find("tick = dword", 1, true)
+  end, "the first event")
+  self:expect(0, "set", self.hive, "Elsewhere", "x", "dword", "1")
+  self:expect(0, "delete", self.hive, oakley, "NLBSFlags")
+  job:wait_for("-     NLBSFlags = dword 1 (0x00000001)")
+  self:expect(0, "delete", self.hive, "ControlSet001", "--recursive")
+  job:wait_for("- [" .. oakley .. "]")
+  job:signal("TERM")
+  local answer = job:finish()
+  lu.assertEquals(answer.code, 143, answer.err)
+  lu.assertNotStrContains(answer.out, "Elsewhere")
+end
+
+-- ---- .reg files as stores ----
+
+function TestRegistryCommand:test_a_reg_file_is_a_store()
+  local file = self.place.dir .. "/store.reg"
+  self:expect(1, "set", file, [[HKLM\SOFTWARE\A]], "b", "sz", "c")
+  self:expect(0, "set", file, [[HKLM\SOFTWARE\A]], "b", "sz", "c", "--create")
+  lu.assertEquals(self:expect(0, "get", "reg:" .. file, [[HKEY_LOCAL_MACHINE\software\a]], "B").out, 'sz "c"\n')
+  lu.assertEquals(self:expect(0, "list", file, "").out, "HKEY_LOCAL_MACHINE\\\n")
+  lu.assertStrContains(self:expect(1, "get", file, "SOFTWARE", "b").err, "does not start with a root")
+  local before = self.place:read("store.reg")
+  self:expect(0, "import", file, self.place:write("a.reg", all_sorts))
+  lu.assertStrContains(self:expect(0, "list", file, [[HKLM\SYSTEM]]).out, "CurrentControlSet\\")
+  self:roll_back(0)
+  lu.assertEquals(self.place:read("store.reg"), before)
+end
+
 -- ---- hosts of a site ----
 
 function TestRegistryCommand:site()
