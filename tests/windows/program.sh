@@ -8,7 +8,8 @@ key="HKCU\\Software\\$name"
 work=$(mktemp -d)
 run() { "$wine" "$prefix" run "$@"; }
 staffetta() { run "$exe" "$@"; }
-trap 'run reg delete "$key" /f >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
+watcher=
+trap '[ -z "$watcher" ] || kill $watcher 2>/dev/null || true; run reg delete "$key" /f >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
 
 fail() {
     echo "FAILED: $1" >&2
@@ -45,6 +46,36 @@ contains "runs" "$output" "registry set"
 exits "rollback" 0 staffetta rollback --state "$work/state"
 exits "reg query" 1 run reg query "$key" /v plain
 exits "32-bit view" 0 staffetta registry list windows32: 'HKLM\Software'
+
+# .reg text, with Wine's own reader and writer
+exits "set" 0 staffetta registry set windows: "$key\\Text" list multi_sz one two --state "$work/state"
+exits "set" 0 staffetta registry set windows: "$key\\Text" data 0x1234 00ff80 --state "$work/state"
+exits "export" 0 staffetta registry export windows: "$key" "$work/ours.reg"
+exits "delete" 0 staffetta registry delete windows: "$key" --recursive --state "$work/state"
+exits "reg import" 0 run reg import "$work/ours.reg"
+exits "diff" 0 staffetta registry diff windows: "$key" "reg:$work/ours.reg"
+exits "reg export" 0 run reg export "$key" "$work/wine.reg" /y
+exits "delete" 0 staffetta registry delete windows: "$key" --recursive --state "$work/state"
+exits "import" 0 staffetta registry import windows: "$work/wine.reg" --state "$work/state"
+exits "diff" 0 staffetta registry diff windows: "$key" "reg:$work/ours.reg"
+exits "rollback" 0 staffetta rollback --state "$work/state"
+exits "reg query" 1 run reg query "$key"
+
+# notices: the watcher is ready at some moment, so the value is changed until it tells
+exits "set" 0 staffetta registry set windows: "$key" watched dword 0 --state "$work/state"
+"$wine" "$prefix" run "$exe" registry watch windows: "$key" >"$work/notices" 2>&1 &
+watcher=$!
+tries=0
+until grep -q watched "$work/notices"; do
+    tries=$((tries + 1))
+    [ $tries -lt 100 ] || fail "watch told nothing of a change: $(cat "$work/notices")"
+    run reg add "$key" /v watched /t REG_DWORD /d $tries /f >/dev/null
+    sleep 0.1
+done
+kill $watcher
+wait $watcher 2>/dev/null || true
+watcher=
+exits "delete" 0 staffetta registry delete windows: "$key" --recursive --state "$work/state"
 
 # a site's playbook, on this host's registry
 mkdir -p "$work/site/playbooks"
