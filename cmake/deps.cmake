@@ -19,6 +19,5 @@ stf_static_library(dep::uv libuv_a.a HEADER uv.h LINK Threads::Threads ${CMAKE_D
 stf_static_library(dep::md libmd.a HEADER sha256.h)
 stf_static_library(dep::jansson libjansson.a HEADER jansson.h)
 stf_static_library(dep::sqlite libsqlite3.a HEADER sqlite3.h LINK Threads::Threads ${CMAKE_DL_LIBS} m)
-stf_static_library(dep::hivex libhivex.a HEADER hivex.h)
 
 pkg_check_modules(cmocka REQUIRED IMPORTED_TARGET cmocka)

@@ -139,6 +139,7 @@ static void free_tree(struct stf_keytree_key *key)
     }
     list_fini(&key->keys);
     stf_keytree_unset_all(key);
+    free(key->attachment);
     free(key->item.name);
     free(key);
 }

@@ -36,6 +36,7 @@ struct stf_keytree_key {
     struct stf_keytree_key *parent; /* NULL for a root */
     struct stf_keytree_list keys;
     struct stf_keytree_list values;
+    void *attachment; /* what a backend keeps with the key: malloc'ed, freed with it, not copied */
     /* Of a tree of alterations (reg_tree.h): first the key that stands is deleted, then one of that name is to stand,
      * and only because one below it is. */
     bool is_reset;

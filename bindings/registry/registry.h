@@ -50,6 +50,7 @@ struct stf_registry_place {
     const struct stf_registry_remote *remote;
     const char *key; /* windows, regfile: the store's root, "HKCU\\Software\\Mail"; NULL: the whole registry */
     enum stf_registry_view view; /* windows */
+    bool is_replaying_logs;      /* hive: a dirty one is opened as its transaction logs say */
     bool is_system;              /* the root is HKLM\SYSTEM: CurrentControlSet is resolved by Select\Current */
 };
 
@@ -121,3 +122,7 @@ void stf_registry_memory_free(struct stf_registry_memory *memory);
 
 /* Makes a new, empty hive at `path`, readable by its owner only. Atomic; STF_CONFLICT when something is there. */
 enum stf_kind stf_hive_create(const char *path, struct stf_err *err);
+
+/* Replays the transaction logs beside a dirty hive, and puts a whole new clean file in its place. A clean hive is left
+ * as it is. The logs stay where they are; nothing takes them to belong to the new file. */
+enum stf_kind stf_hive_replay(const char *path, bool *was_dirty, struct stf_err *err);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -166,6 +167,29 @@ static char *new_path(const char *path)
     return asprintf(&result, "%.*s.%s.staffetta-new", (int)(slash + 1 - path), path, slash + 1) >= 0 ? result : NULL;
 }
 
+/* Access lists, labels and what else the file system keeps with a file. One that the new file refuses is a failure, for
+ * it may have guarded the old one. */
+static bool copy_attributes(int from, int to)
+{
+    ssize_t size = flistxattr(from, NULL, 0);
+    char *names = size > 0 ? malloc((size_t)size) : NULL;
+    bool is_copied = size == 0 || names != NULL || (size < 0 && errno == ENOTSUP);
+
+    if (names != NULL) {
+        size = flistxattr(from, names, (size_t)size);
+        is_copied = size >= 0;
+    }
+    for (const char *name = names; is_copied && name != NULL && name < names + size; name += strlen(name) + 1) {
+        ssize_t length = fgetxattr(from, name, NULL, 0);
+        char *bytes = length >= 0 ? malloc((size_t)length + 1) : NULL;
+        is_copied = bytes != NULL && (length = fgetxattr(from, name, bytes, (size_t)length)) >= 0 &&
+                    fsetxattr(to, name, bytes, (size_t)length, 0) == 0;
+        free(bytes);
+    }
+    free(names);
+    return is_copied;
+}
+
 /* The new file is locked before anybody can see it at the old one's path, so that the lock never lapses. */
 static int create_new(const struct stf_store_file *file, const char *path)
 {
@@ -174,7 +198,7 @@ static int create_new(const struct stf_store_file *file, const char *path)
     unlink(path);
     fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd >= 0 && (flock(fd, LOCK_EX | LOCK_NB) != 0 || fchown(fd, file->status.st_uid, file->status.st_gid) != 0 ||
-                    fchmod(fd, file->status.st_mode & 07777) != 0)) {
+                    !copy_attributes(file->fd, fd) || fchmod(fd, file->status.st_mode & 07777) != 0)) {
         int code = errno;
         close(fd);
         unlink(path);
@@ -198,7 +222,7 @@ enum stf_kind stf_store_file_replace(struct stf_store_file *file, const uint8_t 
     fd = create_new(file, path);
     if (fd < 0) {
         kind =
-            failed(file->what, file->path, "commit", "written anew beside the old one, with its owner and mode", err);
+            failed(file->what, file->path, "commit", "written anew beside the old one, with its owner, mode and attributes", err);
     } else if (!write_all(fd, bytes, size) || fstat(fd, &status) != 0) {
         kind = failed(file->what, file->path, "commit", "written", err);
     } else if (rename(path, file->path) != 0) {

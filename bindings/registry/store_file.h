@@ -22,8 +22,8 @@ enum stf_kind stf_store_file_open(struct stf_store_file *file, const char *path,
                                   struct stf_err *err);
 /* All of it; *bytes is malloc'ed. */
 enum stf_kind stf_store_file_read(struct stf_store_file *file, uint8_t **bytes, size_t *size, struct stf_err *err);
-/* A new file beside the old one, with its owner, group and mode, synced, then renamed to its place; the folder is
- * synced. The lock goes over to the new file. Writers only. */
+/* A new file beside the old one, with its owner, group, mode and extended attributes (access lists), synced, then
+ * renamed to its place; the folder is synced. The lock goes over to the new file. Writers only. */
 enum stf_kind stf_store_file_replace(struct stf_store_file *file, const uint8_t *bytes, size_t size,
                                      struct stf_err *err);
 void stf_store_file_close(struct stf_store_file *file);

@@ -231,7 +231,6 @@ static void test_undo_spares_what_others_put_there(void **state)
 static void test_value_errors(void **state)
 {
     const struct world *world = *state;
-    static char hex[2 * 16345 + 1];
     json_t *id = value_id(OAKLEY, "v");
     json_t *bad_states[] = {
         json_pack("{}"),
@@ -244,7 +243,6 @@ static void test_value_errors(void **state)
         json_pack("[]"),
     };
     struct stf_err err = {0};
-    json_t *large;
     json_t *bad_id = json_pack("{s:s}", "key", OAKLEY);
     json_t *found = NULL;
 
@@ -253,14 +251,10 @@ static void test_value_errors(void **state)
         assert_true(err.message[0] != '\0');
         json_decref(bad_states[i]);
     }
-    memset(hex, '0', sizeof(hex) - 1);
-    large = json_pack("{s:i, s:s}", "type", 3, "data", hex);
-    assert_int_equal(kind_of_write(world, "registry.value", id, large, &err), STF_UNSUPPORTED);
     assert_int_equal(resource_named("registry.value")->read(NULL, &world->host, bad_id, &found, &err),
                      STF_INVALID_DATA);
     assert_contains(err.message, "name");
     check_equal(read_state(world, "registry.value", id), json_null());
-    json_decref(large);
     json_decref(bad_id);
     json_decref(id);
 }
