@@ -6,7 +6,10 @@
 
 #include "registry/remote_session.h"
 
-enum { DATA_MAX = 4000000 }; /* DCE/RPC implementations take 4 MiB for all of a call */
+enum {
+    DATA_MAX = 4000000,     /* DCE/RPC implementations take 4 MiB for all of a call */
+    PATH_UNITS_MAX = 32000, /* Windows takes paths of at most 32,767 units */
+};
 
 static enum stf_kind no_memory(struct stf_err *err)
 {
@@ -278,73 +281,87 @@ static enum stf_kind remote_find_key(void *opened, stf_registry_node node, const
     return kind == STF_OK && spelling != NULL ? find_spelling(opened, node, name, spelling, err) : kind;
 }
 
-/* Which of the values exist, whatever their spelling. */
-static enum stf_kind ask_for_values(struct stf_remote_session *session, const struct stf_winreg_handle *handle,
-                                    const struct stf_registry_value *values, size_t count, bool *is_any_there,
-                                    struct stf_err *err)
+/* The names with backslashes between them, malloc'ed. */
+static char *join(const char *const *names, size_t count)
 {
-    struct stf_remote_call calls[STF_REMOTE_WINDOW] = {0};
-    enum stf_kind kind = STF_OK;
+    size_t size = 1;
+    char *path;
+    char *end;
 
-    for (size_t i = 0; i < count && kind == STF_OK; i++) {
-        struct stf_winreg_name wide = {0};
-        calls[i].operation = STF_WINREG_QUERY_VALUE;
-        kind = stf_remote_name_init(&wide, values[i].name, err);
-        stf_winreg_put_query_value(&calls[i].in, handle, wide);
-        stf_remote_name_fini(&wide);
+    for (size_t i = 0; i < count; i++) {
+        size += strlen(names[i]) + 1;
     }
-    if (kind == STF_OK) {
-        kind = stf_remote_calls_make(session, calls, count, err);
-    }
-    for (size_t i = 0; i < count && kind == STF_OK; i++) {
-        struct stf_bytes_in in = stf_remote_results(&calls[i]);
-        uint32_t type;
-        uint32_t code;
-        if (!stf_winreg_get_query_value(&in, &type, &code)) {
-            kind = stf_remote_bad_results(session, "look for", err);
-        } else if (code == STF_WERR_OK || code == STF_WERR_MORE_DATA) {
-            *is_any_there = true;
-        } else if (code != STF_WERR_FILE_NOT_FOUND) {
-            kind = stf_remote_refused(session, code, "look for", values[i].name, err);
+    path = malloc(size);
+    if (path != NULL) {
+        end = path;
+        for (size_t i = 0; i < count; i++) {
+            end = stpcpy(end, i > 0 ? "\\" : "");
+            end = stpcpy(end, names[i]);
         }
+        *end = '\0';
     }
-    stf_remote_calls_fini(calls, count);
-    return kind;
+    return path;
 }
 
-/* The list has to be read for the spelling; a value that is not there is known sooner. */
+/* In one call, from the highest key that needs none: the store's root, or the root of the registry that is named. */
+static enum stf_kind remote_find_path(void *opened, const char *const *names, size_t count, stf_registry_node *found,
+                                      struct stf_err *err)
+{
+    struct stf_remote_session *session = ((struct store *)opened)->session;
+    struct stf_remote_key *key = ((struct store *)opened)->root;
+    struct stf_winreg_handle above;
+    struct stf_winreg_handle handle;
+    size_t first = 0;
+    const char *rest;
+    char *path;
+    enum stf_kind kind;
+
+    if (is_above_roots(key) && count > 0) {
+        key = find_root(session, names[0], &rest);
+        first = 1;
+    }
+    if (key == NULL || first == count) {
+        return STF_NOT_FOUND;
+    }
+    kind = stf_remote_key_open(session, key, &above, err);
+    path = join(names + first, count - first);
+    if (kind == STF_OK && path == NULL) {
+        kind = no_memory(err);
+    }
+    if (kind == STF_OK) {
+        kind = stf_registry_name_units(path) > PATH_UNITS_MAX
+                   ? STF_NOT_FOUND
+                   : stf_remote_open_below(session, &above, path, 0, &handle, err);
+    }
+    free(path);
+    if (kind != STF_OK) {
+        return kind;
+    }
+    for (size_t i = first; i < count && key != NULL; i++) {
+        key = stf_remote_key_child(key, names[i]);
+    }
+    if (key == NULL) {
+        stf_remote_close_later(session, &handle);
+        return no_memory(err);
+    }
+    stf_remote_key_set_open(session, key, &handle);
+    *found = (stf_registry_node)key;
+    return STF_OK;
+}
+
+/* The list is read for the spelling; a value that is not there is known sooner. */
 static enum stf_kind remote_find_value(void *opened, stf_registry_node node, const char *name,
                                        struct stf_registry_value *value, struct stf_err *err)
 {
     struct stf_remote_session *session = ((struct store *)opened)->session;
-    struct stf_registry_values values = {0};
     struct stf_winreg_handle handle;
-    bool is_there = false;
-    enum stf_kind kind = STF_OK;
+    enum stf_kind kind;
 
-    if (!is_above_roots((struct stf_remote_key *)node)) {
-        kind = stf_remote_key_open(session, (struct stf_remote_key *)node, &handle, err);
-        if (kind == STF_OK) {
-            kind =
-                ask_for_values(session, &handle, &(struct stf_registry_value){.name = (char *)name}, 1, &is_there, err);
-        }
+    if (is_above_roots((struct stf_remote_key *)node)) {
+        return STF_NOT_FOUND;
     }
-    if (kind == STF_OK && is_there) {
-        kind = remote_values(opened, node, &values, err);
-    }
-    if (kind != STF_OK) {
-        return kind;
-    }
-    kind = STF_NOT_FOUND;
-    for (size_t i = 0; i < values.count && kind != STF_OK; i++) {
-        if (stf_registry_name_compare(values.items[i].name, name) == 0) {
-            *value = values.items[i];
-            values.items[i] = (struct stf_registry_value){0};
-            kind = STF_OK;
-        }
-    }
-    stf_registry_values_fini(&values);
-    return kind;
+    kind = stf_remote_key_open(session, (struct stf_remote_key *)node, &handle, err);
+    return kind == STF_OK ? stf_remote_find_value(session, &handle, name, value, err) : kind;
 }
 
 /* ---- changing ---- */
@@ -598,34 +615,43 @@ static enum stf_kind delete_values(struct stf_remote_session *session, const str
     return kind;
 }
 
+/* The values of these names as they are stored: one is looked up, for more the list is read. */
+static enum stf_kind read_stored(struct store *store, struct stf_remote_key *key,
+                                 const struct stf_registry_value *values, size_t count,
+                                 struct stf_registry_values *stored, struct stf_err *err)
+{
+    struct stf_registry_value value = {0};
+    enum stf_kind kind;
+
+    if (count != 1) {
+        return count > 0 ? remote_values(store, (stf_registry_node)key, stored, err) : STF_OK;
+    }
+    kind = remote_find_value(store, (stf_registry_node)key, values[0].name, &value, err);
+    if (kind == STF_OK) {
+        kind = stf_registry_values_add(stored, &value, err);
+        stf_registry_value_fini(&value);
+    }
+    return kind == STF_NOT_FOUND ? STF_OK : kind;
+}
+
 /* A server may keep the spelling of a value that is set again, so one that stands in another spelling has to go. */
 static enum stf_kind remove_other_spellings(struct store *store, struct stf_remote_key *key,
                                             const struct stf_registry_value *values, size_t count, struct stf_err *err)
 {
-    struct stf_winreg_handle handle;
     struct stf_registry_values stored = {0};
-    const char *other[STF_REMOTE_WINDOW];
-    size_t other_count = 0;
-    bool is_any_there = false;
-    enum stf_kind kind = stf_remote_key_open(store->session, key, &handle, err);
+    struct stf_winreg_handle handle;
+    enum stf_kind kind = read_stored(store, key, values, count, &stored, err);
 
-    if (kind == STF_OK) {
-        kind = ask_for_values(store->session, &handle, values, count, &is_any_there, err);
-    }
-    if (kind == STF_OK && is_any_there) {
-        kind = remote_values(store, (stf_registry_node)key, &stored, err);
-    }
     for (size_t i = 0; i < count && kind == STF_OK; i++) {
-        for (size_t j = 0; j < stored.count; j++) {
+        for (size_t j = 0; j < stored.count && kind == STF_OK; j++) {
             const char *name = stored.items[j].name;
-            if (stf_registry_name_compare(name, values[i].name) == 0 && strcmp(name, values[i].name) != 0) {
-                other[other_count++] = name;
-                break;
+            if (strcmp(name, values[i].name) != 0 && stf_registry_name_compare(name, values[i].name) == 0) {
+                kind = stf_remote_key_open(store->session, key, &handle, err);
+                if (kind == STF_OK) {
+                    kind = delete_values(store->session, &handle, &name, 1, err);
+                }
             }
         }
-    }
-    if (kind == STF_OK && other_count > 0) {
-        kind = delete_values(store->session, &handle, other, other_count, err);
     }
     stf_registry_values_fini(&stored);
     return kind;
@@ -682,12 +708,15 @@ static enum stf_kind remote_edit_values(void *opened, stf_registry_node node, co
         kind =
             delete_values(session, &handle, &edit->gone[i], left < STF_REMOTE_WINDOW ? left : STF_REMOTE_WINDOW, err);
     }
+    if (kind == STF_OK) {
+        kind = remove_other_spellings(opened, key, edit->set, edit->set_count, err);
+    }
+    if (kind == STF_OK) {
+        kind = stf_remote_key_open(session, key, &handle, err);
+    }
     for (size_t i = 0; i < edit->set_count && kind == STF_OK; i += STF_REMOTE_WINDOW) {
-        size_t count = edit->set_count - i < STF_REMOTE_WINDOW ? edit->set_count - i : STF_REMOTE_WINDOW;
-        kind = remove_other_spellings(opened, key, &edit->set[i], count, err);
-        if (kind == STF_OK) {
-            kind = set_values(session, &handle, &edit->set[i], count, err);
-        }
+        size_t left = edit->set_count - i;
+        kind = set_values(session, &handle, &edit->set[i], left < STF_REMOTE_WINDOW ? left : STF_REMOTE_WINDOW, err);
     }
     return kind;
 }
@@ -701,6 +730,7 @@ const struct stf_registry_backend stf_registry_backend_remote = {
     .subkeys = remote_subkeys,
     .values = remote_values,
     .find_key = remote_find_key,
+    .find_path = remote_find_path,
     .find_value = remote_find_value,
     .create_key = remote_create_key,
     .delete_key = remote_delete_key,

@@ -505,6 +505,15 @@ static enum stf_kind create_missing(struct stf_registry *registry, const struct 
     return kind;
 }
 
+/* STF_NOT_FOUND, without filling an error, when it has to be walked to. */
+static enum stf_kind find_at_once(struct stf_registry *registry, const struct parts *parts, stf_registry_node *node,
+                                  struct stf_err *err)
+{
+    return registry->backend->find_path != NULL
+               ? registry->backend->find_path(registry->store, parts->names, parts->count, node, err)
+               : STF_NOT_FOUND;
+}
+
 static enum stf_kind find(struct stf_registry *registry, const char *key, bool may_create, stf_registry_node *node,
                           struct stf_err *err)
 {
@@ -514,6 +523,11 @@ static enum stf_kind find(struct stf_registry *registry, const char *key, bool m
     enum stf_kind kind = parts_init(&parts, registry, key, err);
 
     if (kind == STF_OK) {
+        kind = find_at_once(registry, &parts, node, err);
+        if (kind != STF_NOT_FOUND) {
+            parts_fini(&parts);
+            return kind;
+        }
         kind = walk(registry, &parts, nodes, &existing, NULL, err);
     }
     if (kind == STF_OK && existing < parts.count) {

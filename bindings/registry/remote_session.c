@@ -518,32 +518,53 @@ static struct stf_remote_call item_call(const struct stf_remote_reading *reading
     return call;
 }
 
-/* The items from `first` on, as many as go; after the last one another look at the key. */
-static enum stf_kind read_window(struct stf_remote_session *session, struct stf_remote_reading *reading, uint32_t first,
-                                 struct stf_err *err)
+static enum stf_kind read_items(struct stf_remote_session *session, struct stf_remote_reading *reading, uint32_t first,
+                                uint32_t count, struct stf_err *err)
 {
     struct stf_remote_call calls[STF_REMOTE_WINDOW];
-    struct stf_winreg_info after = reading->info;
-    uint32_t left = item_count(reading) - first;
-    uint32_t count = left < STF_REMOTE_WINDOW - 1 ? left : STF_REMOTE_WINDOW - 1;
-    bool is_last = count == left;
     enum stf_kind kind;
 
     for (uint32_t i = 0; i < count; i++) {
         calls[i] = item_call(reading, first + i);
     }
-    calls[count] = info_call(&reading->handle);
-    kind = stf_remote_calls_make(session, calls, count + is_last, err);
+    kind = stf_remote_calls_make(session, calls, count, err);
     for (uint32_t i = 0; i < count && kind == STF_OK; i++) {
         kind = take_item(session, &calls[i], reading, err);
     }
-    if (kind == STF_OK && is_last) {
-        kind = stf_remote_get_info(session, &calls[count], &after, err);
-        reading->is_steady = reading->is_steady && after.subkey_count == reading->info.subkey_count &&
-                             after.value_count == reading->info.value_count &&
-                             after.changed_at == reading->info.changed_at;
+    stf_remote_calls_fini(calls, count);
+    return kind;
+}
+
+static enum stf_kind disturbed(const struct stf_remote_session *session, struct stf_err *err)
+{
+    return stf_err_set(err, STF_BUSY, 0, "list", stf_remote_pipe_host(session->pipe),
+                       "a key in the registry of %s is changed faster than it can be read; try again",
+                       stf_remote_pipe_host(session->pipe));
+}
+
+static bool is_same_info(const struct stf_winreg_info *a, const struct stf_winreg_info *b)
+{
+    return a->subkey_count == b->subkey_count && a->value_count == b->value_count && a->changed_at == b->changed_at;
+}
+
+/* One try; the reading says whether nobody disturbed it. */
+static enum stf_kind read_once(struct stf_remote_session *session, struct stf_remote_reading *reading,
+                               struct stf_err *err)
+{
+    struct stf_winreg_info after = {0};
+    enum stf_kind kind = query_info(session, &reading->handle, &reading->info, err);
+    uint32_t count = item_count(reading);
+
+    reading->is_steady = true;
+    for (uint32_t at = 0; kind == STF_OK && reading->is_steady && at < count;) {
+        uint32_t step = at + STF_REMOTE_WINDOW < count ? STF_REMOTE_WINDOW : count - at;
+        kind = read_items(session, reading, at, step, err);
+        at += step;
     }
-    stf_remote_calls_fini(calls, count + 1);
+    if (kind == STF_OK && reading->is_steady && count > 0) {
+        kind = query_info(session, &reading->handle, &after, err);
+        reading->is_steady = is_same_info(&reading->info, &after);
+    }
     return kind;
 }
 
@@ -553,18 +574,84 @@ enum stf_kind stf_remote_read_list(struct stf_remote_session *session, const str
 {
     *reading = (struct stf_remote_reading){.handle = *handle, .operation = operation};
     for (int i = 0; i < READ_TRIES_MAX; i++) {
-        enum stf_kind kind = query_info(session, handle, &reading->info, err);
-        reading->is_steady = true;
-        for (uint32_t at = 0; kind == STF_OK && reading->is_steady && at < item_count(reading);
-             at += STF_REMOTE_WINDOW - 1) {
-            kind = read_window(session, reading, at, err);
-        }
+        enum stf_kind kind = read_once(session, reading, err);
         if (kind != STF_OK || reading->is_steady) {
             return kind;
         }
         stf_remote_reading_fini(reading);
     }
-    return stf_err_set(err, STF_BUSY, 0, "list", stf_remote_pipe_host(session->pipe),
-                       "a key in the registry of %s is changed faster than it can be read; try again",
-                       stf_remote_pipe_host(session->pipe));
+    return disturbed(session, err);
+}
+
+/* ---- one value ---- */
+
+/* Whether the key has the value, in whatever spelling, and what the key is like. */
+static enum stf_kind ask_for_value(struct stf_remote_session *session, const char *name,
+                                   struct stf_remote_reading *reading, bool *is_there, struct stf_err *err)
+{
+    struct stf_remote_call calls[2] = {{.operation = STF_WINREG_QUERY_VALUE}, info_call(&reading->handle)};
+    struct stf_winreg_name wide = {0};
+    uint32_t type;
+    uint32_t code = STF_WERR_OK;
+    enum stf_kind kind = stf_remote_name_init(&wide, name, err);
+
+    stf_winreg_put_query_value(&calls[0].in, &reading->handle, wide);
+    stf_remote_name_fini(&wide);
+    if (kind == STF_OK) {
+        kind = stf_remote_calls_make(session, calls, 2, err);
+    }
+    if (kind == STF_OK) {
+        struct stf_bytes_in in = stf_remote_results(&calls[0]);
+        kind = stf_winreg_get_query_value(&in, &type, &code) ? STF_OK : stf_remote_bad_results(session, "get", err);
+    }
+    *is_there = code == STF_WERR_OK || code == STF_WERR_MORE_DATA;
+    if (kind == STF_OK && *is_there) {
+        kind = stf_remote_get_info(session, &calls[1], &reading->info, err);
+    } else if (kind == STF_OK && code != STF_WERR_FILE_NOT_FOUND) {
+        kind = stf_remote_refused(session, code, "get", name, err);
+    }
+    stf_remote_calls_fini(calls, 2);
+    return kind;
+}
+
+/* Takes the value out of what was read; false when it is not there. */
+static bool take_named(struct stf_remote_reading *reading, const char *name, struct stf_registry_value *value)
+{
+    for (size_t i = 0; i < reading->values.count; i++) {
+        if (stf_registry_name_compare(reading->values.items[i].name, name) == 0) {
+            *value = reading->values.items[i];
+            reading->values.items[i] = (struct stf_registry_value){0};
+            return true;
+        }
+    }
+    return false;
+}
+
+enum stf_kind stf_remote_find_value(struct stf_remote_session *session, const struct stf_winreg_handle *handle,
+                                    const char *name, struct stf_registry_value *value, struct stf_err *err)
+{
+    for (int i = 0; i < READ_TRIES_MAX; i++) {
+        struct stf_remote_reading reading = {.handle = *handle, .operation = STF_WINREG_ENUM_VALUE, .is_steady = true};
+        bool is_there = false;
+        bool is_found = false;
+        bool is_steady;
+        enum stf_kind kind = ask_for_value(session, name, &reading, &is_there, err);
+        uint32_t count = item_count(&reading);
+        for (uint32_t at = 0; kind == STF_OK && is_there && !is_found && reading.is_steady && at < count;) {
+            uint32_t step = at + STF_REMOTE_WINDOW < count ? STF_REMOTE_WINDOW : count - at;
+            kind = read_items(session, &reading, at, step, err);
+            is_found = kind == STF_OK && take_named(&reading, name, value);
+            at += step;
+        }
+        is_steady = reading.is_steady;
+        stf_remote_reading_fini(&reading);
+        if (kind != STF_OK || is_found) {
+            return kind;
+        }
+        /* Twice a whole list without it: the server's rules of case find it, ours do not. */
+        if (!is_there || (is_steady && i > 0)) {
+            return STF_NOT_FOUND;
+        }
+    }
+    return disturbed(session, err);
 }

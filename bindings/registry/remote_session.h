@@ -112,3 +112,8 @@ void stf_remote_reading_fini(struct stf_remote_reading *reading);
 /* Of a QueryInfoKey. */
 enum stf_kind stf_remote_get_info(const struct stf_remote_session *session, const struct stf_remote_call *call,
                                   struct stf_winreg_info *info, struct stf_err *err);
+
+/* One value, under its stored spelling, which only lists tell. STF_NOT_FOUND, without filling an error, when it is
+ * absent: that costs one call. */
+enum stf_kind stf_remote_find_value(struct stf_remote_session *session, const struct stf_winreg_handle *handle,
+                                    const char *name, struct stf_registry_value *value, struct stf_err *err);

@@ -47,6 +47,10 @@ struct stf_registry_backend {
      * is no such subkey. *spelling, unless the pointer is NULL, is freed and becomes the malloc'ed stored name. */
     enum stf_kind (*find_key)(void *store, stf_registry_node parent, const char *name, stf_registry_node *key,
                               char **spelling, struct stf_err *err);
+    /* Optional: a key by all of its names at once, where each step of the way down costs. STF_NOT_FOUND, without
+     * filling an error, sends the caller to walk. */
+    enum stf_kind (*find_path)(void *store, const char *const *names, size_t count, stf_registry_node *key,
+                               struct stf_err *err);
     /* Optional likewise: one value. */
     enum stf_kind (*find_value)(void *store, stf_registry_node key, const char *name, struct stf_registry_value *value,
                                 struct stf_err *err);
