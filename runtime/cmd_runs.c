@@ -16,7 +16,8 @@ static void format_time(const json_t *unix_ms, char *buffer, size_t size)
 {
     time_t seconds = (time_t)(json_integer_value(unix_ms) / 1000);
     struct tm local;
-    if (!json_is_integer(unix_ms) || !localtime_r(&seconds, &local) || strftime(buffer, size, "%Y-%m-%d %H:%M:%S", &local) == 0)
+    if (!json_is_integer(unix_ms) || !localtime_r(&seconds, &local) ||
+        strftime(buffer, size, "%Y-%m-%d %H:%M:%S", &local) == 0)
         snprintf(buffer, size, "-");
 }
 

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime.h"
+
 enum stf_kind stf_owner_check(int fd, const char *path, struct stf_err *err)
 {
     struct stat status;

@@ -1,4 +1,4 @@
-/* owner.h - who runs the program, and who may have written a script: scripts decide about other hosts' safety.
+/* owner.h - who may have written a script: scripts decide about other hosts' safety.
  * owner.c knows user ids and modes, owner_windows.c access control lists. SPDX-License-Identifier: MIT */
 #pragma once
 
@@ -7,6 +7,3 @@
 /* STF_OK when `fd` is a regular file that only the system's administrators and the user who runs the program can have
  * written. `path` is for the message. */
 enum stf_kind stf_owner_check(int fd, const char *path, struct stf_err *err);
-
-/* The operator's user name, for the journal; valid until the next call. */
-const char *stf_operator_name(void);

@@ -8,6 +8,8 @@
 #include <aclapi.h>
 #include <windows.h>
 
+#include "runtime.h"
+
 enum { WRITING = FILE_WRITE_DATA | FILE_APPEND_DATA | WRITE_DAC | WRITE_OWNER | DELETE | GENERIC_WRITE | GENERIC_ALL };
 
 struct user {
