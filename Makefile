@@ -14,7 +14,7 @@ help:
 	@echo "make test-asan   all tests under AddressSanitizer and UBSan"
 	@echo "make test-clang  builds with clang, warnings are errors"
 	@echo "make fuzz        each fuzz target for FUZZ_SECONDS (default 20)"
-	@echo "make bench       start-up against plain Lua, .reg text against hivexregedit"
+	@echo "make bench       start-up against plain Lua, .reg text against hivexregedit, kernel policies against ip"
 
 need-root:
 	@test "$$(id -u)" = 0 || { echo "This needs root: it installs Debian packages and makes network namespaces." >&2; \
@@ -65,6 +65,8 @@ bench: build
 	@tests/bench/registry_reg.sh build/release
 	@cmake --build --preset release --target bench_registry_remote
 	@tests/bench/registry_remote.sh build/release
+	@cmake --build --preset release --target bench_xfrm_dump
+	@tests/bench/xfrm_dump.sh build/release
 
 clean:
 	rm -rf build
