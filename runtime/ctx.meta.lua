@@ -293,6 +293,12 @@ local journal = {}
 ---@return staffetta.err? err
 function journal:rollback_plan(run) end
 
+--- What the run has measured: name -> figures.
+---@param run integer|"last"
+---@return table<string, table>? measures
+---@return staffetta.err? err
+function journal:measures(run) end
+
 --- Does it. Refuses (`conflict`), having touched nothing, where a host no longer has what the run wrote.
 ---@param run integer|"last"
 ---@param options? { force?: boolean }

@@ -349,6 +349,26 @@ static int l_rollback_plan(lua_State *L)
     return push_result_or_err(L, kind, plan, &err);
 }
 
+/* measures(run) -> { name = figures } | nil, err; a name that was measured twice has its last figures */
+static int l_measures(lua_State *L)
+{
+    size_t index;
+    json_t *run = NULL, *event, *measures = json_object();
+    struct stf_err err;
+    enum stf_kind kind = stf_journal_load(stf_run_of(L)->journal, check_run_id(L, 1), &run, &err);
+    json_array_foreach (json_object_get(run, "events"), index, event) {
+        const char *what = NULL, *name = NULL;
+        json_t *figures = NULL;
+        if (json_unpack(event, "{s:s, s:{s:s, s:o}}", "kind", &what, "data", "name", &name, "figures", &figures) == 0 &&
+            strcmp(what, "measure") == 0)
+            json_object_set(measures, name, figures);
+    }
+    json_decref(run);
+    if (kind)
+        json_decref(measures);
+    return push_result_or_err(L, kind, measures, &err);
+}
+
 /* rollback("last" | run, is_forced) -> summary | nil, err */
 static int l_rollback(lua_State *L)
 {
@@ -443,6 +463,7 @@ void stf_lua_push_sys(lua_State *L)
         {"join", l_task_join},
         {"sleep_ms", l_sleep_ms},
         {"rollback_plan", l_rollback_plan},
+        {"measures", l_measures},
         {"rollback", l_rollback},
         {"site_path", l_site_path},
         {"read_site_file", l_read_site_file},

@@ -256,6 +256,8 @@ local function new_journal()
   return worlds.read_only({
     -- What a rollback of the run would do: { run = n, items = {...}, conflicts = n }.
     rollback_plan = function(_, run) return sys.rollback_plan(run) end,
+    -- What the run has measured: name -> figures.
+    measures = function(_, run) return sys.measures(run) end,
     -- Does it; refuses with kind "conflict", having touched nothing, where a host no longer has what the run wrote.
     rollback = function(_, run, options) return sys.rollback(run, options and options.force or false) end,
   }, "journal")

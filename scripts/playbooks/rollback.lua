@@ -1,3 +1,5 @@
+local kernel_state = require "kernel_state"
+
 return {
   api = 1,
   name = "rollback",
@@ -14,5 +16,7 @@ return {
     ctx:say("rolling back run %d: %d to put back, %d as they were already", plan.run, plan.undo, plan.nothing)
     local summary = assert(ctx.journal:rollback(plan.run, { force = p.force }))
     ctx:say("%d put back and read back equal", summary.undone)
+    local rows = kernel_state.checks(ctx, plan.run)
+    if #rows > 0 then ctx:checks("the kernels are as before", rows) end
   end,
 }

@@ -1,4 +1,5 @@
 local connections = require "connections"
+local kernel_state = require "kernel_state"
 local tuning = require "failover_tuning"
 
 return {
@@ -38,6 +39,7 @@ return {
       end
     end
 
+    kernel_state.note(ctx, speakers)
     ctx:step("shorten the idle timer of Windows front ends", cluster:with("registry"), function(host)
       for _, value in ipairs(tuning.values_for(host.windows)) do
         assert(host.registry:set(value.key, value.name, value.type, value.value))
