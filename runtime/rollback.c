@@ -25,12 +25,36 @@ static enum stf_kind no_memory(struct stf_err *err)
     return stf_err_set(err, STF_NO_MEMORY, 0, "rollback", NULL, "out of memory");
 }
 
+/* A state without the mark that it is not in effect, which a write cut short or a restarted daemon leaves (binding.h):
+ * whose it is shows in the rest. */
+static json_t *settled(const json_t *state)
+{
+    json_t *copy = json_copy((json_t *)state);
+    if (json_is_false(json_object_get(copy, "loaded"))) {
+        json_object_del(copy, "loaded");
+    }
+    return copy;
+}
+
+static bool is_same_settled(const json_t *a, const json_t *b)
+{
+    json_t *one = settled(a), *other = settled(b);
+    bool is_same = one && other && json_equal(one, other);
+    json_decref(one);
+    json_decref(other);
+    return is_same;
+}
+
 static enum stf_undo_verdict judge(const struct stf_change *change, const json_t *now)
 {
     if (json_equal(now, change->after)) {
         return STF_UNDO_UNDO;
     }
-    return json_equal(now, change->before) ? STF_UNDO_NOTHING : STF_UNDO_CONFLICT;
+    if (json_equal(now, change->before)) {
+        return STF_UNDO_NOTHING;
+    }
+    return is_same_settled(now, change->after) || is_same_settled(now, change->before) ? STF_UNDO_UNDO
+                                                                                       : STF_UNDO_CONFLICT;
 }
 
 enum stf_kind stf_engine_undo_check(struct stf_engine *engine, const struct stf_change *change,

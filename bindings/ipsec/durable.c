@@ -44,6 +44,7 @@ enum stf_kind stf_durable_open(struct stf_durable *files, const char *dir, bool 
     enum stf_kind kind = is_writer ? lock(files, err) : STF_OK;
     if (kind)
         stf_durable_close(files);
+    files->is_writer = is_writer;
     return kind;
 }
 
@@ -62,6 +63,26 @@ static enum stf_kind failed(const struct stf_durable *files, int errnum, const c
     return stf_err_errno(err, errnum, op, what + strlen(op) + 1, what);
 }
 
+/* the dot hides it from swanctl's *.conf */
+static void temporary_name(char temporary[NAME_MAX + 1], const char *name)
+{
+    snprintf(temporary, NAME_MAX + 1, ".%s.new", name);
+}
+
+/* What a killed writer of this file left goes with the next look at it, unless a writer lives. */
+static void sweep(const struct stf_durable *files, const char *name)
+{
+    char temporary[NAME_MAX + 1];
+    temporary_name(temporary, name);
+    if (files->is_writer) {
+        unlinkat(files->dir_fd, temporary, 0);
+    } else if (faccessat(files->dir_fd, temporary, F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
+               flock(files->dir_fd, LOCK_EX | LOCK_NB) == 0) {
+        unlinkat(files->dir_fd, temporary, 0);
+        flock(files->dir_fd, LOCK_UN);
+    }
+}
+
 enum stf_kind stf_durable_read(const struct stf_durable *files, const char *name, char **text, struct stf_err *err)
 {
     enum stf_kind kind = STF_OK;
@@ -69,6 +90,7 @@ enum stf_kind stf_durable_read(const struct stf_durable *files, const char *name
     char *bytes = NULL;
 
     *text = NULL;
+    sweep(files, name);
     int fd = openat(files->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
         return errno == ENOENT ? STF_OK : failed(files, errno, "open", name, err);
@@ -124,8 +146,7 @@ enum stf_kind stf_durable_write(const struct stf_durable *files, const char *nam
     char temporary[NAME_MAX + 1];
     enum stf_kind kind = STF_OK;
 
-    /* a fixed name: what a crash left is overwritten by the next try; the dot hides it from swanctl's *.conf */
-    snprintf(temporary, sizeof temporary, ".%s.new", name);
+    temporary_name(temporary, name);
     int fd = openat(files->dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return failed(files, errno, "create", temporary, err);

@@ -2,10 +2,13 @@
  * Must never leave a half-written file under a name that somebody reads. SPDX-License-Identifier: MIT */
 #pragma once
 
+#include <stdbool.h>
+
 #include <staffetta/err.h>
 
 struct stf_durable {
     int dir_fd;
+    bool is_writer;
     const char *dir; /* the caller's */
 };
 
