@@ -87,6 +87,8 @@ static void print_description(const json_t *script)
     if (json_object_size(json_object_get(script, "params")))
         puts("\nparameters:");
     print_params(json_object_get(script, "params"));
+    if (json_object_get(script, "fingerprint"))
+        printf("fingerprint %s\n", text(script, "fingerprint"));
     if (json_object_get(script, "policy"))
         stf_output_json(json_object_get(script, "policy"));
 }

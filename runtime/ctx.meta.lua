@@ -73,7 +73,7 @@
 ---@field name string the file's
 ---@field kind "policy"
 ---@field summary string
----@field policy table what to protect and how; see scripts/policies/mail-passwords.lua
+---@field policy staffetta.policy what to protect and how; all but traffic may be left out
 ---@field extends? string the policy that all fields left out are taken from
 ---@field overrides? string
 

@@ -188,6 +188,54 @@ static int l_bindings(lua_State *L)
     return 1;
 }
 
+/* The kind of document of that name, or NULL when no binding of this program knows it. */
+static const struct stf_document_kind *find_kind(lua_State *L, const char *name)
+{
+    const struct stf_runtime *rt = stf_run_of(L)->rt;
+    for (size_t i = 0; i < rt->bound_count; i++) {
+        const struct stf_document_kind *kind = rt->bound[i].binding->kinds;
+        while (kind && kind->name && strcmp(kind->name, name) != 0)
+            kind++;
+        if (kind && kind->name)
+            return kind;
+    }
+    return NULL;
+}
+
+/* normalize(kind, table) -> the document's normal form | nil, err; the table itself where no binding knows the kind */
+static int l_normalize(lua_State *L)
+{
+    const struct stf_document_kind *kind = find_kind(L, luaL_checkstring(L, 1));
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    if (!kind)
+        return 1;
+    json_t *box = stf_lua_new_doc(L), *normal = NULL;
+    stf_lua_value_to_doc(L, 2, box, "given");
+    struct stf_err err;
+    if (kind->normalize(json_object_get(box, "given"), &normal, &err) != STF_OK)
+        return stf_lua_push_err(L, &err);
+    stf_lua_doc_set_new(L, box, "normal", normal);
+    return stf_lua_push_doc(L, normal);
+}
+
+/* fingerprint(kind, table) -> text | nil, err; nil alone where no binding knows the kind */
+static int l_fingerprint(lua_State *L)
+{
+    const struct stf_document_kind *kind = find_kind(L, luaL_checkstring(L, 1));
+    luaL_checktype(L, 2, LUA_TTABLE);
+    if (!kind)
+        return 0;
+    json_t *box = stf_lua_new_doc(L);
+    stf_lua_value_to_doc(L, 2, box, "given");
+    struct stf_err err;
+    char fingerprint[65];
+    if (kind->fingerprint(json_object_get(box, "given"), fingerprint, &err) != STF_OK)
+        return stf_lua_push_err(L, &err);
+    lua_pushstring(L, fingerprint);
+    return 1;
+}
+
 static struct stf_run_host *check_host(lua_State *L, int index)
 {
     struct stf_run_host *host = stf_run_find_host(stf_run_of(L), luaL_checkstring(L, index));
@@ -448,6 +496,8 @@ void stf_lua_push_sys(lua_State *L)
         {"record_script", l_record_script},
         {"needs", l_needs},
         {"bindings", l_bindings},
+        {"normalize", l_normalize},
+        {"fingerprint", l_fingerprint},
         {"power", l_power},
         {"site", l_site},
         {"change_count", l_change_count},

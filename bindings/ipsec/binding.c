@@ -2,6 +2,7 @@
 #include "ipsec/binding.h"
 
 #include "ipsec/guard.h"
+#include "ipsec/policy.h"
 #include "ipsec/strongswan.h"
 #include "ipsec/verbs.h"
 
@@ -13,10 +14,16 @@ static const struct stf_resource resources[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
+static const struct stf_document_kind kinds[] = {
+    {"policy", stf_policy_normalize, stf_policy_fingerprint},
+    {NULL, NULL, NULL},
+};
+
 const struct stf_binding stf_ipsec_binding = {
     .name = "ipsec",
     .open = stf_ipsec_open,
     .close = stf_ipsec_close,
     .verbs = stf_ipsec_verbs,
     .resources = resources,
+    .kinds = kinds,
 };

@@ -10,14 +10,15 @@
 #include <string.h>
 
 #include "common/doc.h"
+#include "ipsec/traffic.h"
 
 enum {
-    TRAFFIC_MAX = 64,
-    PORTS_MAX = 256,
     PROPOSALS_MAX = 16,
     WORD_MAX = 128,
+    PATH_SIZE_MAX = 512,
     DAY_MS = 24 * 60 * 60 * 1000,
 };
+static const json_int_t rekey_bytes_min = 1 << 20, rekey_bytes_max = (json_int_t)1 << 50;
 
 /* ---------- validation: one rule a member ---------- */
 
@@ -67,7 +68,7 @@ static bool is_word(const json_t *value, const char *punctuation)
 
 bool stf_ipsec_is_identity(const json_t *value)
 {
-    return is_word(value, ".-_@");
+    return is_word(value, ".-_@:");
 }
 
 static bool is_side(const json_t *value)
@@ -82,7 +83,7 @@ static bool is_mode(const json_t *value)
 
 static bool is_action(const json_t *value)
 {
-    return is_one_of(value, (const char *const[]){"require", "permit", NULL});
+    return is_one_of(value, (const char *const[]){"require", "permit", "pass", "drop", NULL});
 }
 
 static bool is_initiate(const json_t *value)
@@ -105,25 +106,37 @@ static bool is_whole_seconds(const json_t *value)
     return json_is_integer(value) && ms >= 0 && ms <= DAY_MS && ms % 1000 == 0;
 }
 
-static bool is_traffic_list(const json_t *value)
+static bool is_rekey_bytes(const json_t *value)
 {
-    return json_array_size(value) >= 1 && json_array_size(value) <= TRAFFIC_MAX;
+    json_int_t bytes = json_integer_value(value);
+    return json_is_integer(value) && (bytes == 0 || (bytes >= rekey_bytes_min && bytes <= rekey_bytes_max));
 }
 
-static bool is_protocol(const json_t *value)
+static bool is_dpd_action(const json_t *value)
 {
-    return is_one_of(value, (const char *const[]){"tcp", "udp", "any", NULL});
+    return is_one_of(value, (const char *const[]){"trap", "restart", "clear", NULL});
 }
 
-static bool is_port_list(const json_t *value)
+/* Stands in quotes, in a list, in swanctl's file. */
+static bool is_path(const json_t *value)
 {
-    return json_array_size(value) >= 1 && json_array_size(value) <= PORTS_MAX;
+    const char *text = plain_text(value);
+    return text && *text && strlen(text) <= PATH_SIZE_MAX && !strpbrk(text, "\",\\\n");
 }
 
-static bool is_port(const json_t *value)
+static bool is_auth(const json_t *value)
 {
-    json_int_t port = json_integer_value(value);
-    return json_is_integer(value) && port >= 1 && port <= 65535;
+    const json_t *method = json_object_get(value, "method");
+    if (is_one_of(method, (const char *const[]){"kerberos", NULL}))
+        return json_object_size(value) == 1;
+    return is_one_of(method, (const char *const[]){"certificate", NULL}) && json_object_size(value) == 3 &&
+           is_path(json_object_get(value, "certificate")) && is_path(json_object_get(value, "ca"));
+}
+
+/* Lists of traffic have a check of their own, with words for each entry. */
+static bool is_checked_elsewhere(const json_t *value)
+{
+    return value != NULL;
 }
 
 struct rule {
@@ -135,7 +148,10 @@ struct rule {
 
 #define SECONDS_EXPECTED "milliseconds in whole seconds (a multiple of 1000), 0 to 86400000"
 #define ADDRESS_EXPECTED "an IPv4 or IPv6 address in its shortest spelling, such as \"10.9.0.1\""
-#define IDENTITY_EXPECTED "an identity of letters, digits and . - _ @, such as \"mail.example.org\""
+#define IDENTITY_EXPECTED "an identity of letters, digits and . - _ @ :, such as \"mail.example.org\""
+#define AUTH_EXPECTED                                                                                                  \
+    "{\"method\": \"certificate\", \"certificate\": PATH, \"ca\": PATH}, {\"method\": \"kerberos\"}, or nothing: a "   \
+    "pre-shared key"
 #define PROPOSALS_EXPECTED "a list of 1 to 16 proposals in strongSwan's words, such as "
 
 static const struct rule rules[] = {
@@ -145,71 +161,27 @@ static const struct rule rules[] = {
     {"local_id", stf_ipsec_is_identity, IDENTITY_EXPECTED, false},
     {"remote_id", stf_ipsec_is_identity, IDENTITY_EXPECTED, false},
     {"side", is_side, "\"client\" (towards the protected ports) or \"server\" (owns them)", false},
-    {"traffic", is_traffic_list, "a list of 1 to 64 entries {\"protocol\", \"ports\"}", false},
+    {"traffic", is_checked_elsewhere, "a list of 1 to 64 entries {\"protocol\", \"ports\"}", false},
+    {"exempt", is_checked_elsewhere, "", true},
     {"mode", is_mode, "\"transport\" or \"tunnel\"", false},
-    {"action", is_action, "\"require\" or \"permit\"", false},
+    {"action", is_action, "\"require\", \"permit\", \"pass\" or \"drop\"", false},
     {"ike_proposals", is_proposals, PROPOSALS_EXPECTED "\"aes128gcm16-prfsha256-x25519\"", false},
     {"esp_proposals", is_proposals, PROPOSALS_EXPECTED "\"aes128gcm16\"", false},
     {"initiate", is_initiate, "\"on_demand\" or \"never\"", false},
     {"dpd_delay_ms", is_whole_seconds, SECONDS_EXPECTED " (0: no dead-peer detection)", true},
     {"ike_rekey_ms", is_whole_seconds, SECONDS_EXPECTED " (0: never)", true},
     {"esp_rekey_ms", is_whole_seconds, SECONDS_EXPECTED " (0: never)", true},
+    {"esp_rekey_bytes", is_rekey_bytes, "0 (never) or 1048576 to 1125899906842624", true},
+    {"dpd_action", is_dpd_action, "\"trap\", \"restart\" or \"clear\"", true},
+    {"auth", is_auth, AUTH_EXPECTED, true},
 };
 enum { RULE_COUNT = sizeof rules / sizeof *rules };
 
+static const char what[] = "connection member";
+
 static enum stf_kind invalid(struct stf_err *err, const char *member, const json_t *found, const char *expected)
 {
-    char *text = found ? json_dumps(found, JSON_ENCODE_ANY | JSON_COMPACT) : strdup("nothing");
-    enum stf_kind kind =
-        stf_err_set(err, STF_INVALID_DATA, 0, "validate", member, "connection member '%s' is %.80s; expected %s",
-                    member, text ? text : "not printable", expected);
-    free(text);
-    return kind;
-}
-
-static enum stf_kind validate_ports(const json_t *entry, size_t index, struct stf_err *err)
-{
-    char member[48];
-    const json_t *ports = json_object_get(entry, "ports");
-    snprintf(member, sizeof member, "traffic[%zu].ports", index);
-    if (!ports)
-        return STF_OK;
-    if (is_one_of(json_object_get(entry, "protocol"), (const char *const[]){"any", NULL}))
-        return invalid(err, member, ports, "no ports with protocol \"any\"");
-    if (!is_port_list(ports))
-        return invalid(err, member, ports, "a list of 1 to 256 ports (left out: all ports)");
-    for (size_t i = 0; i < json_array_size(ports); i++) {
-        const json_t *port = json_array_get(ports, i);
-        snprintf(member, sizeof member, "traffic[%zu].ports[%zu]", index, i);
-        if (!is_port(port))
-            return invalid(err, member, port, "a port number, 1 to 65535");
-        for (size_t j = 0; j < i; j++) {
-            if (json_equal(port, json_array_get(ports, j)))
-                return invalid(err, member, port, "each port once");
-        }
-    }
-    return STF_OK;
-}
-
-static enum stf_kind validate_traffic(const json_t *traffic, struct stf_err *err)
-{
-    static const char *const known[] = {"protocol", "ports", NULL};
-    for (size_t i = 0; i < json_array_size(traffic); i++) {
-        char member[48];
-        const json_t *entry = json_array_get(traffic, i);
-        snprintf(member, sizeof member, "traffic[%zu]", i);
-        enum stf_kind kind = stf_doc_check_keys(entry, known, member, err);
-        if (kind)
-            return kind;
-        const json_t *protocol = json_object_get(entry, "protocol");
-        snprintf(member, sizeof member, "traffic[%zu].protocol", i);
-        if (!is_protocol(protocol))
-            return invalid(err, member, protocol, "\"tcp\", \"udp\" or \"any\"");
-        kind = validate_ports(entry, i, err);
-        if (kind)
-            return kind;
-    }
-    return STF_OK;
+    return stf_traffic_invalid(err, what, member, found, expected);
 }
 
 static enum stf_kind check_members(const json_t *document, struct stf_err *err)
@@ -240,7 +212,10 @@ enum stf_kind stf_connection_validate(const json_t *document, struct stf_err *er
     const char *local = json_string_value(json_object_get(document, "local_address"));
     if (!strchr(local, ':') != !strchr(json_string_value(remote), ':'))
         return invalid(err, "remote_address", remote, "an address of the same family as local_address");
-    return validate_traffic(json_object_get(document, "traffic"), err);
+    kind = stf_traffic_validate(json_object_get(document, "traffic"), what, "traffic", err);
+    if (!kind && json_object_get(document, "exempt"))
+        kind = stf_traffic_validate(json_object_get(document, "exempt"), what, "exempt", err);
+    return kind;
 }
 
 /* ---------- rendering: one tree for VICI and for swanctl.conf ---------- */
@@ -256,22 +231,49 @@ static const char *text_of(const json_t *document, const char *member)
     return json_string_value(json_object_get(document, member));
 }
 
-/* dynamic[tcp/110], ... for the side that owns the ports; dynamic[tcp], ... for the other, which uses any. */
-static json_t *selectors(const json_t *traffic, bool with_ports)
+/* The kernel's policies have a port and a mask, no ranges, and charon widens a range to one mask: 1025-5000 would
+ * become 0-8191. So a range is written as the blocks that masks can say. Appends `address[protocol/low-high]` for each.
+ */
+static void add_blocks(json_t *list, const char *address, const char *protocol, struct stf_ports ports)
+{
+    for (unsigned low = ports.low; low <= ports.high;) {
+        unsigned size = 1;
+        while (low % (size * 2) == 0 && low + size * 2 - 1 <= ports.high)
+            size *= 2;
+        json_array_append_new(list, size == 1 ? json_sprintf("%s[%s/%u]", address, protocol, low)
+                                              : json_sprintf("%s[%s/%u-%u]", address, protocol, low, low + size - 1));
+        low += size;
+    }
+}
+
+static bool is_ipv6(const json_t *document)
+{
+    return strchr(text_of(document, "local_address"), ':') != NULL;
+}
+
+/* address[tcp/110], ... for the side that owns the ports; address[tcp], ... for the other, which uses any. */
+static void add_selectors(json_t *list, const char *address, const json_t *entry, bool with_ports, bool with_ipv6)
+{
+    const char *protocol = text_of(entry, "protocol");
+    const json_t *ports = with_ports ? json_object_get(entry, "ports") : NULL;
+    if (strcmp(protocol, "any") == 0)
+        json_array_append_new(list, json_string(address));
+    else if (!ports)
+        json_array_append_new(
+            list, json_sprintf("%s[%s]", address, with_ipv6 && strcmp(protocol, "icmp") == 0 ? "ipv6-icmp" : protocol));
+    for (size_t i = 0; i < json_array_size(ports); i++) {
+        struct stf_ports range;
+        if (stf_ports_parse(json_array_get(ports, i), &range))
+            add_blocks(list, address, protocol, range);
+    }
+}
+
+static json_t *selectors(const json_t *traffic, const char *address, bool with_ports, bool with_ipv6)
 {
     size_t index;
     json_t *entry, *list = json_array();
-    json_array_foreach (traffic, index, entry) {
-        const char *protocol = text_of(entry, "protocol");
-        const json_t *ports = with_ports ? json_object_get(entry, "ports") : NULL;
-        if (strcmp(protocol, "any") == 0)
-            json_array_append_new(list, json_string("dynamic"));
-        else if (!ports)
-            json_array_append_new(list, json_sprintf("dynamic[%s]", protocol));
-        for (size_t i = 0; i < json_array_size(ports); i++)
-            json_array_append_new(list, json_sprintf("dynamic[%s/%" JSON_INTEGER_FORMAT "]", protocol,
-                                                     json_integer_value(json_array_get(ports, i))));
-    }
+    json_array_foreach (traffic, index, entry)
+        add_selectors(list, address, entry, with_ports, with_ipv6);
     return list;
 }
 
@@ -290,44 +292,133 @@ static bool is_on_demand(const json_t *document)
 
 static const char *dpd_action(const json_t *document, const struct stf_ipsec_engine *engine)
 {
+    const char *action = text_of(document, "dpd_action");
     /* only the client acts: two sides that both re-establish fight over the peer */
     if (!is_text(document, "side", "client") || !is_on_demand(document))
         return "clear";
+    if (action && strcmp(action, "trap") != 0)
+        return action;
     return engine->is_userland ? "restart" : "trap";
 }
 
-static json_t *child_tree(const json_t *document, const struct stf_ipsec_engine *engine)
+static json_t *number(const json_t *document, const char *member)
+{
+    const json_t *value = json_object_get(document, member);
+    return value ? json_sprintf("%" JSON_INTEGER_FORMAT, json_integer_value(value)) : NULL;
+}
+
+static json_t *protecting_child(const json_t *document, const struct stf_ipsec_engine *engine)
 {
     bool is_server = is_text(document, "side", "server");
     const json_t *traffic = json_object_get(document, "traffic");
     bool is_trap = is_on_demand(document) && !engine->is_userland;
-    return json_pack("{s:s, s:o, s:o, s:O, s:s, s:s, s:o*}", "mode",
+    return json_pack("{s:s, s:o, s:o, s:O, s:s, s:s, s:o*, s:o*}", "mode",
                      engine->is_userland ? "tunnel" : text_of(document, "mode"), "local_ts",
-                     selectors(traffic, is_server), "remote_ts", selectors(traffic, !is_server), "esp_proposals",
+                     selectors(traffic, "dynamic", is_server, is_ipv6(document)), "remote_ts",
+                     selectors(traffic, "dynamic", !is_server, is_ipv6(document)), "esp_proposals",
                      json_object_get(document, "esp_proposals"), "start_action", is_trap ? "trap" : "none",
-                     "dpd_action", dpd_action(document, engine), "rekey_time", seconds(document, "esp_rekey_ms"));
+                     "dpd_action", dpd_action(document, engine), "rekey_time", seconds(document, "esp_rekey_ms"),
+                     "rekey_bytes", number(document, "esp_rekey_bytes"));
 }
 
-static json_t *peer_tree(const char *id)
+/* A policy in the kernel without SAs: "pass" comes before all others, "drop" lets nothing through. Only full addresses:
+ * "dynamic" would be everybody. `ports_are_local`: whose ports the traffic names. */
+static json_t *bare_child(const char *mode, const json_t *document, const json_t *traffic, bool ports_are_local)
 {
-    return json_pack("{s:s, s:s}", "auth", "psk", "id", id);
+    char local[64], remote[64];
+    const char *bits = is_ipv6(document) ? "128" : "32";
+    snprintf(local, sizeof local, "%s/%s", text_of(document, "local_address"), bits);
+    snprintf(remote, sizeof remote, "%s/%s", text_of(document, "remote_address"), bits);
+    return json_pack("{s:s, s:o, s:o, s:s}", "mode", mode, "local_ts",
+                     selectors(traffic, local, ports_are_local, is_ipv6(document)), "remote_ts",
+                     selectors(traffic, remote, !ports_are_local, is_ipv6(document)), "start_action", "trap");
 }
 
-enum stf_kind stf_connection_render(const char *name, const json_t *document, const struct stf_ipsec_engine *engine,
-                                    json_t **tree, struct stf_err *err)
+/* What is exempt, as far as it would be protected; a new reference. */
+static json_t *exempt_from(const json_t *document)
 {
+    size_t index;
+    json_t *entry, *list = json_array();
+    json_array_foreach (json_object_get(document, "exempt"), index, entry) {
+        if (stf_traffic_overlaps(entry, json_object_get(document, "traffic")))
+            json_array_append(list, entry);
+    }
+    return list;
+}
+
+/* Exempt are ports of either side, so two children: selectors of one child are combined each with each. */
+static void add_exempt_children(json_t *children, const char *name, const json_t *document)
+{
+    json_t *exempt = exempt_from(document);
+    for (int ports_are_local = 0; ports_are_local < 2 && json_array_size(exempt); ports_are_local++) {
+        char child[WORD_MAX];
+        snprintf(child, sizeof child, "%s-exempt-%s", name, ports_are_local ? "here" : "there");
+        json_object_set_new(children, child, bare_child("pass", document, exempt, ports_are_local));
+    }
+    json_decref(exempt);
+}
+
+/* The userland engine keeps no policies of its own in the kernel, so there is nothing to exempt from. */
+static json_t *children_tree(const char *name, const json_t *document, const struct stf_ipsec_engine *engine)
+{
+    json_t *children = json_object();
+    bool is_bare = is_text(document, "action", "pass") || is_text(document, "action", "drop");
+    json_object_set_new(children, name,
+                        is_bare ? bare_child(text_of(document, "action"), document,
+                                             json_object_get(document, "traffic"), is_text(document, "side", "server"))
+                                : protecting_child(document, engine));
+    if (!is_bare && !engine->is_userland)
+        add_exempt_children(children, name, document);
+    return children;
+}
+
+/* `member`: the file that this end needs, `key`: what charon calls it. */
+static json_t *peer_tree(const json_t *document, const char *id, const char *key, const char *member,
+                         const struct stf_ipsec_engine *engine)
+{
+    const char *file = text_of(json_object_get(document, "auth"), member);
+    if (!file)
+        return json_pack("{s:s, s:s}", "auth", "psk", "id", text_of(document, id));
+    char *path = stf_doc_path(engine->site_dir ? engine->site_dir : "/", file);
+    json_t *tree = json_pack("{s:s, s:s, s:[s]}", "auth", "pubkey", "id", text_of(document, id), key, path);
+    free(path);
+    return tree;
+}
+
+static enum stf_kind check_engine(const char *name, const json_t *document, const struct stf_ipsec_engine *engine,
+                                  struct stf_err *err)
+{
+    bool is_bare = is_text(document, "action", "pass") || is_text(document, "action", "drop");
+    if (is_text(json_object_get(document, "auth"), "method", "kerberos"))
+        return stf_err_set(err, STF_UNSUPPORTED, 0, "render", name,
+                           "strongSwan has no Kerberos in IKE (Windows does it by AuthIP, a protocol of its own); use "
+                           "a pre-shared key or certificates where a peer runs strongSwan");
+    if (engine->is_userland && is_bare)
+        return stf_err_set(err, STF_UNSUPPORTED, 0, "render", name,
+                           "this host's charon carries ESP itself (plugin kernel-libipsec) and has no policies without "
+                           "SAs, so it can not %s traffic; use a kernel with ESP",
+                           text_of(document, "action"));
     if (engine->is_userland && !engine->allow_tunnel && is_text(document, "mode", "transport"))
         return stf_err_set(err, STF_UNSUPPORTED, 0, "render", name,
                            "this host's charon carries ESP itself (plugin kernel-libipsec) and has no transport mode; "
                            "use a kernel with ESP, or set ipsec.allow_tunnel = true for this host in site.lua to load "
                            "the connection as a tunnel in UDP");
-    *tree = json_pack("{s:{s:s, s:[s], s:[s], s:O, s:s, s:s*, s:o*, s:o*, s:o, s:o, s:{s:o}}}", name, "version", "2",
-                      "local_addrs", text_of(document, "local_address"), "remote_addrs",
-                      text_of(document, "remote_address"), "proposals", json_object_get(document, "ike_proposals"),
-                      "mobike", "no", "encap", engine->is_userland ? "yes" : NULL, "dpd_delay",
-                      seconds(document, "dpd_delay_ms"), "rekey_time", seconds(document, "ike_rekey_ms"), "local",
-                      peer_tree(text_of(document, "local_id")), "remote", peer_tree(text_of(document, "remote_id")),
-                      "children", name, child_tree(document, engine));
+    return STF_OK;
+}
+
+enum stf_kind stf_connection_render(const char *name, const json_t *document, const struct stf_ipsec_engine *engine,
+                                    json_t **tree, struct stf_err *err)
+{
+    enum stf_kind kind = check_engine(name, document, engine, err);
+    if (kind)
+        return kind;
+    *tree = json_pack(
+        "{s:{s:s, s:[s], s:[s], s:O, s:s, s:s*, s:o*, s:o*, s:o, s:o, s:o}}", name, "version", "2", "local_addrs",
+        text_of(document, "local_address"), "remote_addrs", text_of(document, "remote_address"), "proposals",
+        json_object_get(document, "ike_proposals"), "mobike", "no", "encap", engine->is_userland ? "yes" : NULL,
+        "dpd_delay", seconds(document, "dpd_delay_ms"), "rekey_time", seconds(document, "ike_rekey_ms"), "local",
+        peer_tree(document, "local_id", "certs", "certificate", engine), "remote",
+        peer_tree(document, "remote_id", "cacerts", "ca", engine), "children", children_tree(name, document, engine));
     return *tree ? STF_OK : stf_err_set(err, STF_NO_MEMORY, 0, "render", name, "no memory for the connection");
 }
 
@@ -472,18 +563,6 @@ bool stf_connection_is_live(const json_t *document, const json_t *live)
            has_id(live, "remote-1", json_object_get(document, "remote_id"));
 }
 
-static void print_traffic(FILE *out, const json_t *traffic)
-{
-    size_t index;
-    json_t *entry;
-    json_array_foreach (traffic, index, entry) {
-        const json_t *ports = json_object_get(entry, "ports");
-        fprintf(out, " %s", text_of(entry, "protocol"));
-        for (size_t i = 0; i < json_array_size(ports); i++)
-            fprintf(out, "%c%" JSON_INTEGER_FORMAT, i ? ',' : '/', json_integer_value(json_array_get(ports, i)));
-    }
-}
-
 char *stf_connection_summary(const json_t *document)
 {
     char *text = NULL;
@@ -493,7 +572,7 @@ char *stf_connection_summary(const json_t *document)
         return NULL;
     fprintf(out, "%s %s -> %s", text_of(document, "side"), text_of(document, "local_address"),
             text_of(document, "remote_address"));
-    print_traffic(out, json_object_get(document, "traffic"));
+    stf_traffic_print(out, json_object_get(document, "traffic"));
     fprintf(out, " %s, %s%s", text_of(document, "action"), text_of(document, "mode"),
             json_object_get(document, "loaded") ? ", not loaded" : "");
     if (fclose(out) == 0)

@@ -8,18 +8,20 @@
 
 /* What the daemon at hand can do; it decides how a document is rendered, never whether it is valid. */
 struct stf_ipsec_engine {
-    bool is_userland;  /* ESP in the daemon (plugin kernel-libipsec): tunnel in UDP only, and no trap policies */
-    bool allow_tunnel; /* the host's ipsec.allow_tunnel: transport mode may become a tunnel on such an engine */
+    bool is_userland;     /* ESP in the daemon (plugin kernel-libipsec): tunnel in UDP only, and no trap policies */
+    bool allow_tunnel;    /* the host's ipsec.allow_tunnel: transport mode may become a tunnel on such an engine */
+    const char *site_dir; /* relative paths of certificates start here */
 };
 
-/* A name that IKE identifies a peer by: letters, digits and . - _ @, as one string. */
+/* A name that IKE identifies a peer by: letters, digits and . - _ @ :, as one string. */
 bool stf_ipsec_is_identity(const json_t *value);
 
 /* README.md describes the document. STF_INVALID_DATA names the member, what stood there and what was expected. */
 enum stf_kind stf_connection_validate(const json_t *document, struct stf_err *err);
 
 /* A valid document as swanctl's tree { name: { local_addrs: [..], children: {..}, .. } }: the content of VICI's
- * load-conn and, as text, of `connections { }`. STF_UNSUPPORTED, with the remedy, when the engine can not do it.
+ * load-conn and, as text, of `connections { }`; certificates are named by their paths, as swanctl takes them, where
+ * VICI wants their content. STF_UNSUPPORTED, with the remedy, when the engine can not do it.
  * `*tree` is a new reference. */
 enum stf_kind stf_connection_render(const char *name, const json_t *document, const struct stf_ipsec_engine *engine,
                                     json_t **tree, struct stf_err *err);

@@ -11,8 +11,10 @@
 
 #include "common/doc.h"
 #include "common/process.h"
+#include "ipsec/traffic.h"
 
-enum { NFT_TIMEOUT_MS = 10000, MAX_TABLE_NAME = 64, PORT_IKE = 500, PORT_IKE_NAT = 4500, ALL_PORTS = 0 };
+enum { NFT_TIMEOUT_MS = 10000, MAX_TABLE_NAME = 64, PORT_IKE = 500, PORT_IKE_NAT = 4500 };
+static const struct stf_ports all_ports = {0, 0};
 
 /* A state taken apart; strings point into its document. */
 struct guard {
@@ -21,6 +23,7 @@ struct guard {
     const char *address; /* as the state spells it */
     const char *interface;
     const json_t *traffic;
+    const json_t *exempt; /* or NULL */
     char table[MAX_TABLE_NAME];
     char nft_address[INET6_ADDRSTRLEN]; /* as nft spells it */
     bool is_ipv6;
@@ -102,56 +105,60 @@ static enum stf_kind read_interface(const json_t *state, struct guard *guard, st
     return STF_OK;
 }
 
-static enum stf_kind check_port(const char *protocol, const json_t *item, struct stf_err *err)
+/* ESP in UDP has a port of IKE's too. */
+static bool holds_ike(const json_t *entry)
 {
-    json_int_t port = json_integer_value(item);
-    if (port < 1 || port > UINT16_MAX)
-        return stf_err_set(err, STF_INVALID_DATA, 0, "ipsec.guard", "ports",
-                           "member 'ports': expected port numbers from 1 to 65535");
-    if (strcmp(protocol, "udp") == 0 && (port == PORT_IKE || port == PORT_IKE_NAT))
-        return stf_err_set(err, STF_INVALID_DATA, 0, "ipsec.guard", "ports",
-                           "UDP port %d is IKE's own: a guard on it would keep IPsec from ever coming up", (int)port);
-    return STF_OK;
+    json_t *ike = json_pack("[{s:s, s:[i, i]}]", "protocol", "udp", "ports", PORT_IKE, PORT_IKE_NAT);
+    bool is_held = json_object_get(entry, "ports") && stf_traffic_overlaps(entry, ike);
+    json_decref(ike);
+    return is_held;
 }
 
-static enum stf_kind check_entry(const json_t *entry, struct stf_err *err)
+static bool exempts_ike(const json_t *exempt)
 {
-    static const char *const known[] = {"protocol", "ports", NULL};
-    const char *protocol;
-    enum stf_kind kind = stf_doc_check_keys(entry, known, "traffic", err);
-    if (!kind)
-        kind = stf_doc_string(entry, "protocol", &protocol, err);
-    if (kind)
-        return kind;
-    if (strcmp(protocol, "tcp") != 0 && strcmp(protocol, "udp") != 0)
-        return stf_err_set(err, STF_UNSUPPORTED, 0, "ipsec.guard", protocol,
-                           "a guard takes protocol 'tcp' or 'udp', found '%s'; for both, list both", protocol);
-    const json_t *ports = json_object_get(entry, "ports");
-    if (!ports)
-        return STF_OK;
-    if (json_array_size(ports) == 0)
-        return stf_err_set(err, STF_INVALID_DATA, 0, "ipsec.guard", "ports",
-                           "member 'ports': expected a list of port numbers, or nothing for all ports");
-    for (size_t i = 0; i < json_array_size(ports) && !kind; i++)
-        kind = check_port(protocol, json_array_get(ports, i), err);
+    static const int ports[] = {PORT_IKE, PORT_IKE_NAT};
+    bool is_exempt = true;
+    for (int i = 0; i < 2; i++) {
+        json_t *port = json_pack("{s:s, s:[i]}", "protocol", "udp", "ports", ports[i]);
+        is_exempt = is_exempt && stf_traffic_overlaps(port, exempt);
+        json_decref(port);
+    }
+    return is_exempt;
+}
+
+static enum stf_kind check_list(const json_t *list, const char *member, struct stf_err *err)
+{
+    enum stf_kind kind = stf_traffic_validate(list, "guard member", member, err);
+    for (size_t i = 0; i < json_array_size(list) && !kind; i++) {
+        const char *protocol = json_string_value(json_object_get(json_array_get(list, i), "protocol"));
+        if (strcmp(protocol, "any") == 0)
+            kind = stf_err_set(err, STF_UNSUPPORTED, 0, "ipsec.guard", protocol,
+                               "a guard takes protocol 'tcp', 'udp' or 'icmp', found 'any'; list those that are meant");
+    }
     return kind;
 }
 
 static enum stf_kind read_traffic(const json_t *state, struct guard *guard, struct stf_err *err)
 {
     guard->traffic = json_object_get(state, "traffic");
-    if (json_array_size(guard->traffic) == 0)
-        return stf_err_set(err, STF_INVALID_DATA, 0, "ipsec.guard", "traffic",
-                           "member 'traffic': expected a list of {\"protocol\", \"ports\"}");
-    enum stf_kind kind = STF_OK;
-    for (size_t i = 0; i < json_array_size(guard->traffic) && !kind; i++)
-        kind = check_entry(json_array_get(guard->traffic, i), err);
+    guard->exempt = json_object_get(state, "exempt");
+    enum stf_kind kind = check_list(guard->traffic, "traffic", err);
+    if (!kind && guard->exempt)
+        kind = check_list(guard->exempt, "exempt", err);
+    for (size_t i = 0; i < json_array_size(guard->traffic) && !kind; i++) {
+        if (holds_ike(json_array_get(guard->traffic, i)) && !exempts_ike(guard->exempt))
+            kind =
+                stf_err_set(err, STF_INVALID_DATA, 0, "ipsec.guard", "ports",
+                            "UDP ports %d and %d are IKE's own: a guard on them would keep IPsec from ever coming up; "
+                            "add them to 'exempt'",
+                            PORT_IKE, PORT_IKE_NAT);
+    }
     return kind;
 }
 
 static enum stf_kind read_state(const json_t *state, const char *table, struct guard *guard, struct stf_err *err)
 {
-    static const char *const known[] = {"side", "engine", "address", "interface", "traffic", NULL};
+    static const char *const known[] = {"side", "engine", "address", "interface", "traffic", "exempt", NULL};
     *guard = (struct guard){0};
     strcpy(guard->table, table);
     enum stf_kind kind = stf_doc_check_keys(state, known, "ipsec.guard", err);
@@ -211,41 +218,90 @@ static void add_is_clear(json_t *expr, const struct guard *guard, bool is_inboun
     json_array_append_new(expr, match(key(is_inbound ? "meta" : "rt", "ipsec"), "==", json_false()));
 }
 
-/* The comment says what the rule was made from, so that a state can be read back; `entry` is its place in traffic. */
-static json_t *rule(const struct guard *guard, bool is_inbound, size_t entry, const char *protocol, int port)
+/* Only what `ping` uses: the errors that routers send must arrive, and IPv6 finds its neighbours by ICMP. */
+static void add_echo(json_t *expr, const struct guard *guard)
+{
+    json_array_append_new(expr, match(payload(guard->is_ipv6 ? "icmpv6" : "icmp", "type"), "==",
+                                      guard->is_ipv6 ? json_pack("{s:[s,s]}", "set", "echo-request", "echo-reply")
+                                                     : json_pack("{s:[s,s]}", "set", "echo-reply", "echo-request")));
+}
+
+/* Which rule it is: of traffic, or of exempt traffic whose destination or source has the port. */
+enum rule_use { OF_TRAFFIC = 't', EXEMPT_TO = 'x', EXEMPT_FROM = 'y' };
+
+/* What a rule is made from; `entry` is its place in its list. */
+struct source {
+    enum rule_use use;
+    size_t entry;
+    const char *protocol;
+    struct stf_ports ports;
+};
+
+static void add_ports(json_t *expr, const struct guard *guard, const struct source *source, bool is_to_address)
+{
+    bool is_exempt = source->use != OF_TRAFFIC;
+    bool is_destination = is_exempt ? source->use == EXEMPT_TO : is_to_address;
+    struct stf_ports ports = source->ports;
+    if (strcmp(source->protocol, "icmp") == 0)
+        add_echo(expr, guard);
+    else if (ports.low == all_ports.low && is_exempt)
+        json_array_append_new(expr, match(key("meta", "l4proto"), "==", json_string(source->protocol)));
+    else if (ports.low == all_ports.low)
+        add_all_ports(expr, source->protocol);
+    else
+        json_array_append_new(expr, match(payload(source->protocol, is_destination ? "dport" : "sport"), "==",
+                                          ports.low == ports.high
+                                              ? json_integer(ports.low)
+                                              : json_pack("{s:[i,i]}", "range", (int)ports.low, (int)ports.high)));
+}
+
+/* The comment says what the rule was made from, so that a state can be read back. */
+static json_t *rule(const struct guard *guard, bool is_inbound, const struct source *source)
 {
     bool is_to_address = guard->is_server == is_inbound;
     json_t *expr = json_array();
     json_array_append_new(expr, match(payload(guard->is_ipv6 ? "ip6" : "ip", is_to_address ? "daddr" : "saddr"),
                                       "==", json_string(guard->nft_address)));
-    if (port == ALL_PORTS)
-        add_all_ports(expr, protocol);
-    else
-        json_array_append_new(expr,
-                              match(payload(protocol, is_to_address ? "dport" : "sport"), "==", json_integer(port)));
-    add_is_clear(expr, guard, is_inbound);
-    json_array_append_new(expr, json_pack("{s:{s:i, s:i}}", "counter", "packets", 0, "bytes", 0));
-    json_array_append_new(expr, json_pack("{s:n}", "drop"));
+    add_ports(expr, guard, source, is_to_address);
+    if (source->use == OF_TRAFFIC) {
+        add_is_clear(expr, guard, is_inbound);
+        json_array_append_new(expr, json_pack("{s:{s:i, s:i}}", "counter", "packets", 0, "bytes", 0));
+    }
+    json_array_append_new(expr, json_pack("{s:n}", source->use == OF_TRAFFIC ? "drop" : "accept"));
 
     char comment[128];
-    snprintf(comment, sizeof comment, "%s %s %s %s %zu %s %d", guard->is_server ? "server" : "client",
-             guard->is_kernel ? "kernel" : "userland", guard->address, guard->interface, entry, protocol, port);
+    snprintf(comment, sizeof comment, "%s %s %s %s %c%zu %s %u-%u", guard->is_server ? "server" : "client",
+             guard->is_kernel ? "kernel" : "userland", guard->address, guard->interface, (int)source->use,
+             source->entry, source->protocol, source->ports.low, source->ports.high);
     return json_pack("{s:{s:s, s:s, s:s, s:s, s:o}}", "rule", "family", "inet", "table", guard->table, "chain",
                      is_inbound ? "in" : "out", "comment", comment, "expr", expr);
 }
 
-static void add_rules(json_t *items, const struct guard *guard, bool is_inbound)
+/* One rule for each port or range of the list. */
+static void add_rules(json_t *items, const struct guard *guard, bool is_inbound, const json_t *list, enum rule_use use)
 {
-    size_t entry_index, port_index;
+    size_t port_index;
     json_t *entry, *port;
-    json_array_foreach (guard->traffic, entry_index, entry) {
-        const char *protocol = json_string_value(json_object_get(entry, "protocol"));
+    struct source source = {.use = use};
+    json_array_foreach (list, source.entry, entry) {
         json_t *ports = json_object_get(entry, "ports");
-        if (!ports)
-            json_array_append_new(items, rule(guard, is_inbound, entry_index, protocol, ALL_PORTS));
-        json_array_foreach (ports, port_index, port)
-            json_array_append_new(items, rule(guard, is_inbound, entry_index, protocol, (int)json_integer_value(port)));
+        source.protocol = json_string_value(json_object_get(entry, "protocol"));
+        source.ports = all_ports;
+        if (!ports && use != EXEMPT_FROM)
+            json_array_append_new(items, rule(guard, is_inbound, &source));
+        json_array_foreach (ports, port_index, port) {
+            if (stf_ports_parse(port, &source.ports))
+                json_array_append_new(items, rule(guard, is_inbound, &source));
+        }
     }
+}
+
+/* What is exempt passes before anything is dropped. */
+static void add_chain_rules(json_t *items, const struct guard *guard, bool is_inbound)
+{
+    add_rules(items, guard, is_inbound, guard->exempt, EXEMPT_TO);
+    add_rules(items, guard, is_inbound, guard->exempt, EXEMPT_FROM);
+    add_rules(items, guard, is_inbound, guard->traffic, OF_TRAFFIC);
 }
 
 static json_t *chain(const struct guard *guard, bool is_inbound)
@@ -262,8 +318,8 @@ static json_t *make_items(const struct guard *guard)
     json_t *items = json_array();
     json_array_append_new(items, chain(guard, true));
     json_array_append_new(items, chain(guard, false));
-    add_rules(items, guard, true);
-    add_rules(items, guard, false);
+    add_chain_rules(items, guard, true);
+    add_chain_rules(items, guard, false);
     return items;
 }
 
@@ -394,26 +450,32 @@ static json_t *normalised(json_t *list)
 /* Adds what the comment of one rule says to `state`; false when it says nothing of the kind. */
 static bool add_from_comment(json_t *state, const char *comment)
 {
-    char side[7], engine[9], address[46], interface[16], protocol[4];
+    char side[7], engine[9], address[46], interface[16], protocol[5], use;
     size_t entry_index;
-    int port;
-    if (sscanf(comment, "%6s %8s %45s %15s %zu %3s %d", side, engine, address, interface, &entry_index, protocol,
-               &port) != 7)
+    unsigned low, high;
+    if (sscanf(comment, "%6s %8s %45s %15s %c%zu %4s %u-%u", side, engine, address, interface, &use, &entry_index,
+               protocol, &low, &high) != 9)
         return false;
-    json_t *traffic = json_object_get(state, "traffic");
-    if (!traffic) {
+    if (use == EXEMPT_FROM)
+        return true; /* the same again */
+    const char *member = use == OF_TRAFFIC ? "traffic" : "exempt";
+    json_t *list = json_object_get(state, member);
+    if (!list) {
         json_object_set_new(state, "side", json_string(side));
         json_object_set_new(state, "engine", json_string(engine));
         json_object_set_new(state, "address", json_string(address));
         json_object_set_new(state, "interface", json_string(interface));
-        json_object_set_new(state, "traffic", traffic = json_array());
+        json_object_set_new(state, member, list = json_array());
     }
-    if (entry_index == json_array_size(traffic))
-        json_array_append_new(traffic, json_pack("{s:s}", "protocol", protocol));
-    json_t *entry = json_array_get(traffic, entry_index);
-    if (port != ALL_PORTS && !json_object_get(entry, "ports"))
+    if (entry_index == json_array_size(list))
+        json_array_append_new(list, json_pack("{s:s}", "protocol", protocol));
+    json_t *entry = json_array_get(list, entry_index);
+    if (low == all_ports.low)
+        return true;
+    if (!json_object_get(entry, "ports"))
         json_object_set_new(entry, "ports", json_array());
-    return port == ALL_PORTS || json_array_append_new(json_object_get(entry, "ports"), json_integer(port)) == 0;
+    struct stf_ports ports = {(uint16_t)low, (uint16_t)high};
+    return json_array_append_new(json_object_get(entry, "ports"), stf_ports_document(ports)) == 0;
 }
 
 /* The state that would make these items, were they a guard; NULL when they say none. */
@@ -599,18 +661,6 @@ out:
 
 /* ---------- for a person ---------- */
 
-static void print_traffic(FILE *out, const json_t *traffic)
-{
-    size_t i, j;
-    json_t *entry, *port;
-    json_array_foreach (traffic, i, entry) {
-        json_t *ports = json_object_get(entry, "ports");
-        fprintf(out, " %s", json_string_value(json_object_get(entry, "protocol")));
-        json_array_foreach (ports, j, port)
-            fprintf(out, "%c%" JSON_INTEGER_FORMAT, j ? ',' : '/', json_integer_value(port));
-    }
-}
-
 static void print_state(FILE *out, const json_t *state)
 {
     const char *side, *engine, *address;
@@ -620,7 +670,9 @@ static void print_state(FILE *out, const json_t *state)
         fprintf(out, "altered, %zu rules and chains", json_array_size(json_object_get(state, "ruleset")));
     else {
         fprintf(out, "%s of %s, %s ESP, clear traffic dropped:", side, address, engine);
-        print_traffic(out, json_object_get(state, "traffic"));
+        stf_traffic_print(out, json_object_get(state, "traffic"));
+        fputs(json_object_get(state, "exempt") ? "; exempt:" : "", out);
+        stf_traffic_print(out, json_object_get(state, "exempt"));
     }
 }
 

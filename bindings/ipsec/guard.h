@@ -8,7 +8,10 @@
 /* Resource "ipsec.guard". id {"name": "staffetta-mail"}; every other name than ^staffetta-[a-z0-9-]+$ is STF_DENIED.
  * state null (no guard), or
  *   {"side": "server"|"client", "engine": "kernel"|"userland", "address": "10.9.0.100", "interface": "eth0",
- *    "traffic": [{"protocol": "tcp"|"udp", "ports": [110, 143]}]}      ports left out: all of the protocol
+ *    "traffic": [{"protocol": "tcp"|"udp"|"icmp", "ports": [110, "1025-5000"]}],   ports left out: all of the protocol
+ *    "exempt": [..]}       may be left out; the same, ports of either side: passes before anything is dropped
+ * Of ICMP only echo requests and answers are guarded. UDP without ports leaves IKE's ports out; with ports that hold
+ * IKE's, those must be exempt.
  * or, when the table is there but is not, or no longer, what such a state makes: {"ruleset": [...]}, its content in
  * nft's own JSON, which can be written back.
  * STF_UNSUPPORTED when nft is not installed or the kernel lacks a match. */

@@ -7,25 +7,51 @@
 local ipsec = {}
 
 ---@class staffetta.ipsec.traffic
----@field protocol "tcp"|"udp"|"any"
----@field ports? integer[] of the server; left out: all; not with "any"
+---@field protocol "tcp"|"udp"|"icmp"|"any"
+---@field ports? (integer|string)[] 110, "1025-5000"; left out: all; only with tcp and udp
+
+--- A policy as scripts get it: every field is there. In a policy's file all but `traffic` may be left out, and
+--- bindings/ipsec/policy.h says what each means and what is in its place then.
+---@class staffetta.policy
+---@field name string the file's; not stated in it
+---@field traffic staffetta.ipsec.traffic[] what is protected; ports of the side that is `to`
+---@field between { from: string, to: string }[] "front_ends", "virtual_ip", "nodes", "domain_controllers", or an address
+---@field exempt staffetta.ipsec.traffic[] never touched: IKE always, and the management channel
+---@field action "require"|"permit"|"pass"|"drop"
+---@field clear_text "refuse"|"allow" refuse: a guard drops what reaches the virtual IP unprotected
+---@field mode "transport"|"tunnel"
+---@field auth { method: "psk"|"certificate"|"kerberos", certificate?: string, key?: string, ca?: string }
+---@field ike_proposals string[] in strongSwan's words
+---@field esp_proposals string[]
+---@field allow_weak { algorithm: string, peers: string[] }[]
+---@field ike_rekey_ms integer 0: never
+---@field esp_rekey_ms integer 0: never
+---@field esp_rekey_bytes integer 0: never
+---@field dpd_delay_ms integer 0: no dead-peer detection
+---@field dpd_action "trap"|"restart"|"clear"
+---@field failover { initiator: "new_holder"|"front_end" }
+---@field asks { port: integer, send?: string, expect?: string }[]
 
 ---@class staffetta.ipsec.connection
 ---@field version 2
 ---@field local_address string in its shortest spelling, as are all addresses
 ---@field remote_address string
----@field local_id string letters, digits and . - _ @
+---@field local_id string letters, digits and . - _ @ :
 ---@field remote_id string
 ---@field side "client"|"server" client: towards the protected ports; server: owns them
 ---@field traffic staffetta.ipsec.traffic[]
 ---@field mode "transport"|"tunnel"
----@field action "require"|"permit" permit: accept protection, block nothing
+---@field exempt? staffetta.ipsec.traffic[] ports of either side that pass in the clear
+---@field action "require"|"permit"|"pass"|"drop" permit: accept protection, block nothing; pass, drop: no IKE at all
+---@field auth? { method: "certificate"|"kerberos", certificate?: string, ca?: string } left out: a pre-shared key
 ---@field ike_proposals string[] in strongSwan's words
 ---@field esp_proposals string[]
 ---@field initiate "on_demand"|"never" on_demand, with "require": the first packet makes charon negotiate
 ---@field dpd_delay_ms? integer whole seconds; left out or 0: no dead-peer detection
+---@field dpd_action? "trap"|"restart"|"clear" what a client that requires does; left out: trap
 ---@field ike_rekey_ms? integer whole seconds; left out: charon's default; 0: never
 ---@field esp_rekey_ms? integer whole seconds; left out: charon's default; 0: never
+---@field esp_rekey_bytes? integer left out or 0: never
 ---@field loaded? false kept on the host but not, or not wholly, in charon
 
 ---@class staffetta.ipsec.secret
@@ -38,7 +64,8 @@ local ipsec = {}
 ---@field engine "kernel"|"userland"
 ---@field address string
 ---@field interface string
----@field traffic staffetta.ipsec.traffic[] no "any"
+---@field traffic staffetta.ipsec.traffic[] no "any"; of icmp, echoes only
+---@field exempt? staffetta.ipsec.traffic[] passes before anything is dropped
 
 ---@class staffetta.ipsec.capabilities
 ---@field engine "kernel"|"userland" who carries ESP

@@ -114,6 +114,8 @@ static enum stf_kind normalize_exempt(const json_t *given, json_t **normal, stru
         return invalid(err, "exempt", given, "a list of traffic, as in \"traffic\"; it may be empty");
     if (json_array_size(given))
         kind = canonical_traffic(given, "exempt", &management, err);
+    if (!kind && is_word(json_object_get(json_array_get(management, 0), "protocol"), "any"))
+        kind = invalid(err, "exempt", given, "\"tcp\", \"udp\" or \"icmp\": with \"any\" nothing would be protected");
     if (!kind) {
         json_t *all = json_pack("[{s:s, s:[i, i]}]", "protocol", "udp", "ports", 500, 4500);
         json_array_extend(all, management);

@@ -49,12 +49,24 @@ struct stf_resource {
     char *(*describe)(const json_t *id, const json_t *state);
 };
 
+/* A kind of document that scripts hand around as data and that this binding knows the form of. `name` is the kind of
+ * script that holds it ("policy"). The runtime puts each such document into its normal form before a run begins, so that
+ * a mistake in it stops the run before any host is touched. Pure functions: no host, no state. */
+struct stf_document_kind {
+    const char *name;
+    /* All fields checked and filled in; `*normal` is a new reference. Errors name the field. */
+    enum stf_kind (*normalize)(const json_t *document, json_t **normal, struct stf_err *err);
+    /* Of what the document means, as text that does not change with its spelling. */
+    enum stf_kind (*fingerprint)(const json_t *document, char fingerprint[65], struct stf_err *err);
+};
+
 struct stf_binding {
     const char *name;                     /* the field of a host in Lua: host.registry */
     void *(*open)(void);                  /* state shared by all calls, thread-safe; NULL function: no state */
     void (*close)(void *self);            /* ends everything the binding started */
     const struct stf_verb *verbs;         /* ended by a NULL name; NULL: none */
     const struct stf_resource *resources; /* ended by a NULL name; NULL: none */
+    const struct stf_document_kind *kinds; /* ended by a NULL name; NULL: none */
 };
 
 #ifdef __cplusplus

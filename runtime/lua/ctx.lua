@@ -36,20 +36,23 @@ local function load_script(kind, name)
   return script, manifests.load(script, kind)
 end
 
--- A policy's data; `extends` names another one that it takes all unstated fields from.
-local function load_policy(name, depth)
-  depth = depth or 0
+-- What a policy says; `extends` names another one that it takes all unstated fields from.
+local function stated_policy(name, depth)
   if depth > 8 then raise("invalid_data", name, "the policy '%s' extends itself in a circle", name) end
   local _, manifest = load_script("policy", name)
   local policy = {}
   if manifest.extends then
-    for key, value in pairs(load_policy(manifest.extends, depth + 1)) do policy[key] = value end
+    for key, value in pairs(stated_policy(manifest.extends, depth + 1)) do policy[key] = value end
   end
   for key, value in pairs(manifest.policy) do policy[key] = value end
+  return policy
+end
+
+-- The policy in its normal form: checked, every field filled in.
+local function load_policy(name)
+  local policy, err = sys.normalize("policy", stated_policy(name, 0))
+  if not policy then raise(err.kind, name, "the policy '%s': %s", name, err.message) end
   policy.name = name
-  if type(policy.traffic) ~= "table" or #policy.traffic == 0 then
-    raise("invalid_data", name, "the policy '%s' has no field 'traffic': expected a list of what to protect", name)
-  end
   return policy
 end
 
@@ -297,9 +300,13 @@ end
 function M.describe(kind, name)
   local script = find(kind, name)
   local manifest = manifests.load(script, kind)
-  return { name = name, kind = kind, origin = script.origin, path = script.path, sha256 = script.sha256,
-    summary = manifest.summary, needs = manifest.needs, params = manifest.params, extends = manifest.extends,
-    policy = manifest.policy }
+  local description = { name = name, kind = kind, origin = script.origin, path = script.path, sha256 = script.sha256,
+    summary = manifest.summary, needs = manifest.needs, params = manifest.params, extends = manifest.extends }
+  if kind == "policy" then
+    description.policy = load_policy(name)
+    description.fingerprint = sys.fingerprint("policy", description.policy)
+  end
+  return description
 end
 
 return M

@@ -67,6 +67,20 @@ local function check_host(name, host)
   end
 end
 
+-- Names of connections are made of hosts' names, in small letters and with '-' for what is neither letter nor digit.
+local function check_names_differ(hosts)
+  local names, taken = {}, {}
+  for name in pairs(hosts) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local folded = name:lower():gsub("[^a-z0-9]", "-")
+    if taken[folded] then
+      fail("hosts['%s'] and hosts['%s'] differ in case and punctuation only; rename one of them", taken[folded], name)
+    end
+    taken[folded] = name
+  end
+end
+
 local function check_members(site, list, where, role)
   expect(list, "table", where)
   for _, name in ipairs(list) do
@@ -112,6 +126,7 @@ return function(site)
   expect(site.hosts, "table", "hosts")
   expect(site.clusters, "table", "clusters")
   for name, host in pairs(site.hosts) do check_host(name, host) end
+  check_names_differ(site.hosts)
   for name, cluster in pairs(site.clusters) do check_cluster(site, name, cluster) end
   for name, budget in pairs(site.budgets or {}) do
     if math.type(budget) ~= "integer" or budget <= 0 then

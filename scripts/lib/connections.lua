@@ -1,16 +1,110 @@
--- connections.lua - turns a policy into what each host of a cluster has to carry: connections, a secret, a guard.
--- Pure: reads the site, returns tables, touches no host.
+-- connections.lua - turns a policy into what each host of a cluster has to carry: connections, secrets, a guard.
+-- Pure: reads the site and a policy in its normal form, returns tables, touches no host.
 local M = {}
 
--- "staffetta-mail-passwords-fe1": the prefix marks what is ours; nothing else is ever touched.
+-- "staffetta-mail-passwords-fe1": the prefix marks what is ours; nothing else is ever touched. site.lua's names differ
+-- in more than case and punctuation.
 local function name_of(policy, peer)
-  return ("staffetta-%s-%s"):format(policy.name, peer):lower():gsub("[^a-z0-9%-]", "-")
+  local name = ("staffetta-%s-%s"):format(policy.name, peer):lower():gsub("[^a-z0-9%-]", "-")
+  return name
 end
 
 function M.identity(host)
   return host.has.ipsec.id or host.name
 end
 
+-- ---- who talks to whom ----
+
+-- An end of a connection: { name, address, id, carriers }. Carriers are the hosts that have it.
+local function own_end(host)
+  return { name = host.name, address = host.address, id = M.identity(host), carriers = { host } }
+end
+
+-- The ends that a word of the policy's `between` stands for: a group of the cluster, or an address of somebody else.
+local function ends_of(word, cluster)
+  if word == "virtual_ip" then
+    return { { name = cluster.name, address = cluster.virtual_ip, id = cluster.ipsec_id,
+      carriers = cluster:with("ipsec", cluster.nodes) } }
+  end
+  local hosts = cluster[word]
+  if type(hosts) ~= "table" then return { { name = word, address = word, id = word, carriers = {} } } end
+  local ends = {}
+  for i, host in ipairs(cluster:with("ipsec", hosts)) do ends[i] = own_end(host) end
+  return ends
+end
+
+local function carries(host, each)
+  for _, carrier in ipairs(each.carriers) do
+    if carrier.name == host.name then return true end
+  end
+  return false
+end
+
+-- Calls fn(from, to) for each two ends that the policy is about.
+local function each_pair(policy, cluster, fn)
+  for _, pair in ipairs(policy.between) do
+    for _, from in ipairs(ends_of(pair.from, cluster)) do
+      for _, to in ipairs(ends_of(pair.to, cluster)) do fn(from, to) end
+    end
+  end
+end
+
+-- The hosts of the cluster that carry something of this policy: front ends, nodes, domain controllers.
+function M.speakers(policy, cluster)
+  local is_in = {}
+  each_pair(policy, cluster, function(from, to)
+    for _, each in ipairs { from, to } do
+      for _, carrier in ipairs(each.carriers) do is_in[carrier.name] = true end
+    end
+  end)
+  local list = {}
+  for _, group in ipairs { cluster.front_ends, cluster.nodes, cluster.domain_controllers } do
+    for _, host in ipairs(group) do
+      if is_in[host.name] then list[#list + 1] = host end
+    end
+  end
+  return list
+end
+
+-- ---- connections ----
+
+-- Whether allow_weak has the algorithm that the word stands for ("prfmd5" is md5), but for neither of the two ends.
+local function is_too_weak(word, policy, from, to)
+  for _, entry in ipairs(policy.allow_weak) do
+    if entry.algorithm == word:gsub("^prf", "") then
+      for _, peer in ipairs(entry.peers) do
+        if peer == from.name or peer == to.name then return false end
+      end
+      return true
+    end
+  end
+  return false
+end
+
+-- The proposals but for those with an algorithm that these two ends may not use.
+local function proposals_for(proposals, policy, from, to)
+  local list = {}
+  for _, proposal in ipairs(proposals) do
+    local is_good = true
+    for word in proposal:gmatch("[^-]+") do is_good = is_good and not is_too_weak(word, policy, from, to) end
+    if is_good then list[#list + 1] = proposal end
+  end
+  return list
+end
+
+local function file_of(pattern, identity)
+  local path = pattern:gsub("{id}", (identity:gsub("%%", "%%%%")))
+  return path
+end
+
+local function auth_of(policy, from)
+  local auth = policy.auth
+  if auth.method == "psk" then return nil end
+  if auth.method ~= "certificate" then return { method = auth.method } end
+  return { method = auth.method, certificate = file_of(auth.certificate, from.id), ca = auth.ca }
+end
+
+-- `from` is the end of the host that gets the connection.
 local function document(policy, action, side, from, to)
   return {
     version = 2,
@@ -20,89 +114,102 @@ local function document(policy, action, side, from, to)
     remote_id = to.id,
     side = side,
     traffic = policy.traffic,
+    exempt = policy.exempt,
     mode = policy.mode,
     action = action,
     initiate = side == "client" and "on_demand" or "never",
-    ike_proposals = policy.ike_proposals,
-    esp_proposals = policy.esp_proposals,
+    auth = auth_of(policy, from),
+    ike_proposals = proposals_for(policy.ike_proposals, policy, from, to),
+    esp_proposals = proposals_for(policy.esp_proposals, policy, from, to),
+    ike_rekey_ms = policy.ike_rekey_ms,
+    esp_rekey_ms = policy.esp_rekey_ms,
+    esp_rekey_bytes = policy.esp_rekey_bytes,
     dpd_delay_ms = policy.dpd_delay_ms,
+    dpd_action = policy.dpd_action,
   }
 end
 
-local function own_end(host)
-  return { address = host.address, id = M.identity(host) }
-end
-
-local function domain_controllers(policy, cluster)
-  return policy.includes_domain_controllers and cluster:with("ipsec", cluster.domain_controllers) or {}
-end
-
--- The hosts of the cluster that carry something of this policy.
-function M.speakers(policy, cluster)
-  local list = {}
-  for _, group in ipairs { cluster.front_ends, cluster.nodes, domain_controllers(policy, cluster) } do
-    for _, host in ipairs(cluster:with("ipsec", group)) do list[#list + 1] = host end
-  end
-  return list
-end
-
--- The connections of `host`, a list of { name, peer, document }. A front end has one to the cluster's virtual IP; a
--- node has one to each front end, from the virtual IP, whether it holds that address now or not. Where the policy
--- includes domain controllers, both have one to each of those, from their own address.
+-- The connections of `host`, a list of { name, peer, document }. A node has those of the virtual IP whether it holds
+-- that address now or not; where it has one from its own address to the same peer too, that one's name ends in "-own".
 function M.of(policy, cluster, host, action)
-  local virtual = { address = cluster.virtual_ip, id = cluster.ipsec_id }
-  local list = {}
-  local function add(peer, side, from, to)
-    list[#list + 1] = { name = name_of(policy, peer), peer = peer, document = document(policy, action, side, from, to) }
+  local list, is_taken = {}, {}
+  local function add(side, from, to)
+    local name = name_of(policy, to.name)
+    while is_taken[name] do name = name .. "-own" end
+    is_taken[name] = true
+    list[#list + 1] = { name = name, peer = to.name, document = document(policy, action, side, from, to) }
   end
-  local front_ends = cluster:with("ipsec", cluster.front_ends)
-  if host.role == "domain_controller" then
-    for _, member in ipairs(M.speakers(policy, cluster)) do
-      if member.role ~= "domain_controller" then add(member.name, "server", own_end(host), own_end(member)) end
+  each_pair(policy, cluster, function(from, to)
+    if carries(host, from) then add("client", from, to) end
+    if carries(host, to) then add("server", to, from) end
+  end)
+  return list
+end
+
+-- Whether the policy only passes or drops: no SA, and so no secret, belongs to it.
+function M.is_bare(policy)
+  return policy.action == "pass" or policy.action == "drop"
+end
+
+-- ---- secrets ----
+
+-- What `host` needs to prove who it is, a list of { name, secret }: references to files, never what is in them. A
+-- pre-shared key is the cluster's, the same for all members; a private key is that of each identity the host has.
+function M.secrets(policy, cluster, host)
+  local owners, keys, list = {}, {}, {}
+  each_pair(policy, cluster, function(from, to)
+    for _, each in ipairs { from, to } do
+      owners[each.id] = true
+      if carries(host, each) then keys[each.id] = true end
     end
-    return list
+  end)
+  local function sorted(set)
+    local names = {}
+    for name in pairs(set) do names[#names + 1] = name end
+    table.sort(names)
+    return names
   end
-  if host.role == "front_end" then
-    add(cluster.name, "client", own_end(host), virtual)
-  else
-    for _, front_end in ipairs(front_ends) do add(front_end.name, "server", virtual, own_end(front_end)) end
-  end
-  for _, controller in ipairs(domain_controllers(policy, cluster)) do
-    add(controller.name, "client", own_end(host), own_end(controller))
+  if M.is_bare(policy) then return list end
+  if policy.auth.method == "psk" then
+    list[1] = { name = name_of({ name = "secret" }, cluster.name),
+      secret = { file = cluster.secret, owners = sorted(owners) } }
+  elseif policy.auth.method == "certificate" then
+    for i, id in ipairs(sorted(keys)) do
+      list[i] = { name = name_of({ name = "key" }, id), secret = { kind = "private_key",
+        file = file_of(policy.auth.key, id) } }
+    end
   end
   return list
 end
 
--- The pre-shared key of the cluster, as every member carries it: a reference to its file, never the key.
-function M.secret(policy, cluster)
-  local owners = { cluster.ipsec_id }
-  for _, host in ipairs(M.speakers(policy, cluster)) do
-    if host.role ~= "node" or policy.includes_domain_controllers then owners[#owners + 1] = M.identity(host) end
-  end
-  table.sort(owners)
-  return name_of({ name = "secret" }, cluster.name), { file = cluster.secret, owners = owners }
+-- ---- the guard ----
+
+-- A guard knows ports, so where a policy protects any protocol it guards TCP, UDP and ping whole.
+local function guarded_traffic(policy)
+  if policy.traffic[1].protocol ~= "any" then return policy.traffic end
+  return { { protocol = "tcp" }, { protocol = "udp" }, { protocol = "icmp" } }
 end
 
--- The guard: protected ports of the virtual IP pass under IPsec or not at all. `engine` is "kernel" or "userland".
--- Front ends and nodes have one; a domain controller never sees the virtual IP. A guard knows ports, so where a policy
--- protects any protocol it guards TCP and UDP whole.
+-- The guard of `host`, its name and its state: protected ports of the virtual IP pass under IPsec or not at all. `engine`
+-- is "kernel" or "userland". Nil where the policy allows clear text, or the host does not see the virtual IP.
 function M.guard(policy, cluster, host, engine)
-  local guarded = {}
-  for _, entry in ipairs(policy.traffic) do
-    if entry.protocol == "any" then
-      guarded = { { protocol = "tcp" }, { protocol = "udp" } }
-      break
-    end
-    guarded[#guarded + 1] = entry
-  end
+  local side
+  each_pair(policy, cluster, function(from, to)
+    if to.address ~= cluster.virtual_ip then return end
+    if carries(host, to) then side = "server" elseif carries(host, from) then side = "client" end
+  end)
+  if not side or policy.clear_text ~= "refuse" then return nil end
   return name_of(policy, cluster.name), {
-    side = host.role == "front_end" and "client" or "server",
+    side = side,
     engine = engine,
     address = cluster.virtual_ip,
     interface = host.interface or cluster.interface,
-    traffic = guarded,
+    traffic = guarded_traffic(policy),
+    exempt = policy.exempt,
   }
 end
+
+-- ---- what stands ----
 
 -- The installed children of a connection, of what host.ipsec:sas() has found.
 function M.installed(sas, name)
@@ -118,7 +225,7 @@ end
 -- The TCP ports that checks and drills ask, as the policy says.
 function M.ports(policy)
   local ports = {}
-  for _, ask in ipairs(policy.asks or {}) do ports[#ports + 1] = ask.port end
+  for _, ask in ipairs(policy.asks) do ports[#ports + 1] = ask.port end
   return ports
 end
 

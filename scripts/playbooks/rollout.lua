@@ -19,13 +19,33 @@ return {
     local policy, cluster = p.policy, p.cluster
     local speakers = connections.speakers(policy, cluster)
 
+    local function guard(host)
+      local engine = assert(host.ipsec:capabilities()).engine
+      local name, wanted = connections.guard(policy, cluster, host, engine)
+      if name then assert(host.ipsec:set_guard(name, wanted)) end
+    end
+
+    -- A policy that only passes or drops has no SAs to negotiate.
+    if connections.is_bare(policy) then
+      ctx:step(("%s the traffic"):format(policy.action), speakers, function(host)
+        for _, connection in ipairs(connections.of(policy, cluster, host, policy.action)) do
+          assert(host.ipsec:set(connection.name, connection.document))
+        end
+        guard(host)
+      end)
+      ctx:gate("the policy stands", {
+        { check = "policy-in-place", hosts = speakers, params = { policy = policy, cluster = cluster } },
+      })
+      return
+    end
+
     -- A host that requires protection already is not taken back to permitting it: a second rollout changes nothing.
     local is_new = {}
     local function permit(host)
-      for i, required in ipairs(connections.of(policy, cluster, host, "require")) do
-        local found, err = host.ipsec:get(required.name)
+      for i, final in ipairs(connections.of(policy, cluster, host, policy.action)) do
+        local found, err = host.ipsec:get(final.name)
         if err then error(err) end
-        if not found or ctx.differs(required.document, found) or ctx.differs(found, required.document) then
+        if not found or ctx.differs(final.document, found) or ctx.differs(found, final.document) then
           local permitted = connections.of(policy, cluster, host, "permit")[i]
           assert(host.ipsec:set(permitted.name, permitted.document))
           is_new[permitted.name] = true
@@ -47,9 +67,10 @@ return {
     end)
 
     -- Receivers accept before senders insist: the nodes first, and nobody drops anything yet.
-    ctx:step("give every member the cluster's secret", speakers, function(host)
-      local name, secret = connections.secret(policy, cluster)
-      assert(host.ipsec:set_secret(name, secret))
+    ctx:step("give every member its secret", speakers, function(host)
+      for _, each in ipairs(connections.secrets(policy, cluster, host)) do
+        assert(host.ipsec:set_secret(each.name, each.secret))
+      end
     end)
     local front_ends = cluster:with("ipsec", cluster.front_ends)
     local receivers = {}
@@ -77,11 +98,11 @@ return {
       { check = "answers-protected", hosts = front_ends, params = { policy = policy, cluster = cluster } },
     })
 
+    if policy.action == "permit" then return end -- nothing is insisted on
+
     ctx:step("require protection", speakers, function(host)
       require_protection(host)
-      if host.role == "domain_controller" then return end
-      local engine = assert(host.ipsec:capabilities()).engine
-      assert(host.ipsec:set_guard(connections.guard(policy, cluster, host, engine)))
+      guard(host)
     end)
     ctx:gate("the policy protects", {
       { check = "tuning-set", hosts = cluster:with("registry") },

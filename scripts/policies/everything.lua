@@ -1,6 +1,8 @@
 -- Protects all traffic between front ends, back ends and domain controllers (Microsoft KB 821839, third suggested
--- policy). Protocol "any" has no ports, so LDAP (389), global catalog LDAP (3268), RPC (135 and its dynamic ports) and
--- Kerberos (88) are in it. IKE itself (UDP 500 and 4500) is exempt in every IPsec engine, or no SA could ever come up.
+-- policy). Protocol "any", because a list of ports would be longer and would still miss something: LDAP (389), global
+-- catalog LDAP (3268), Kerberos (88, TCP and UDP) and RPC (135, and its dynamic ports: 1025-5000 to Server 2003,
+-- 49152-65535 since) are in it. What stays outside are IKE (UDP 500 and 4500), or no SA could ever come up, and the
+-- management channel (SSH, RDP, WinRM), so that no rollout locks its operator out; a site states its own as `exempt`.
 return {
   api = 1,
   name = "everything",
@@ -9,6 +11,11 @@ return {
   extends = "mail-all",
   policy = {
     traffic = { { protocol = "any" } },
-    includes_domain_controllers = true,
+    between = {
+      { from = "front_ends", to = "virtual_ip" },
+      { from = "front_ends", to = "nodes" },
+      { from = "front_ends", to = "domain_controllers" },
+      { from = "nodes", to = "domain_controllers" },
+    },
   },
 }

@@ -1,5 +1,6 @@
 -- Protects the protocols that carry Basic passwords: POP3 and IMAP4 (Microsoft KB 821839, first suggested policy).
--- A site's own policy says extends = "mail-passwords" and states only the difference.
+-- A site's own policy says extends = "mail-passwords" and states only the difference; `staffetta scripts show
+-- policy/NAME` prints all fields with their defaults, and bindings/ipsec/README.md says what they mean.
 return {
   api = 1,
   name = "mail-passwords",
@@ -7,10 +8,6 @@ return {
   summary = "POP3 and IMAP4 from front ends to back ends: TCP 110 and 143",
   policy = {
     traffic = { { protocol = "tcp", ports = { 110, 143 } } },
-    mode = "transport",
-    ike_proposals = { "aes128gcm16-prfsha256-x25519" },
-    esp_proposals = { "aes128gcm16" },
-    dpd_delay_ms = 1000,
     -- What checks and drills ask through the virtual IP, and how a right answer begins.
     asks = {
       { port = 110, expect = "+OK" },

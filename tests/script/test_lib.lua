@@ -1,20 +1,21 @@
 -- The bundled libraries are pure Lua: here they run under plain lua5.4, on small made-up clusters, without the program.
+local cjson = require "cjson"
 local lu = require "luaunit"
+local support = require "support"
 
 local source = assert(os.getenv("STAFFETTA_SOURCE"), "STAFFETTA_SOURCE must name the source tree")
+local program = assert(os.getenv("STAFFETTA"), "STAFFETTA must name the program")
 package.path = source .. "/scripts/lib/?.lua;" .. package.path
 local connections = require "connections"
 local tuning = require "failover_tuning"
 
 local TestLib = {}
 
--- A bundled policy with what it extends, as the runtime puts it together.
+-- A bundled policy in its normal form, as the program gives it to scripts.
 local function policy_of(name)
-  local script = dofile(("%s/scripts/policies/%s.lua"):format(source, name))
-  local policy = script.extends and policy_of(script.extends) or {}
-  for key, value in pairs(script.policy) do policy[key] = value end
-  policy.name = name
-  return policy
+  local description = cjson.decode(support.shell("%s scripts show %s --output json", program, "policy/" .. name))
+  description.policy.name = name
+  return description.policy
 end
 
 local function host_of(name, role, fields)
@@ -59,6 +60,9 @@ local function names_of(list)
   return names
 end
 
+-- What every bundled policy leaves alone: IKE, SSH, RDP and WinRM.
+local exempt = { { protocol = "tcp", ports = { 22, 3389, "5985-5986" } }, { protocol = "udp", ports = { 500, 4500 } } }
+
 function TestLib:setUp()
   self.cluster = new_cluster()
   self.front_end, self.front_end_2 = self.cluster.front_ends[1], self.cluster.front_ends[2]
@@ -71,8 +75,10 @@ function TestLib:test_a_front_end_has_one_connection_to_the_virtual_ip()
   lu.assertEquals(list, { { name = "staffetta-mail-passwords-mail", peer = "mail", document = {
     version = 2, side = "client", initiate = "on_demand", action = "permit", mode = "transport",
     local_address = "10.9.0.1", local_id = "front-1", remote_address = "10.9.0.100", remote_id = "mail",
-    traffic = { { protocol = "tcp", ports = { 110, 143 } } },
-    ike_proposals = { "aes128gcm16-prfsha256-x25519" }, esp_proposals = { "aes128gcm16" }, dpd_delay_ms = 1000,
+    traffic = { { protocol = "tcp", ports = { 110, 143 } } }, exempt = exempt,
+    ike_proposals = { "aes128gcm16-prfsha256-x25519", "aes128-sha256-ecp256-modp2048" },
+    esp_proposals = { "aes128gcm16", "aes128-sha256" }, ike_rekey_ms = 14400000, esp_rekey_ms = 3600000,
+    esp_rekey_bytes = 0, dpd_delay_ms = 1000, dpd_action = "trap",
   } } })
 end
 
@@ -109,7 +115,8 @@ function TestLib:test_both_ends_agree()
     lu.assertEquals(ends[there .. ">" .. here], side == "client" and "server" or "client", key)
     count = count + 1
   end
-  lu.assertEquals(count, 12) -- 2 front ends to the virtual IP; 2 front ends and 2 nodes to dc1; each from both ends
+  -- 2 front ends to the virtual IP, to 2 nodes and to dc1; 2 nodes to dc1; each from both ends
+  lu.assertEquals(count, 2 * (2 + 4 + 2 + 2))
 end
 
 function TestLib:test_domain_controllers_are_in_it_where_the_policy_says_so()
@@ -118,9 +125,11 @@ function TestLib:test_domain_controllers_are_in_it_where_the_policy_says_so()
   lu.assertEquals(names_of(connections.speakers(everything, self.cluster)),
     { "fe1", "FE.two", "node-a", "node-b", "dc1" })
   lu.assertEquals(names_of(connections.of(everything, self.cluster, self.front_end, "require")),
-    { "staffetta-everything-mail", "staffetta-everything-dc1" })
+    { "staffetta-everything-mail", "staffetta-everything-node-a", "staffetta-everything-node-b",
+      "staffetta-everything-dc1" })
   lu.assertEquals(names_of(connections.of(everything, self.cluster, self.node, "require")),
-    { "staffetta-everything-fe1", "staffetta-everything-fe-two", "staffetta-everything-dc1" })
+    { "staffetta-everything-fe1", "staffetta-everything-fe-two", "staffetta-everything-fe1-own",
+      "staffetta-everything-fe-two-own", "staffetta-everything-dc1" })
   local list = connections.of(everything, self.cluster, self.controller, "require")
   lu.assertEquals(names_of(list), { "staffetta-everything-fe1", "staffetta-everything-fe-two",
     "staffetta-everything-node-a", "staffetta-everything-node-b" })
@@ -129,35 +138,124 @@ function TestLib:test_domain_controllers_are_in_it_where_the_policy_says_so()
       { "server", "10.9.0.31", { { protocol = "any" } } })
   end
   -- towards a domain controller a node speaks for itself, not for the virtual IP
-  lu.assertEquals(connections.of(everything, self.cluster, self.node, "require")[3].document.local_address, "10.9.0.11")
+  local addresses = {}
+  for i, each in ipairs(connections.of(everything, self.cluster, self.node, "require")) do
+    addresses[i] = each.document.local_address
+  end
+  lu.assertEquals(addresses, { "10.9.0.100", "10.9.0.100", "10.9.0.11", "10.9.0.11", "10.9.0.11" })
+end
+
+-- FACTS.md 1.4: what the third policy must cover, and what no policy may.
+function TestLib:test_everything_covers_the_named_services_and_leaves_management_alone()
+  local policy = policy_of("everything")
+  lu.assertEquals(policy.traffic, { { protocol = "any" } })
+  lu.assertEquals(policy.exempt, exempt)
+  local pairs_of = {}
+  for i, pair in ipairs(policy.between) do pairs_of[i] = pair.from .. " " .. pair.to end
+  lu.assertEquals(pairs_of, { "front_ends virtual_ip", "front_ends nodes", "front_ends domain_controllers",
+    "nodes domain_controllers" })
+  local function is_exempt(protocol, port)
+    for _, entry in ipairs(policy.exempt) do
+      for _, range in ipairs(entry.protocol == protocol and entry.ports or {}) do
+        local low, high = tostring(range):match("^(%d+)%-(%d+)$")
+        low, high = tonumber(low or range), tonumber(high or range)
+        if port >= low and port <= high then return true end
+      end
+    end
+    return false
+  end
+  for _, service in ipairs { { "tcp", 389 }, { "udp", 389 }, { "tcp", 3268 }, { "tcp", 135 }, { "tcp", 88 },
+    { "udp", 88 }, { "tcp", 1025 }, { "tcp", 5000 }, { "tcp", 49152 }, { "tcp", 65535 } } do
+    lu.assertFalse(is_exempt(service[1], service[2]), service[1] .. service[2])
+  end
+  for _, name in ipairs { "mail-passwords", "mail-all", "everything" } do
+    lu.assertEquals(policy_of(name).exempt, exempt)
+  end
+end
+
+function TestLib:test_a_peer_that_is_not_of_the_site()
+  local policy = policy_of("mail-passwords")
+  policy.between = { { from = "nodes", to = "192.0.2.7" } }
+  lu.assertEquals(names_of(connections.speakers(policy, self.cluster)), { "node-a", "node-b" })
+  local list = connections.of(policy, self.cluster, self.node, "require")
+  lu.assertEquals(names_of(list), { "staffetta-mail-passwords-192-0-2-7" })
+  lu.assertEquals({ list[1].document.remote_address, list[1].document.remote_id, list[1].document.local_address,
+    list[1].document.side }, { "192.0.2.7", "192.0.2.7", "10.9.0.11", "client" })
+  lu.assertEquals(connections.of(policy, self.cluster, self.front_end, "require"), {})
+  lu.assertNil(connections.guard(policy, self.cluster, self.node, "kernel"))
+end
+
+function TestLib:test_weak_proposals_only_for_the_peers_named()
+  local policy = policy_of("mail-passwords")
+  policy.ike_proposals = { "aes128gcm16-prfsha256-x25519", "3des-sha1-prfsha1-modp1024" }
+  policy.esp_proposals = { "aes128gcm16", "3des-sha1" }
+  policy.allow_weak = { { algorithm = "3des", peers = { "fe1" } }, { algorithm = "modp1024", peers = { "fe1" } },
+    { algorithm = "sha1", peers = { "FE.two", "fe1" } } }
+  local on_node = connections.of(policy, self.cluster, self.node, "require")
+  lu.assertEquals(on_node[1].document.esp_proposals, { "aes128gcm16", "3des-sha1" })
+  lu.assertEquals(on_node[1].document.ike_proposals, policy.ike_proposals)
+  lu.assertEquals(on_node[2].document.esp_proposals, { "aes128gcm16" })
+  lu.assertEquals(on_node[2].document.ike_proposals, { "aes128gcm16-prfsha256-x25519" })
+  lu.assertEquals(connections.of(policy, self.cluster, self.front_end, "require")[1].document.esp_proposals,
+    { "aes128gcm16", "3des-sha1" })
+  lu.assertEquals(connections.of(policy, self.cluster, self.front_end_2, "require")[1].document.esp_proposals,
+    { "aes128gcm16" })
+end
+
+function TestLib:test_certificates_are_each_identitys_own()
+  local policy = policy_of("everything")
+  policy.auth = { method = "certificate", certificate = "certs/{id}.pem", key = "keys/{id}.key", ca = "ca.pem" }
+  local list = connections.of(policy, self.cluster, self.node, "require")
+  lu.assertEquals(list[1].document.auth, { method = "certificate", certificate = "certs/mail.pem", ca = "ca.pem" })
+  lu.assertEquals(list[3].document.auth.certificate, "certs/node-a.pem")
+  lu.assertEquals(connections.secrets(policy, self.cluster, self.node), {
+    { name = "staffetta-key-mail", secret = { kind = "private_key", file = "keys/mail.key" } },
+    { name = "staffetta-key-node-a", secret = { kind = "private_key", file = "keys/node-a.key" } },
+  })
+  policy.auth = { method = "kerberos" }
+  lu.assertEquals(connections.of(policy, self.cluster, self.node, "require")[1].document.auth, { method = "kerberos" })
+  lu.assertEquals(connections.secrets(policy, self.cluster, self.node), {})
+end
+
+function TestLib:test_a_policy_that_only_passes_or_drops_has_no_secret()
+  local policy = policy_of("mail-passwords")
+  lu.assertFalse(connections.is_bare(policy))
+  policy.action = "drop"
+  lu.assertTrue(connections.is_bare(policy))
+  lu.assertEquals(connections.secrets(policy, self.cluster, self.node), {})
+  lu.assertEquals(connections.of(policy, self.cluster, self.node, policy.action)[1].document.action, "drop")
 end
 
 function TestLib:test_owners_of_the_secret()
-  local name, secret = connections.secret(policy_of("mail-all"), self.cluster)
-  lu.assertEquals(name, "staffetta-secret-mail")
-  lu.assertEquals(secret, { file = "mail.psk", owners = { "FE.two", "front-1", "mail" } })
-  name, secret = connections.secret(policy_of("everything"), self.cluster)
-  lu.assertEquals(name, "staffetta-secret-mail")
-  lu.assertEquals(secret.owners, { "FE.two", "dc1", "front-1", "mail", "node-a", "node-b" })
+  local list = connections.secrets(policy_of("mail-all"), self.cluster, self.node)
+  lu.assertEquals(list, { { name = "staffetta-secret-mail",
+    secret = { file = "mail.psk", owners = { "FE.two", "front-1", "mail" } } } })
+  list = connections.secrets(policy_of("everything"), self.cluster, self.front_end)
+  lu.assertEquals(list, { { name = "staffetta-secret-mail",
+    secret = { file = "mail.psk", owners = { "FE.two", "dc1", "front-1", "mail", "node-a", "node-b" } } } })
 end
 
 function TestLib:test_the_guard_has_the_policys_ports()
   local name, guard = connections.guard(policy_of("mail-passwords"), self.cluster, self.front_end, "kernel")
   lu.assertEquals(name, "staffetta-mail-passwords-mail")
   lu.assertEquals(guard, { side = "client", engine = "kernel", address = "10.9.0.100", interface = "lan0",
-    traffic = { { protocol = "tcp", ports = { 110, 143 } } } })
+    traffic = { { protocol = "tcp", ports = { 110, 143 } } }, exempt = exempt })
   guard = select(2, connections.guard(policy_of("mail-passwords"), self.cluster, self.node, "userland"))
   lu.assertEquals({ guard.side, guard.engine, guard.interface }, { "server", "userland", "eth0" })
 end
 
-function TestLib:test_the_guard_of_any_protocol_is_tcp_and_udp_whole()
+function TestLib:test_the_guard_of_any_protocol_is_tcp_udp_and_ping_whole()
   local policy = policy_of("everything")
-  local whole = { { protocol = "tcp" }, { protocol = "udp" } }
   local _, guard = connections.guard(policy, self.cluster, self.node, "kernel")
-  lu.assertEquals(guard.traffic, whole)
-  policy.traffic = { { protocol = "tcp", ports = { 25 } }, { protocol = "any" } }
-  _, guard = connections.guard(policy, self.cluster, self.node, "kernel")
-  lu.assertEquals(guard.traffic, whole)
+  lu.assertEquals(guard.traffic, { { protocol = "tcp" }, { protocol = "udp" }, { protocol = "icmp" } })
+  lu.assertEquals(guard.exempt, exempt)
+end
+
+function TestLib:test_no_guard_where_clear_text_is_allowed_or_the_virtual_ip_is_not_seen()
+  local policy = policy_of("everything")
+  lu.assertNil(connections.guard(policy, self.cluster, self.controller, "kernel"))
+  policy.clear_text = "allow"
+  lu.assertNil(connections.guard(policy, self.cluster, self.node, "kernel"))
 end
 
 function TestLib:test_the_library_leaves_site_and_policy_alone()
@@ -165,7 +263,7 @@ function TestLib:test_the_library_leaves_site_and_policy_alone()
   for _, host in ipairs(connections.speakers(policy, self.cluster)) do
     connections.of(policy, self.cluster, host, "require")
     connections.guard(policy, self.cluster, host, "kernel")
-    connections.secret(policy, self.cluster)
+    connections.secrets(policy, self.cluster, host)
   end
   lu.assertEquals(policy, policy_of("everything"))
   self.cluster.with = nil
@@ -191,7 +289,7 @@ function TestLib:test_ports_to_ask()
   lu.assertEquals(connections.ports(policy_of("mail-passwords")), { 110, 143 })
   lu.assertEquals(connections.ports(policy_of("mail-all")), { 80, 110, 143 })
   lu.assertEquals(connections.ports(policy_of("everything")), { 80, 110, 143 })
-  lu.assertEquals(connections.ports { traffic = {} }, {})
+  lu.assertEquals(connections.ports { asks = {} }, {})
 end
 
 -- Places and values as the sources name them (Microsoft KB 821839 and KB 980915).

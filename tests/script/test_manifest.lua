@@ -126,12 +126,59 @@ function TestManifest:test_a_wrong_site_file_is_named()
     { [[return { api = 1, name = "x", hosts = { a = { role = "node", address = "10.0.0.1" } },
         clusters = { c = { virtual_ip = "10.0.0.9", nodes = { "a", "b" }, front_ends = {} } } }]],
       "names 'b', which is no host" },
+    { [[return { api = 1, name = "x", clusters = {}, hosts = {
+        ["fe.1"] = { role = "node", address = "10.0.0.1" }, ["FE-1"] = { role = "node", address = "10.0.0.2" } } }]],
+      "hosts['FE-1'] and hosts['fe.1'] differ in case and punctuation only" },
     { [[error("in the site")]], "site.lua:1: in the site" },
   } do
     self.place:site_file(case[1])
     local answer = self.place:staffetta("verify")
     lu.assertEquals(answer.code, 1)
     lu.assertStrContains(answer.err, case[2])
+  end
+end
+
+local function policy_file(name, fields)
+  return ([[return { api = 1, name = "%s", kind = "policy", summary = "s", %s }]]):format(name, fields)
+end
+
+function TestManifest:test_a_policy_is_shown_in_its_normal_form()
+  self.place:write("site/policies/mine.lua", policy_file("mine", [[extends = "mail-passwords",
+    policy = { exempt = {}, esp_rekey_ms = 1800000, traffic = { { protocol = "tcp", ports = { 143 } } } }]]))
+  local answer = self.place:json("scripts", "show", "policy/mine")
+  lu.assertEquals(answer.code, 0, answer.err)
+  local policy = answer.doc.policy
+  lu.assertEquals(policy.traffic, { { protocol = "tcp", ports = { 143 } } })
+  lu.assertEquals(policy.exempt, { { protocol = "udp", ports = { 500, 4500 } } })
+  lu.assertEquals({ policy.action, policy.mode, policy.esp_rekey_ms, policy.asks[1].port },
+    { "require", "transport", 1800000, 110 })
+  local human = self.place:staffetta("scripts", "show", "policy/mine")
+  lu.assertStrContains(human.out, "fingerprint " .. answer.doc.fingerprint)
+
+  -- the same in other words
+  self.place:write("site/policies/mine.lua", policy_file("mine", [[extends = "mail-passwords", policy = { exempt = {},
+    mode = "transport", esp_rekey_ms = 1800000,
+    traffic = { { ports = { 143 }, protocol = "tcp", direction = "both" } } }]]))
+  lu.assertEquals(self.place:json("scripts", "show", "policy/mine").doc.fingerprint, answer.doc.fingerprint)
+  local bundled = self.place:json("scripts", "show", "policy/mail-passwords")
+  lu.assertNotEquals(bundled.doc.fingerprint, answer.doc.fingerprint)
+end
+
+function TestManifest:test_a_mistake_in_a_policy_stops_the_run_before_it_begins()
+  self.place:playbook("try", [[params = { policy = { type = "policy", doc = "d" } },]], [[ctx:say("it runs")]])
+  for _, case in ipairs {
+    { [[policy = {}]], "the policy 'mine': policy field 'traffic' is nothing; expected a list" },
+    { [[extends = "mail-all", policy = { tarffic = {} }]], "did you mean 'traffic'?" },
+    { [[extends = "mail-all", policy = { ike_proposals = { "3des-sha1-modp1024" } }]],
+      "'ike_proposals[0]' is \"3des-sha1-modp1024\"; expected nothing as weak as 3des" },
+    { [[extends = "mine", policy = {}]], "extends itself in a circle" },
+  } do
+    self.place:write("site/policies/mine.lua", policy_file("mine", case[1]))
+    local answer = self.place:run("try", "--param", "policy=mine")
+    lu.assertEquals(answer.code, 1, answer.out)
+    lu.assertStrContains(answer.err, case[2])
+    lu.assertNotStrContains(answer.out, "it runs")
+    lu.assertEquals(self.place:json("scripts", "show", "policy/mine").code, 1)
   end
 end
 

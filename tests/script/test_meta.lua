@@ -179,6 +179,13 @@ function TestMeta:test_every_field_of_a_check_and_a_policy()
   end
 end
 
+function TestMeta:test_every_field_of_a_policy()
+  local classes = parse(source .. "/bindings/ipsec/ipsec.meta.lua")
+  local policy = self.place:json("scripts", "show", "policy/everything").doc.policy
+  policy.name = "everything"
+  lu.assertEquals(sorted(classes["staffetta.policy"]), sorted(policy))
+end
+
 function TestMeta:test_every_field_and_type_of_a_parameter()
   local text = [[return { api = 1, name = "try", kind = "playbook", summary = "s", run = function() end,
     params = { x = { doc = "d", %s } } }]]

@@ -118,15 +118,17 @@ function TestFailure:test_foreign_connection_of_our_name()
   expect_rollout_fails(lab, before, 3, { "node-a", "staffetta-mail-passwords-fe1", "did not load" })
 end
 
--- charon takes no part of a connection whose proposal it does not know: the write fails half-way.
-function TestFailure:test_policy_that_the_daemon_refuses()
+-- A mistake in a policy is found before the run begins: no host is touched, and no run is in the journal.
+function TestFailure:test_policy_with_a_mistake()
   local lab = self:up()
   local before = lab:snapshot()
   lab.place:write("site/policies/odd.lua", [[
     return { api = 1, name = "odd", kind = "policy", summary = "a test", extends = "mail-passwords",
       policy = { esp_proposals = { "rot13" } } }
   ]])
-  expect_rollout_fails(lab, before, 3, { "staffetta-odd-" }, "--param", "policy=odd")
+  expect_rollout_fails(lab, before, 1, { "the policy 'odd'", "'esp_proposals[0]' is \"rot13\"", "expected algorithms" },
+    "--param", "policy=odd")
+  lu.assertEquals(#expect(lab:json("runs"), 0).doc, 0)
 end
 
 function TestFailure:test_nothing_is_begun_with_wrong_arguments()

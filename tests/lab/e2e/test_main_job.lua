@@ -20,8 +20,8 @@ local policies = {
   },
   ["everything"] = {
     has_domain_controller = true,
-    -- registry 1; a secret on each of 4; fe1 2, each node 2, dc1 3 connections, permitted and then required; 3 guards
-    changes = 1 + 4 + 2 * (2 + 2 + 2 + 3) + 3, protected = { 80, 110, 143 }, open = {},
+    -- registry 1; a secret on each of 4; fe1 4, each node 3, dc1 3 connections, permitted and then required; 3 guards
+    changes = 1 + 4 + 2 * (4 + 3 + 3 + 3) + 3, protected = { 80, 110, 143 }, open = {},
     remote = "remote: dynamic",
     guard = { "meta l4proto tcp", "udp sport !=" },
     dc = { "staffetta-everything-fe1", "staffetta-everything-node-a", "staffetta-everything-node-b" },

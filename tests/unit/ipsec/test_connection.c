@@ -250,6 +250,197 @@ static void test_lifetimes(void **state)
     json_decref(document);
 }
 
+/* ---------- what a policy can ask beyond the example ---------- */
+
+static json_t *texts_of(const json_t *tree, const char *child, const char *key)
+{
+    const json_t *children = json_object_get(json_object_get(tree, "staffetta-mail"), "children");
+    return json_object_get(json_object_get(children, child), key);
+}
+
+static void expect_texts(const json_t *tree, const char *child, const char *key, const char *expected)
+{
+    json_t *wanted = json_loads(expected, 0, NULL), *found = texts_of(tree, child, key);
+    assert_non_null(wanted);
+    char *text = json_dumps(found, JSON_COMPACT);
+    if (!json_equal(wanted, found))
+        fail_msg("%s of %s is %s", key, child, text);
+    free(text);
+    json_decref(wanted);
+}
+
+/* A port policy of the kernel is a port and a mask: each block here is one, and together they are the range. */
+static void test_a_range_becomes_blocks_that_the_kernel_can_say(void **state)
+{
+    json_t *document = connection_document("client");
+    (void)state;
+    json_object_set_new(document, "traffic",
+                        json_pack("[{s:s, s:[s, s, i]}]", "protocol", "tcp", "ports", "1025-1040", "49152-65535", 88));
+    assert_int_equal(stf_connection_validate(document, NULL), STF_OK);
+    json_t *tree = render(document, false, false);
+    expect_texts(tree, "staffetta-mail", "remote_ts",
+                 "[\"dynamic[tcp/1025]\",\"dynamic[tcp/1026-1027]\",\"dynamic[tcp/1028-1031]\","
+                 "\"dynamic[tcp/1032-1039]\",\"dynamic[tcp/1040]\",\"dynamic[tcp/49152-65535]\","
+                 "\"dynamic[tcp/88]\"]");
+    json_decref(tree);
+    json_object_set_new(document, "traffic", json_pack("[{s:s, s:[s]}]", "protocol", "tcp", "ports", "1025-5000"));
+    tree = render(document, false, false);
+    unsigned next = 1025;
+    size_t index;
+    json_t *block;
+    json_array_foreach (texts_of(tree, "staffetta-mail", "remote_ts"), index, block) {
+        unsigned low = 0, high = 0;
+        if (sscanf(json_string_value(block), "dynamic[tcp/%u-%u]", &low, &high) == 1)
+            high = low;
+        unsigned size = high - low + 1;
+        assert_int_equal(low, next);
+        assert_int_equal(size & (size - 1), 0);
+        assert_int_equal(low % size, 0);
+        next = high + 1;
+    }
+    assert_int_equal(next, 5001);
+    json_decref(tree);
+    json_decref(document);
+}
+
+static json_t *everything(const char *side)
+{
+    json_t *document = connection_document(side);
+    json_object_set_new(document, "traffic", json_pack("[{s:s}]", "protocol", "any"));
+    json_object_set_new(document, "exempt",
+                        json_pack("[{s:s, s:[i]}, {s:s, s:[i, i]}, {s:s}]", "protocol", "tcp", "ports", 22, "protocol",
+                                  "udp", "ports", 500, 4500, "protocol", "icmp"));
+    assert_int_equal(stf_connection_validate(document, NULL), STF_OK);
+    return document;
+}
+
+static void test_what_is_exempt_passes_both_ways(void **state)
+{
+    static const char *const sides[] = {"client", "server"};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        json_t *document = everything(sides[i]), *tree = render(document, false, false);
+        const char *here = i ? "10.9.0.2/32" : "10.9.0.1/32", *there = i ? "10.9.0.1/32" : "10.9.0.2/32";
+        char ports[160], all[160];
+        for (int is_here = 0; is_here < 2; is_here++) {
+            const char *child = is_here ? "staffetta-mail-exempt-here" : "staffetta-mail-exempt-there";
+            const char *owner = is_here ? here : there, *other = is_here ? there : here;
+            snprintf(ports, sizeof ports, "[\"%s[tcp/22]\",\"%s[udp/500]\",\"%s[udp/4500]\",\"%s[icmp]\"]", owner,
+                     owner, owner, owner);
+            snprintf(all, sizeof all, "[\"%s[tcp]\",\"%s[udp]\",\"%s[icmp]\"]", other, other, other);
+            expect_texts(tree, child, is_here ? "local_ts" : "remote_ts", ports);
+            expect_texts(tree, child, is_here ? "remote_ts" : "local_ts", all);
+            assert_string_equal(json_string_value(texts_of(tree, child, "mode")), "pass");
+            assert_string_equal(json_string_value(texts_of(tree, child, "start_action")), "trap");
+        }
+        json_decref(tree);
+        json_decref(document);
+    }
+}
+
+static void test_only_what_would_be_protected_is_exempted(void **state)
+{
+    json_t *document = everything("client");
+    (void)state;
+    json_object_set_new(document, "traffic", json_pack("[{s:s, s:[i]}]", "protocol", "tcp", "ports", 110));
+    json_t *tree = render(document, false, false);
+    assert_null(texts_of(tree, "staffetta-mail-exempt-here", "mode"));
+    json_decref(tree);
+    json_object_set_new(document, "traffic", json_pack("[{s:s, s:[s]}]", "protocol", "tcp", "ports", "1-1023"));
+    tree = render(document, false, false);
+    expect_texts(tree, "staffetta-mail-exempt-here", "local_ts", "[\"10.9.0.1/32[tcp/22]\"]");
+    json_decref(tree);
+    json_decref(document);
+}
+
+static void test_icmp_has_the_name_of_its_family(void **state)
+{
+    json_t *document = connection_document("client");
+    (void)state;
+    json_object_set_new(document, "traffic", json_pack("[{s:s}]", "protocol", "icmp"));
+    json_t *tree = render(document, false, false);
+    expect_texts(tree, "staffetta-mail", "remote_ts", "[\"dynamic[icmp]\"]");
+    json_decref(tree);
+    json_object_set_new(document, "local_address", json_string("fd00::1"));
+    json_object_set_new(document, "remote_address", json_string("fd00::2"));
+    tree = render(document, false, false);
+    expect_texts(tree, "staffetta-mail", "remote_ts", "[\"dynamic[ipv6-icmp]\"]");
+    json_decref(tree);
+    json_decref(document);
+}
+
+static void test_pass_and_drop_involve_no_ike(void **state)
+{
+    static const char *const actions[] = {"pass", "drop"};
+    struct stf_err err;
+    struct stf_ipsec_engine userland = {.is_userland = true, .allow_tunnel = true};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        json_t *document = connection_document("client"), *refused = NULL;
+        json_object_set_new(document, "action", json_string(actions[i]));
+        assert_int_equal(stf_connection_validate(document, NULL), STF_OK);
+        json_t *tree = render(document, false, false);
+        expect_child(tree, "mode", actions[i]);
+        expect_child(tree, "start_action", "trap");
+        expect_texts(tree, "staffetta-mail", "local_ts", "[\"10.9.0.1/32[tcp]\"]");
+        expect_texts(tree, "staffetta-mail", "remote_ts", "[\"10.9.0.2/32[tcp/110]\",\"10.9.0.2/32[tcp/143]\"]");
+        assert_int_equal(stf_connection_render("staffetta-mail", document, &userland, &refused, &err), STF_UNSUPPORTED);
+        assert_non_null(strstr(err.message, actions[i]));
+        json_decref(tree);
+        json_decref(document);
+    }
+}
+
+static void test_authentication(void **state)
+{
+    struct stf_err err;
+    struct stf_ipsec_engine engine = {.site_dir = "/site"};
+    json_t *document = connection_document("client"), *tree = NULL;
+    (void)state;
+    json_object_set_new(document, "auth", json_pack("{s:s}", "method", "kerberos"));
+    assert_int_equal(stf_connection_validate(document, NULL), STF_OK);
+    assert_int_equal(stf_connection_render("staffetta-mail", document, &engine, &tree, &err), STF_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "Kerberos"));
+    json_object_set_new(
+        document, "auth",
+        json_pack("{s:s, s:s, s:s}", "method", "certificate", "certificate", "certs/fe1.pem", "ca", "/etc/ca.pem"));
+    assert_int_equal(stf_connection_validate(document, NULL), STF_OK);
+    assert_int_equal(stf_connection_render("staffetta-mail", document, &engine, &tree, NULL), STF_OK);
+    const json_t *connection = json_object_get(tree, "staffetta-mail");
+    json_t *local = json_pack("{s:s, s:s, s:[s]}", "auth", "pubkey", "id", "fe1", "certs", "/site/certs/fe1.pem");
+    json_t *remote = json_pack("{s:s, s:s, s:[s]}", "auth", "pubkey", "id", "mail", "cacerts", "/etc/ca.pem");
+    assert_true(json_equal(json_object_get(connection, "local"), local));
+    assert_true(json_equal(json_object_get(connection, "remote"), remote));
+    json_decref(local);
+    json_decref(remote);
+    json_decref(tree);
+    json_decref(document);
+    expect_invalid("auth", json_pack("{s:s}", "method", "psk"), SAYS("'auth'", "or nothing: a pre-shared key"));
+    expect_invalid("auth", json_pack("{s:s, s:s, s:s}", "method", "certificate", "certificate", "a\"b", "ca", "x"),
+                   SAYS("'auth'"));
+}
+
+static void test_volume_and_the_action_on_a_dead_peer(void **state)
+{
+    json_t *document = connection_document("client");
+    (void)state;
+    json_object_set_new(document, "esp_rekey_bytes", json_integer(100000000));
+    json_object_set_new(document, "dpd_action", json_string("restart"));
+    assert_int_equal(stf_connection_validate(document, NULL), STF_OK);
+    json_t *tree = render(document, false, false);
+    expect_child(tree, "rekey_bytes", "100000000");
+    expect_child(tree, "dpd_action", "restart");
+    json_decref(tree);
+    json_object_set_new(document, "side", json_string("server"));
+    tree = render(document, false, false);
+    expect_child(tree, "dpd_action", "clear");
+    json_decref(tree);
+    json_decref(document);
+    expect_invalid("esp_rekey_bytes", json_integer(17), SAYS("'esp_rekey_bytes'", "is 17;"));
+    expect_invalid("dpd_action", json_string("hold"), SAYS("'dpd_action'", "\"trap\""));
+    expect_invalid("exempt", json_pack("[{s:s}]", "protocol", "x"), SAYS("'exempt[0].protocol'", "\"x\""));
+}
+
 static void test_summary(void **state)
 {
     json_t *document = connection_document("client");
@@ -273,6 +464,13 @@ int main(void)
         cmocka_unit_test(test_permit_and_never_have_no_trap),
         cmocka_unit_test(test_a_userland_engine_needs_leave_for_a_tunnel),
         cmocka_unit_test(test_lifetimes),
+        cmocka_unit_test(test_a_range_becomes_blocks_that_the_kernel_can_say),
+        cmocka_unit_test(test_what_is_exempt_passes_both_ways),
+        cmocka_unit_test(test_only_what_would_be_protected_is_exempted),
+        cmocka_unit_test(test_icmp_has_the_name_of_its_family),
+        cmocka_unit_test(test_pass_and_drop_involve_no_ike),
+        cmocka_unit_test(test_authentication),
+        cmocka_unit_test(test_volume_and_the_action_on_a_dead_peer),
         cmocka_unit_test(test_summary),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -260,6 +261,74 @@ static void test_clear_udp(void **state)
     assert_false(udp_arrives(NETPAIR_RIGHT_IPV6, 88, SILENCE_MS));
     assert_true(udp_arrives(NETPAIR_RIGHT_IPV6, 89, ANSWER_MS));
     assert_true(udp_arrives(NETPAIR_RIGHT_IPV4, 88, ANSWER_MS));
+    unguard();
+}
+
+/* The guard of a policy for everything: management must answer, or the operator is locked out. */
+static json_t *everything(const char *side, const char *engine, const char *address)
+{
+    json_t *traffic = json_pack("[{s:s}, {s:s}, {s:s}]", "protocol", "tcp", "protocol", "udp", "protocol", "icmp");
+    json_t *exempt = json_pack("[{s:s, s:[i, s]}, {s:s, s:[i, i]}]", "protocol", "tcp", "ports", 22, "5985-5986",
+                               "protocol", "udp", "ports", 500, 4500);
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "side", side, "engine", engine, "address", address, "interface",
+                     "eth0", "traffic", traffic, "exempt", exempt);
+}
+
+static bool pings(const char *address)
+{
+    return netpair_run("ip netns exec %s ping -q -c 1 -W 0.2 %s >/dev/null", pair.left, address);
+}
+
+static void test_management_is_exempt_on_either_side(void **state)
+{
+    (void)state;
+    static const char *const engines[] = {"kernel", "userland"};
+    static const char *const addresses[] = {NETPAIR_RIGHT_IPV4, NETPAIR_RIGHT_IPV6};
+    for (int i = 0; i < 4; i++) {
+        const char *address = addresses[i % 2], *netns[] = {pair.left, pair.right};
+        assert_true(pings(address));
+        for (int is_server = 0; is_server < 2; is_server++) {
+            guard(netns[is_server], everything(is_server ? "server" : "client", engines[i / 2], address));
+            assert_true(answers(address, 22));
+            assert_true(answers(address, 5985));
+            assert_true(answers(address, 5986));
+            assert_true(is_silent(address, 110));
+            assert_true(is_silent(address, 5987));
+            assert_true(udp_arrives(address, 500, ANSWER_MS));
+            assert_false(pings(address));
+            guard(netns[is_server], json_null());
+        }
+        assert_true(pings(address));
+    }
+}
+
+static void test_ranges(void **state)
+{
+    (void)state;
+    guard(pair.right, json_pack("{s:s, s:s, s:s, s:s, s:[{s:s, s:[s, s]}]}", "side", "server", "engine", "kernel",
+                                "address", NETPAIR_RIGHT_IPV4, "interface", "eth0", "traffic", "protocol", "tcp",
+                                "ports", "1025-5000", "49152-65535"));
+    assert_true(is_silent(NETPAIR_RIGHT_IPV4, 1025));
+    assert_true(is_silent(NETPAIR_RIGHT_IPV4, 5000));
+    assert_true(is_silent(NETPAIR_RIGHT_IPV4, 65535));
+    assert_true(answers(NETPAIR_RIGHT_IPV4, 1024));
+    assert_true(answers(NETPAIR_RIGHT_IPV4, 5001));
+    unguard();
+}
+
+static void test_ike_inside_a_range_must_be_exempt(void **state)
+{
+    struct stf_err err = {.kind = STF_OK};
+    json_t *wanted =
+        json_pack("{s:s, s:s, s:s, s:s, s:[{s:s, s:[s]}]}", "side", "server", "engine", "kernel", "address",
+                  NETPAIR_RIGHT_IPV4, "interface", "eth0", "traffic", "protocol", "udp", "ports", "1-5000");
+    (void)state;
+    assert_int_equal(try_write(pair.right, "staffetta-mail", wanted, &err), STF_INVALID_DATA);
+    assert_non_null(strstr(err.message, "add them to 'exempt'"));
+    json_object_set_new(wanted, "exempt", json_pack("[{s:s, s:[i, i]}]", "protocol", "udp", "ports", 500, 4500));
+    guard(pair.right, wanted);
+    assert_true(udp_arrives(NETPAIR_RIGHT_IPV4, 4500, ANSWER_MS));
+    assert_false(udp_arrives(NETPAIR_RIGHT_IPV4, 4501, SILENCE_MS));
     unguard();
 }
 
@@ -553,6 +622,9 @@ int main(void)
         GUARD_TEST(test_userland_lets_the_other_interface_pass),
         GUARD_TEST(test_ike_and_esp_are_never_touched),
         GUARD_TEST(test_clear_udp),
+        GUARD_TEST(test_management_is_exempt_on_either_side),
+        GUARD_TEST(test_ranges),
+        GUARD_TEST(test_ike_inside_a_range_must_be_exempt),
         GUARD_TEST(test_states_come_back_as_they_were_written),
         GUARD_TEST(test_writing_twice_leaves_the_guard_alone),
         GUARD_TEST(test_alterations_are_noticed_and_can_be_put_back),

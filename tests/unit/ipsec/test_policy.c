@@ -185,6 +185,7 @@ static void test_a_mistake_is_named(void **state)
         {"{'traffic':[{'protocol':'tcp','direction':'in'}]}", "'traffic[0].direction' is \"in\"; expected \"both\""},
         {WITH("'exempt':'ssh'"), "'exempt' is \"ssh\"; expected a list"},
         {WITH("'exempt':[{'protocol':'tcp','ports':[0]}]"), "'exempt[0].ports[0]' is 0"},
+        {WITH("'exempt':[{'protocol':'any'}]"), "nothing would be protected"},
         {"{'traffic':[{'protocol':'tcp','ports':[22]}]}", "'traffic[0].ports[0]' is 22; expected a port that is not"},
         {"{'traffic':[{'protocol':'udp','ports':[88,4500]}],'exempt':{}}", "'traffic[0].ports[1]' is 4500"},
         {WITH("'between':{}"), "'between' is {}; expected a list of 1 to 16 pairs"},
