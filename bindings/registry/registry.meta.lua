@@ -1,6 +1,6 @@
 ---@meta
 
---- The registry of a host, wherever it is kept (offline hive files for now). `host.registry` is there for scripts that
+--- The registry of a host, wherever it is kept (a hive, a .reg file, another host). `host.registry` is there for scripts that
 --- need "registry.read" or "registry.write", on hosts with a `registry` in the site file. Keys are full paths: a root
 --- (HKLM or HKEY_LOCAL_MACHINE, ...), then names split by one backslash; names compare regardless of case.
 ---@class staffetta.registry
