@@ -1,9 +1,10 @@
-/* hash.h - SHA-256 as text. SPDX-License-Identifier: MIT */
+/* hash.h - SHA-256 of documents. SPDX-License-Identifier: MIT */
 #pragma once
 
-#include <stddef.h>
+#include <jansson.h>
+#include <stdbool.h>
 
 enum { STF_SHA256_TEXT_SIZE = 65 };
 
-/* 64 lower-case hex digits and a NUL. */
-void stf_sha256_text(const void *bytes, size_t size, char text[STF_SHA256_TEXT_SIZE]);
+/* Of the canonical text (sorted keys, no spaces): 64 lower-case hex digits and a NUL. False when memory is out. */
+bool stf_sha256_of_doc(const json_t *doc, char text[STF_SHA256_TEXT_SIZE]);

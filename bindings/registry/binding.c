@@ -417,8 +417,8 @@ static enum stf_kind create_spelled(struct target *target, const char *spelling,
 static enum stf_kind restore_key(struct target *target, const json_t *state, struct stf_err *err)
 {
     const char *spelling = NULL;
-    json_t *tree = json_copy((json_t *)state);
-    enum stf_kind kind = tree != NULL ? STF_OK : no_memory(err);
+    json_t *tree = json_copy((json_t *)state); /* jansson drops what it has no memory for */
+    enum stf_kind kind = json_object_size(tree) == json_object_size(state) ? STF_OK : no_memory(err);
 
     if (kind == STF_OK) {
         kind = get_spelling(state, last_component(target->below), &spelling, err);

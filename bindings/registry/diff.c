@@ -390,10 +390,9 @@ static enum stf_kind difference_to_doc(const struct stf_registry_difference *ite
     char *path = join(root, item->key);
     enum stf_kind kind;
 
-    *doc = path != NULL ? json_pack("{s:s, s:s, s:s*}", "change", change_names[item->kind], "key", path, "name", name)
-                        : NULL;
+    *doc = path != NULL ? json_pack("{s:s, s:s}", "change", change_names[item->kind], "key", path) : NULL;
     free(path);
-    if (*doc == NULL) {
+    if (*doc == NULL || (name != NULL && json_object_set_new(*doc, "name", json_string(name)) != 0)) {
         return no_memory(err);
     }
     kind = put_value(*doc, "before", &item->before, name, err);

@@ -445,11 +445,14 @@ enum stf_kind stf_registry_location_to_doc(const struct stf_registry_location *l
                                            struct stf_err *err)
 {
     char *text = stf_registry_location_text(location);
+    json_t *entry = text != NULL ? json_pack("{s:s, s:s}", "store", text, "mount", location->mount) : NULL;
+    bool is_full = entry != NULL &&
+                   (location->credentials == NULL ||
+                    json_object_set_new(entry, "credentials", json_string(location->credentials)) == 0) &&
+                   (!location->is_kerberos || json_object_set_new(entry, "kerberos", json_true()) == 0);
 
-    *doc = text != NULL
-               ? json_pack("{s:{s:s, s:s, s:s*, s:o*}}", location->mount, "store", text, "mount", location->mount,
-                           "credentials", location->credentials, "kerberos", location->is_kerberos ? json_true() : NULL)
-               : NULL;
+    *doc = is_full ? json_pack("{s:O}", location->mount, entry) : NULL;
+    json_decref(entry);
     free(text);
     return *doc != NULL ? STF_OK : no_memory(err);
 }

@@ -381,7 +381,9 @@ static enum stf_kind write_whole(struct stf_registry *registry, stf_registry_nod
     json_t *tree = json_copy((json_t *)state);
     enum stf_kind kind;
 
-    if (tree == NULL) {
+    if (tree == NULL ||
+        json_object_size(tree) != json_object_size(state)) { /* jansson drops what it has no memory for */
+        json_decref(tree);
         return no_memory(err);
     }
     json_object_del(tree, "name");

@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: MIT */
 #include "registry/snapshot.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -16,26 +15,13 @@ static enum stf_kind no_memory(struct stf_err *err)
     return stf_err_set(err, STF_NO_MEMORY, 0, "snapshot", NULL, "memory is out");
 }
 
-static enum stf_kind hash_tree(const json_t *tree, char text[STF_SHA256_TEXT_SIZE], struct stf_err *err)
-{
-    char *canonical = json_dumps(tree, JSON_COMPACT | JSON_SORT_KEYS);
-
-    if (canonical == NULL) {
-        return no_memory(err);
-    }
-    stf_sha256_text(canonical, strlen(canonical), text);
-    free(canonical);
-    return STF_OK;
-}
-
 enum stf_kind stf_registry_snapshot_make(const struct stf_registry_snapshot *data, json_t **snapshot,
                                          struct stf_err *err)
 {
     char hash[STF_SHA256_TEXT_SIZE];
-    enum stf_kind kind = hash_tree(data->tree, hash, err);
 
-    if (kind != STF_OK) {
-        return kind;
+    if (!stf_sha256_of_doc(data->tree, hash)) {
+        return no_memory(err);
     }
     *snapshot = json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:O}", "format", format, "store", data->store, "key",
                           data->key, "program", data->program, "taken_at_unix_ms", (json_int_t)stf_clock_unix_ms(),
@@ -69,8 +55,8 @@ enum stf_kind stf_registry_snapshot_check(const json_t *snapshot, const char **k
     if (kind == STF_OK && !json_is_object(*tree)) {
         kind = stf_err_set(err, STF_INVALID_DATA, 0, "snapshot", NULL, "the snapshot has no tree");
     }
-    if (kind == STF_OK) {
-        kind = hash_tree(*tree, now, err);
+    if (kind == STF_OK && !stf_sha256_of_doc(*tree, now)) {
+        kind = no_memory(err);
     }
     if (kind == STF_OK && strcmp(hash, now) != 0) {
         kind = stf_err_set(err, STF_INVALID_DATA, 0, "snapshot", *key,

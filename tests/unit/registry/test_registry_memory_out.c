@@ -1,0 +1,455 @@
+/* test_registry_memory_out.c - memory runs out at every place where the registry asks for some: the call says so,
+ * leaves the stores as they were, and leaks nothing (built with the address sanitizer). SPDX-License-Identifier: MIT */
+#include "registry_test.h"
+
+#include <errno.h>
+#include <jansson.h>
+
+#include <staffetta/binding.h>
+
+#include "fail_alloc.h"
+#include "registry/diff.h"
+#include "registry/patch.h"
+#include "registry/place.h"
+#include "registry/snapshot.h"
+#include "registry/tree.h"
+
+#define HIVE_KEY "HKLM\\SYSTEM\\Test"
+#define REG_KEY "HKLM\\SOFTWARE\\Test"
+
+static const char reg_text[] = "Windows Registry Editor Version 5.00\r\n\r\n"
+                               "[HKEY_LOCAL_MACHINE\\SYSTEM\\Test]\r\n\"value\"=dword:00000007\r\n\"gone\"=-\r\n"
+                               "\"list\"=hex(7):61,00,00,00,00,00\r\n\r\n"
+                               "[-HKEY_LOCAL_MACHINE\\SYSTEM\\Test\\Below]\r\n\r\n"
+                               "[HKEY_LOCAL_MACHINE\\SYSTEM\\Test\\New\\Key]\r\n@=\"x\"\r\n";
+
+static const char store_text[] = "Windows Registry Editor Version 5.00\r\n\r\n"
+                                 "[HKEY_LOCAL_MACHINE\\SOFTWARE\\Test]\r\n\"Value\"=\"x\"\r\n\r\n"
+                                 "[HKEY_LOCAL_MACHINE\\SOFTWARE\\Test\\Below]\r\n\"deep\"=dword:00000001\r\n";
+
+struct world {
+    json_t *config;
+    struct stf_host host;
+    json_t *scope;  /* of reg_text on the hive */
+    json_t *before; /* and its states */
+    json_t *after;
+    json_t *snapshot;
+    json_t *id;    /* of the attempt at hand, and the state that it writes: jansson's parser itself does not */
+    json_t *state; /* notice every allocation that fails */
+};
+
+/* ---- what is tried ---- */
+
+static const struct stf_resource *resource_named(const char *name)
+{
+    const struct stf_resource *resource = stf_registry_binding.resources;
+
+    while (strcmp(resource->name, name) != 0) {
+        resource++;
+    }
+    return resource;
+}
+
+static enum stf_kind call(const struct world *world, const char *verb_name, const json_t *args, struct stf_err *err)
+{
+    const struct stf_verb *verb = stf_registry_binding.verbs;
+    json_t *result = NULL;
+    enum stf_kind kind;
+
+    while (strcmp(verb->name, verb_name) != 0) {
+        verb++;
+    }
+    kind = verb->call(NULL, &world->host, args, &result, err);
+    json_decref(result);
+    return kind;
+}
+
+/* One call of the binding; `state` is JSON, NULL for reading. */
+struct attempt {
+    const char *what;
+    const char *id;
+    const char *state;
+};
+
+static const struct attempt attempts[] = {
+    {"registry.list", "{\"key\": \"HKLM\\\\SYSTEM\\\\Test\"}", NULL},
+    {"registry.tree", "{\"key\": \"HKLM\\\\SYSTEM\"}", NULL},
+    {"registry.list", "{\"key\": \"HKLM\\\\SOFTWARE\\\\Test\"}", NULL},
+    {"registry.tree", "{\"key\": \"HKLM\"}", NULL},
+    {"registry.value", "{\"key\": \"HKLM\\\\SYSTEM\\\\Test\", \"name\": \"VALUE\"}", NULL},
+    {"registry.value", "{\"key\": \"HKLM\\\\SYSTEM\\\\No\\\\Way\", \"name\": \"x\"}", NULL},
+    {"registry.value", "{\"key\": \"HKLM\\\\SYSTEM\\\\Test\", \"name\": \"value\"}",
+     "{\"type\": 1, \"data\": \"0000\"}"},
+    {"registry.value", "{\"key\": \"HKLM\\\\SYSTEM\\\\A\\\\B\", \"name\": \"x\"}", "{\"type\": 3, \"data\": \"01\"}"},
+    {"registry.value", "{\"key\": \"HKLM\\\\SYSTEM\\\\Test\", \"name\": \"gone\"}", "null"},
+    {"registry.value", "{\"key\": \"HKLM\\\\SOFTWARE\\\\Test\", \"name\": \"v\"}",
+     "{\"type\": 4, \"data\": \"01000000\"}"},
+    {"registry.value", "{\"key\": \"HKLM\\\\SOFTWARE\\\\Test\", \"name\": \"value\"}", "null"},
+    {"registry.key", "{\"key\": \"HKLM\\\\SYSTEM\\\\test\"}", NULL},
+    {"registry.key", "{\"key\": \"HKLM\\\\SYSTEM\\\\Test\"}", "null"},
+    {"registry.key", "{\"key\": \"HKLM\\\\SYSTEM\\\\test\"}",
+     "{\"values\": [{\"name\": \"a\", \"type\": 3, \"data\": \"01\"}], \"keys\": {\"K\": {\"values\": [], \"keys\": "
+     "{}}}}"},
+    {"registry.key", "{\"key\": \"HKLM\\\\SOFTWARE\\\\Test\"}",
+     "{\"values\": [], \"keys\": {\"K\": {\"values\": [], \"keys\": {}}}}"},
+    {"registry.presence", "{\"key\": \"HKLM\\\\SYSTEM\\\\X\\\\Y\"}", NULL},
+    {"registry.presence", "{\"key\": \"HKLM\\\\SYSTEM\\\\X\\\\Y\"}", "{\"exists\": true}"},
+    {"registry.presence", "{\"key\": \"HKLM\\\\SOFTWARE\\\\X\\\\Y\"}", "{\"exists\": true}"},
+};
+
+static enum stf_kind try_attempt(struct world *world, size_t index, struct stf_err *err)
+{
+    const struct attempt *attempt = &attempts[index];
+    const struct stf_resource *resource;
+    json_t *found = NULL;
+    enum stf_kind kind;
+
+    if (strcmp(attempt->what, "registry.list") == 0 || strcmp(attempt->what, "registry.tree") == 0) {
+        return call(world, attempt->what, world->id, err);
+    }
+    resource = resource_named(attempt->what);
+    kind = world->state != NULL ? resource->write(NULL, &world->host, world->id, world->state, err)
+                                : resource->read(NULL, &world->host, world->id, &found, err);
+    json_decref(found);
+    return kind;
+}
+
+static enum stf_kind try_patch_read(struct world *world, size_t index, struct stf_err *err)
+{
+    json_t *id = json_pack("{s:s, s:O}", "key", "HKLM\\SYSTEM", "scope", world->scope);
+    json_t *state = NULL;
+    enum stf_kind kind =
+        id != NULL ? resource_named("registry.patch")->read(NULL, &world->host, id, &state, err) : STF_NO_MEMORY;
+
+    (void)index;
+    json_decref(state);
+    json_decref(id);
+    return kind;
+}
+
+static enum stf_kind try_patch_write(struct world *world, size_t index, struct stf_err *err)
+{
+    json_t *id = json_pack("{s:s, s:O}", "key", "HKLM\\SYSTEM", "scope", world->scope);
+    enum stf_kind kind =
+        id != NULL ? resource_named("registry.patch")->write(NULL, &world->host, id, world->after, err) : STF_NO_MEMORY;
+
+    (void)index;
+    json_decref(id);
+    return kind;
+}
+
+static enum stf_kind try_patch_make(struct world *world, size_t index, struct stf_err *err)
+{
+    struct stf_reg_edits edits = {0};
+    struct stf_registry_patch *patch = NULL;
+    json_t *scope = NULL;
+    json_t *after = NULL;
+    enum stf_kind kind = stf_reg_parse(reg_text, sizeof(reg_text) - 1, "a.reg", &edits, err);
+
+    (void)index;
+    if (kind == STF_OK) {
+        kind = stf_registry_patch_new(&edits, "HKLM\\SYSTEM", NULL, &patch, err);
+    }
+    if (kind == STF_OK) {
+        kind = stf_registry_patch_scope(patch, &scope, err);
+    }
+    if (kind == STF_OK) {
+        kind = stf_registry_patch_after(patch, world->before, &after, err);
+    }
+    stf_reg_edits_fini(&edits);
+    stf_registry_patch_free(patch);
+    json_decref(scope);
+    json_decref(after);
+    return kind;
+}
+
+static enum stf_kind open_key(const struct world *world, const char *key, struct stf_registry **registry,
+                              const char **below, struct stf_err *err)
+{
+    struct stf_registry_location location;
+    enum stf_kind kind = stf_registry_host_store(&world->host, key, &location, below, err);
+
+    *registry = NULL;
+    if (kind == STF_OK) {
+        kind = stf_registry_location_open(&location, STF_REGISTRY_READ, registry, err);
+    }
+    stf_registry_location_fini(&location);
+    return kind;
+}
+
+static enum stf_kind try_export(struct world *world, size_t index, struct stf_err *err)
+{
+    static const struct stf_reg_format format = {0};
+    struct stf_registry *registry;
+    const char *below;
+    uint8_t *bytes = NULL;
+    size_t size;
+    enum stf_kind kind = open_key(world, HIVE_KEY, &registry, &below, err);
+
+    (void)index;
+    if (kind == STF_OK) {
+        kind = stf_registry_export_reg(registry, "HKLM\\SYSTEM", below, &format, &bytes, &size, err);
+    }
+    free(bytes);
+    stf_registry_close(registry);
+    return kind;
+}
+
+static enum stf_kind try_diff(struct world *world, size_t index, struct stf_err *err)
+{
+    struct stf_registry_side first = {0};
+    struct stf_registry_side second = {0};
+    struct stf_registry_diff diff = {0};
+    struct stf_reg_edits edits = {0};
+    json_t *doc = NULL;
+    char *text = NULL;
+    enum stf_kind kind = open_key(world, HIVE_KEY, &first.registry, &first.key, err);
+
+    (void)index;
+    if (kind == STF_OK) {
+        kind = open_key(world, REG_KEY, &second.registry, &second.key, err);
+    }
+    if (kind == STF_OK) {
+        kind = stf_registry_diff(&first, &second, &diff, err);
+    }
+    if (kind == STF_OK) {
+        text = stf_registry_diff_text(&diff, HIVE_KEY);
+        kind = text != NULL ? stf_registry_diff_to_doc(&diff, HIVE_KEY, &doc, err) : STF_NO_MEMORY;
+    }
+    if (kind == STF_OK) {
+        kind = stf_registry_diff_to_edits(&diff, HIVE_KEY, &edits, err);
+    }
+    stf_reg_edits_fini(&edits);
+    json_decref(doc);
+    free(text);
+    stf_registry_diff_fini(&diff);
+    stf_registry_close(first.registry);
+    stf_registry_close(second.registry);
+    return kind;
+}
+
+static enum stf_kind try_snapshot(struct world *world, size_t index, struct stf_err *err)
+{
+    const struct stf_registry_snapshot data = {"hive:x", HIVE_KEY, "staffetta",
+                                               json_object_get(world->snapshot, "tree")};
+    json_t *made = NULL;
+    const json_t *tree;
+    const char *key;
+    enum stf_kind kind = stf_registry_snapshot_make(&data, &made, err);
+
+    (void)index;
+    if (kind == STF_OK) {
+        kind = stf_registry_snapshot_check(made, &key, &tree, err);
+    }
+    json_decref(made);
+    return kind;
+}
+
+static enum stf_kind try_location(struct world *world, size_t index, struct stf_err *err)
+{
+    const struct stf_registry_words words = {.store = "remote:10.0.0.5", .mount = "HKLM\\SYSTEM", .credentials = "c"};
+    struct stf_registry_location location;
+    json_t *doc = NULL;
+    char *full = NULL;
+    enum stf_kind kind = stf_registry_location_init(&location, &words, test_folder, err);
+
+    (void)world;
+    (void)index;
+    if (kind == STF_OK) {
+        full = stf_registry_location_full_key(&location, "Select");
+        kind = full != NULL ? stf_registry_location_to_doc(&location, &doc, err) : STF_NO_MEMORY;
+    }
+    json_decref(doc);
+    free(full);
+    stf_registry_location_fini(&location);
+    return kind;
+}
+
+/* ---- the trial ---- */
+
+static const char *const files[] = {"SYSTEM", "store.reg"};
+enum { FILE_COUNT = sizeof(files) / sizeof(files[0]) };
+
+struct image {
+    uint8_t *bytes;
+    size_t size;
+};
+
+static void take_images(struct image images[FILE_COUNT])
+{
+    for (size_t i = 0; i < FILE_COUNT; i++) {
+        images[i].bytes = read_file(in_folder(files[i]), &images[i].size);
+    }
+}
+
+static void compare_images(const struct image images[FILE_COUNT], const char *what, size_t n)
+{
+    for (size_t i = 0; i < FILE_COUNT; i++) {
+        size_t size;
+        uint8_t *bytes = read_file(in_folder(files[i]), &size);
+        if (size != images[i].size || memcmp(bytes, images[i].bytes, size) != 0) {
+            fail_msg("%s: %s has changed though allocation %zu failed", what, files[i], n);
+        }
+        free(bytes);
+    }
+}
+
+static void put_images(struct image images[FILE_COUNT])
+{
+    for (size_t i = 0; i < FILE_COUNT; i++) {
+        write_file(in_folder(files[i]), images[i].bytes, images[i].size);
+        free(images[i].bytes);
+    }
+}
+
+/* Fails allocation 1, 2, ... until all are had. */
+static void run_out(struct world *world, const char *what, size_t index,
+                    enum stf_kind (*attempt)(struct world *, size_t, struct stf_err *))
+{
+    struct image images[FILE_COUNT];
+    bool is_reached = true;
+    size_t n = 0;
+
+    take_images(images);
+    while (is_reached) {
+        struct stf_err err = {0};
+        enum stf_kind kind;
+        stf_fail_alloc_arm(++n);
+        kind = attempt(world, index, &err);
+        is_reached = stf_fail_alloc_disarm();
+        if (is_reached && kind != STF_NO_MEMORY) {
+            fail_msg("%s: allocation %zu failed, and the kind is %s: %s", what, n, stf_kind_name(kind), err.message);
+        }
+        if (!is_reached && kind != STF_OK) {
+            fail_msg("%s: %s: %s", what, stf_kind_name(kind), err.message);
+        }
+        if (is_reached) {
+            compare_images(images, what, n);
+        }
+    }
+    assert_true(n > 1);
+    put_images(images);
+}
+
+static void test_verbs_and_resources(void **state)
+{
+    struct world *world = *state;
+
+    for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++) {
+        const char *text = attempts[i].state;
+        world->id = json_loads(attempts[i].id, 0, NULL);
+        world->state = text != NULL ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+        run_out(world, attempts[i].id, i, try_attempt);
+        json_decref(world->id);
+        json_decref(world->state);
+    }
+}
+
+static void test_patches(void **state)
+{
+    run_out(*state, "make a patch", 0, try_patch_make);
+    run_out(*state, "read a patch", 0, try_patch_read);
+    run_out(*state, "write a patch", 0, try_patch_write);
+}
+
+static void test_text_differences_and_snapshots(void **state)
+{
+    run_out(*state, "export", 0, try_export);
+    run_out(*state, "diff", 0, try_diff);
+    run_out(*state, "snapshot", 0, try_snapshot);
+    run_out(*state, "location", 0, try_location);
+}
+
+/* A description that can not be had is NULL. */
+static void describe(const struct stf_resource *resource, const json_t *id, const json_t *state)
+{
+    bool is_reached = true;
+
+    for (size_t n = 1; is_reached; n++) {
+        char *text;
+        stf_fail_alloc_arm(n);
+        text = resource->describe(id, state);
+        is_reached = stf_fail_alloc_disarm();
+        assert_true(is_reached || text != NULL);
+        free(text);
+    }
+}
+
+static void test_descriptions(void **state)
+{
+    const struct world *world = *state;
+
+    for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++) {
+        if (attempts[i].state != NULL) {
+            json_t *id = json_loads(attempts[i].id, 0, NULL);
+            json_t *doc = json_loads(attempts[i].state, JSON_DECODE_ANY, NULL);
+            describe(resource_named(attempts[i].what), id, NULL);
+            describe(resource_named(attempts[i].what), id, doc);
+            json_decref(doc);
+            json_decref(id);
+        }
+    }
+    describe(resource_named("registry.patch"), world->scope, NULL);
+    describe(resource_named("registry.patch"), world->scope, world->after);
+}
+
+static int setup(void **state)
+{
+    struct world *world = calloc(1, sizeof(*world));
+    struct stf_registry *registry;
+    struct stf_reg_edits edits = {0};
+    struct stf_registry_patch *patch = NULL;
+    struct stf_err err = {0};
+    json_t *tree = NULL;
+
+    if (make_test_folder(NULL) != 0 || stf_hive_create(in_folder("SYSTEM"), &err) != STF_OK) {
+        return -1;
+    }
+    write_file(in_folder("store.reg"), store_text, sizeof(store_text) - 1);
+    registry = open_hive(in_folder("SYSTEM"), STF_REGISTRY_WRITE);
+    set_bytes(registry, "Test", "Value", STF_REG_DWORD, "\1\0\0\0", 4);
+    set_bytes(registry, "Test", "gone", STF_REG_SZ, "x\0\0\0", 4);
+    set_bytes(registry, "Test\\Below\\Deep", "", 0x1234, "\1\2\3", 3);
+    commit_and_close(registry);
+    world->config =
+        json_pack("{s:{s:s, s:{s:s}}}", "registry", "HKLM\\SYSTEM", "SYSTEM", "HKLM", "store", "reg:store.reg");
+    world->host = (struct stf_host){.name = "win", .config = world->config, .site_dir = test_folder};
+    registry = open_hive(in_folder("SYSTEM"), STF_REGISTRY_READ);
+    assert_ok(stf_reg_parse(reg_text, sizeof(reg_text) - 1, "a.reg", &edits, &err), &err);
+    assert_ok(stf_registry_patch_new(&edits, "HKLM\\SYSTEM", NULL, &patch, &err), &err);
+    assert_ok(stf_registry_patch_scope(patch, &world->scope, &err), &err);
+    assert_ok(stf_registry_scope_read(registry, world->scope, &world->before, &err), &err);
+    assert_ok(stf_registry_patch_after(patch, world->before, &world->after, &err), &err);
+    assert_ok(stf_registry_tree_read(registry, "", &tree, &err), &err);
+    world->snapshot = json_pack("{s:o}", "tree", tree);
+    stf_registry_close(registry);
+    stf_registry_patch_free(patch);
+    stf_reg_edits_fini(&edits);
+    *state = world;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *world = *state;
+
+    json_decref(world->config);
+    json_decref(world->scope);
+    json_decref(world->before);
+    json_decref(world->after);
+    json_decref(world->snapshot);
+    free(world);
+    return remove_test_folder(NULL);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_verbs_and_resources),
+        cmocka_unit_test(test_patches),
+        cmocka_unit_test(test_text_differences_and_snapshots),
+        cmocka_unit_test(test_descriptions),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
