@@ -156,21 +156,28 @@ static void frame_fini(struct frame *frame)
     *frame = (struct frame){0};
 }
 
-static enum stf_kind send_frame(struct stf_vici_client *client, enum frame_type type, const char *name,
-                                const struct stf_vici_message *message, int64_t deadline_ns, struct stf_err *err)
+enum { HEAD_MAX = 4 + 2 + STF_VICI_NAME_MAX };
+
+/* What comes before the message of a frame; returns its size. */
+static size_t make_head(uint8_t head[static HEAD_MAX], enum frame_type type, const char *name,
+                        const struct stf_vici_message *message)
 {
     size_t name_size = strnlen(name, STF_VICI_NAME_MAX);
-    size_t message_size = message ? message->size : 0;
-    uint8_t head[4 + 2 + STF_VICI_NAME_MAX];
-    uint32_t length = htonl((uint32_t)(2 + name_size + message_size));
-
+    uint32_t length = htonl((uint32_t)(2 + name_size + (message ? message->size : 0)));
     memcpy(head, &length, 4);
     head[4] = (uint8_t)type;
     head[5] = (uint8_t)name_size;
     memcpy(head + 6, name, name_size);
-    enum stf_kind kind = send_all(client, head, 6 + name_size, deadline_ns, name, err);
-    if (!kind && message_size)
-        kind = send_all(client, message->bytes, message_size, deadline_ns, name, err);
+    return 6 + name_size;
+}
+
+static enum stf_kind send_frame(struct stf_vici_client *client, enum frame_type type, const char *name,
+                                const struct stf_vici_message *message, int64_t deadline_ns, struct stf_err *err)
+{
+    uint8_t head[HEAD_MAX];
+    enum stf_kind kind = send_all(client, head, make_head(head, type, name, message), deadline_ns, name, err);
+    if (!kind && message && message->size)
+        kind = send_all(client, message->bytes, message->size, deadline_ns, name, err);
     return kind;
 }
 
@@ -329,6 +336,20 @@ static enum stf_kind transact(struct stf_vici_client *client, enum frame_type ty
     return kind;
 }
 
+static enum stf_kind read_answer(struct stf_vici_client *client, const char *command, const struct frame *frame,
+                                 json_t **answer, struct stf_err *err)
+{
+    if (frame->type == CMD_RESPONSE) {
+        enum stf_kind kind = stf_vici_decode(frame->message, frame->message_size, answer, err);
+        return kind ? give_up(client, kind) : STF_OK;
+    }
+    if (frame->type == CMD_UNKNOWN)
+        return stf_err_set(err, STF_UNSUPPORTED, 0, command, client->path,
+                           "charon at %s does not know the command '%s'; it is too old, or a plugin is not loaded",
+                           client->path, command);
+    return not_vici(client, command, "a frame of the wrong type", err);
+}
+
 static enum stf_kind command_until(struct stf_vici_client *client, const char *command,
                                    const struct stf_vici_message *message, struct stream *stream, int64_t deadline_ns,
                                    json_t **answer, struct stf_err *err)
@@ -337,17 +358,7 @@ static enum stf_kind command_until(struct stf_vici_client *client, const char *c
     enum stf_kind kind = transact(client, CMD_REQUEST, command, message, stream, deadline_ns, &frame, err);
     if (kind)
         return kind;
-    if (frame.type == CMD_RESPONSE) {
-        kind = stf_vici_decode(frame.message, frame.message_size, answer, err);
-        if (kind)
-            give_up(client, kind);
-    } else if (frame.type == CMD_UNKNOWN) {
-        kind = stf_err_set(err, STF_UNSUPPORTED, 0, command, client->path,
-                           "charon at %s does not know the command '%s'; it is too old, or a plugin is not loaded",
-                           client->path, command);
-    } else {
-        kind = not_vici(client, command, "a frame of the wrong type", err);
-    }
+    kind = read_answer(client, command, &frame, answer, err);
     frame_fini(&frame);
     return kind;
 }
@@ -417,6 +428,119 @@ out:
     *events = stream.events;
     *answer = response;
     return STF_OK;
+}
+
+/* ---------- several commands in flight ---------- */
+
+enum { IN_FLIGHT_MAX = 64 };
+
+struct pipeline {
+    struct stf_vici_call *calls;
+    size_t count;
+    size_t sent;     /* whole calls that are in `bytes` or were sent before */
+    size_t answered; /* of those, how many have been answered */
+    uint8_t *bytes;  /* frames on their way; wiped, since they may hold a secret */
+    size_t size, at;
+};
+
+static void pipeline_fini(struct pipeline *pipeline)
+{
+    if (pipeline->bytes)
+        explicit_bzero(pipeline->bytes, pipeline->size);
+    free(pipeline->bytes);
+}
+
+/* The next calls as frames, when the last ones have gone: few system calls, and charon always has work. */
+static enum stf_kind fill(struct pipeline *pipeline, struct stf_err *err)
+{
+    size_t first = pipeline->sent, size = 0;
+    uint8_t head[HEAD_MAX];
+    if (pipeline->at < pipeline->size || pipeline->sent - pipeline->answered > IN_FLIGHT_MAX / 2)
+        return STF_OK;
+    while (pipeline->sent < pipeline->count && pipeline->sent - pipeline->answered < IN_FLIGHT_MAX) {
+        const struct stf_vici_call *call = &pipeline->calls[pipeline->sent++];
+        size += make_head(head, CMD_REQUEST, call->command, call->message) + (call->message ? call->message->size : 0);
+    }
+    pipeline_fini(pipeline);
+    pipeline->size = pipeline->at = 0;
+    pipeline->bytes = size ? malloc(size) : NULL;
+    if (size && !pipeline->bytes)
+        return stf_err_set(err, STF_NO_MEMORY, 0, "pipeline", NULL, "no memory for %zu bytes of commands", size);
+    for (size_t i = first; i < pipeline->sent; i++) {
+        const struct stf_vici_call *call = &pipeline->calls[i];
+        size_t head_size = make_head(head, CMD_REQUEST, call->command, call->message);
+        memcpy(pipeline->bytes + pipeline->size, head, head_size);
+        pipeline->size += head_size;
+        if (call->message && call->message->size)
+            memcpy(pipeline->bytes + pipeline->size, call->message->bytes, call->message->size);
+        pipeline->size += call->message ? call->message->size : 0;
+    }
+    return STF_OK;
+}
+
+static enum stf_kind send_some(struct stf_vici_client *client, struct pipeline *pipeline, struct stf_err *err)
+{
+    ssize_t sent = pipeline->at < pipeline->size ? send(client->fd, pipeline->bytes + pipeline->at,
+                                                        pipeline->size - pipeline->at, MSG_NOSIGNAL | MSG_DONTWAIT)
+                                                 : 0;
+    if (sent >= 0)
+        pipeline->at += (size_t)sent;
+    else if (errno == EPIPE || errno == ECONNRESET)
+        return hung_up(client, "pipeline", err);
+    else if (errno != EINTR && errno != EAGAIN)
+        return give_up(client, stf_err_errno(err, errno, "pipeline", client->path, "send"));
+    return STF_OK;
+}
+
+/* Waits until there is room to send or an answer; takes the answer. */
+static enum stf_kind step(struct stf_vici_client *client, struct pipeline *pipeline, int64_t deadline_ns,
+                          enum stf_kind *refusal, struct stf_err *err)
+{
+    struct stf_vici_call *call = &pipeline->calls[pipeline->answered];
+    struct frame frame = {0};
+    bool has_more = pipeline->at < pipeline->size;
+    enum stf_kind kind = wait_for(client, (short)(POLLIN | (has_more ? POLLOUT : 0)), deadline_ns, call->command, err);
+    if (!kind && has_more)
+        kind = send_some(client, pipeline, err);
+    struct pollfd poll_fd = {.fd = client->fd, .events = POLLIN};
+    if (kind || poll(&poll_fd, 1, 0) <= 0)
+        return kind;
+    kind = receive_frame(client, &frame, deadline_ns, call->command, err);
+    if (kind)
+        return kind;
+    pipeline->answered++;
+    struct stf_err failure;
+    kind = read_answer(client, call->command, &frame, &call->answer, &failure);
+    frame_fini(&frame);
+    if (kind && err && (client->is_broken || !*refusal))
+        *err = failure;
+    if (client->is_broken)
+        return kind;
+    *refusal = *refusal ? *refusal : kind;
+    return STF_OK;
+}
+
+enum stf_kind stf_vici_pipeline(struct stf_vici_client *client, struct stf_vici_call *calls, size_t count,
+                                int64_t timeout_ms, struct stf_err *err)
+{
+    struct pipeline pipeline = {.calls = calls, .count = count};
+    enum stf_kind kind = check_ready(client, "pipeline", NULL, err), refusal = STF_OK;
+
+    for (size_t i = 0; i < count && !kind; i++)
+        kind = calls[i].message ? stf_vici_message_check(calls[i].message, err) : STF_OK;
+    int64_t deadline_ns = deadline_after(timeout_ms);
+    while (!kind && pipeline.answered < count) {
+        size_t before = pipeline.answered;
+        kind = fill(&pipeline, err);
+        if (!kind)
+            kind = step(client, &pipeline, deadline_ns, &refusal, err);
+        if (pipeline.answered > before)
+            deadline_ns = deadline_after(timeout_ms);
+    }
+    if (kind && pipeline.sent > pipeline.answered)
+        give_up(client, kind); /* answers to nobody are under way */
+    pipeline_fini(&pipeline);
+    return kind ? kind : refusal;
 }
 
 enum stf_kind stf_vici_check_success(const json_t *answer, const char *command, const char *subject,

@@ -25,6 +25,19 @@ enum stf_kind stf_vici_stream(struct stf_vici_client *client, const char *comman
                               const struct stf_vici_message *message, int64_t timeout_ms, json_t **events,
                               json_t **answer, struct stf_err *err);
 
+/* One command among several in flight. */
+struct stf_vici_call {
+    const char *command;
+    const struct stf_vici_message *message; /* NULL: no arguments */
+    json_t *answer;                         /* the result: a new reference; NULL where none has come */
+};
+
+/* Sends the calls without waiting for each answer. charon answers in their order; each answer has `timeout_ms` from the
+ * one before it. On failure the calls that were answered have their answer; whether charon has done any of the others
+ * is not known. A command that the daemon does not know fails with STF_UNSUPPORTED after all others are through. */
+enum stf_kind stf_vici_pipeline(struct stf_vici_client *client, struct stf_vici_call *calls, size_t count,
+                                int64_t timeout_ms, struct stf_err *err);
+
 /* STF_OK unless the answer says success = no; then the kind that fits the daemon's errmsg. `subject`: on what. */
 enum stf_kind stf_vici_check_success(const json_t *answer, const char *command, const char *subject,
                                      struct stf_err *err);

@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -56,7 +57,7 @@ static void *serve(void *argument)
     return NULL;
 }
 
-static void start(struct server *server, const struct script *script)
+static void start_with(struct server *server, const struct script *script, void *(*body)(void *))
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     strcpy(server->dir, "/tmp/stf-vici-XXXXXX");
@@ -67,7 +68,12 @@ static void start(struct server *server, const struct script *script)
     server->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(server->listen_fd, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(listen(server->listen_fd, 1), 0);
-    assert_int_equal(pthread_create(&server->thread, NULL, serve, server), 0);
+    assert_int_equal(pthread_create(&server->thread, NULL, body, server), 0);
+}
+
+static void start(struct server *server, const struct script *script)
+{
+    start_with(server, script, serve);
 }
 
 static void stop(struct server *server)
@@ -192,6 +198,106 @@ static void test_a_streamed_answer(void **state)
     stop(&server);
 }
 
+/* ---------- several commands in flight ---------- */
+
+enum { CALLS = 300 };
+
+/* What a pipeline of `count` calls to a server with the script gives; the calls that were answered are counted. */
+static enum stf_kind send_many(const struct script *script, size_t count, size_t *answered, struct stf_err *err)
+{
+    struct server server;
+    struct stf_vici_client *client = NULL;
+    struct stf_vici_call calls[8] = {{0}};
+    json_t *again = NULL;
+    for (size_t i = 0; i < count; i++)
+        calls[i].command = "version";
+    start(&server, script);
+    assert_int_equal(stf_vici_open(server.path, 1000, &client, NULL), STF_OK);
+    enum stf_kind kind = stf_vici_pipeline(client, calls, count, 200, err);
+    if (kind && kind != STF_UNSUPPORTED) /* whatever comes next would be an answer to an old question */
+        assert_int_equal(stf_vici_request(client, "version", NULL, 50, &again, NULL), STF_UNREACHABLE);
+    *answered = 0;
+    for (size_t i = 0; i < count; i++) {
+        *answered += calls[i].answer != NULL;
+        json_decref(calls[i].answer);
+    }
+    stf_vici_close(client);
+    stop(&server);
+    return kind;
+}
+
+#define ANSWER "\0\0\0\10\1\3\1a\0\2ok"
+
+static void test_a_pipeline_ends_with_the_connection(void **state)
+{
+    size_t answered;
+    struct stf_err err;
+    const struct script all = {{ANSWER, ANSWER, ANSWER}, {12, 12, 12}, false};
+    const struct script silent = {{ANSWER, ANSWER, ""}, {12, 12, 0}, false};
+    const struct script closes = {{ANSWER}, {12}, true};
+    const struct script rubbish = {{ANSWER, "\0\0\0\2\1\11"}, {12, 6}, false};
+    const struct script unknown = {{"\0\0\0\1\2", ANSWER, "\0\0\0\1\2"}, {5, 12, 5}, false};
+    (void)state;
+    assert_int_equal(send_many(&all, 3, &answered, &err), STF_OK);
+    assert_int_equal(answered, 3);
+    assert_int_equal(send_many(&silent, 3, &answered, &err), STF_TIMEOUT);
+    assert_int_equal(answered, 2);
+    assert_true(err.is_retryable);
+    assert_int_equal(send_many(&closes, 3, &answered, &err), STF_UNREACHABLE);
+    assert_int_equal(answered, 1);
+    assert_true(err.is_retryable);
+    assert_int_equal(send_many(&rubbish, 3, &answered, &err), STF_INVALID_DATA);
+    assert_int_equal(answered, 1);
+    assert_int_equal(send_many(&unknown, 3, &answered, &err), STF_UNSUPPORTED);
+    assert_int_equal(answered, 1);
+    assert_int_equal(send_many(&all, 0, &answered, &err), STF_OK);
+}
+
+/* Answers nothing until it has been sent more than a socket holds, then everything at once. */
+static void *serve_late(void *argument)
+{
+    struct server *server = argument;
+    char byte, answer[64 * 1024 + 8] = "\0\0\xff\xfe\1\3\1a\xff\xf8";
+    int fd = accept(server->listen_fd, NULL, NULL);
+    memset(answer + 10, 'x', 0xfff8);
+    nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    for (int i = 0; i < CALLS; i++) {
+        if (!read_frame(fd) || send(fd, answer, 4 + 0xfffe, MSG_NOSIGNAL) != 4 + 0xfffe)
+            break;
+    }
+    while (recv(fd, &byte, 1, 0) > 0)
+        ;
+    close(fd);
+    return NULL;
+}
+
+static void test_a_pipeline_does_not_jam(void **state)
+{
+    struct server server;
+    struct stf_vici_client *client = NULL;
+    struct stf_vici_call *calls = calloc(CALLS, sizeof *calls);
+    struct stf_vici_message message = {0};
+    char text[900];
+    const struct script none = {{NULL}, {0}, false};
+    (void)state;
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    stf_vici_add_text(&message, "a", text);
+    for (int i = 0; i < CALLS; i++)
+        calls[i] = (struct stf_vici_call){.command = "version", .message = &message};
+    start_with(&server, &none, serve_late);
+    assert_int_equal(stf_vici_open(server.path, 1000, &client, NULL), STF_OK);
+    assert_int_equal(stf_vici_pipeline(client, calls, CALLS, 5000, NULL), STF_OK);
+    for (int i = 0; i < CALLS; i++) {
+        assert_int_equal(json_string_length(json_object_get(calls[i].answer, "a")), 0xfff8);
+        json_decref(calls[i].answer);
+    }
+    stf_vici_message_fini(&message);
+    stf_vici_close(client);
+    stop(&server);
+    free(calls);
+}
+
 static void test_an_unknown_event_is_unsupported(void **state)
 {
     struct server server;
@@ -283,6 +389,8 @@ int main(void)
         cmocka_unit_test(test_unknown_command),
         cmocka_unit_test(test_a_broken_connection_stays_broken),
         cmocka_unit_test(test_a_streamed_answer),
+        cmocka_unit_test(test_a_pipeline_ends_with_the_connection),
+        cmocka_unit_test(test_a_pipeline_does_not_jam),
         cmocka_unit_test(test_an_unknown_event_is_unsupported),
         cmocka_unit_test(test_events_that_come_while_registering_are_kept),
         cmocka_unit_test(test_nobody_there),
