@@ -89,10 +89,16 @@ static void print_list(const json_t *run, const char *title, const char *key, vo
     }
 }
 
+enum { SHOWN_BYTES_MAX = 4000 }; /* of one document: an import may have thousands of values */
+
 static void print_compact(const json_t *doc)
 {
     char *line = json_dumps(doc, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
-    printf("%s", line ? line : "?");
+    size_t size = line ? strlen(line) : 0;
+    if (size <= SHOWN_BYTES_MAX)
+        printf("%s", line ? line : "?");
+    else
+        printf("%.*s... (%zu bytes; --output json has them all)", SHOWN_BYTES_MAX, line, size);
     free(line);
 }
 

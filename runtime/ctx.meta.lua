@@ -287,7 +287,8 @@ function files:read(path) end
 ---@class staffetta.journal
 local journal = {}
 
---- What a rollback of the run would do; see runtime/change.h.
+--- What a rollback of the run would do: { run, items, undo, nothing, conflict, unknown }, where items are { change,
+--- step, host, resource, verdict, reason?, describe = { what, before, ours, now } } and the last four are how many.
 ---@param run integer|"last"
 ---@return table? plan
 ---@return staffetta.err? err

@@ -387,6 +387,21 @@ static int push_result_or_err(lua_State *L, enum stf_kind kind, json_t *result, 
     return stf_lua_push_doc(L, result);
 }
 
+/* Scripts get each state in words ("describe"): as documents all of them could be more than a script's memory holds,
+ * and a rollback must not fail for that. */
+static json_t *drop_states(json_t *plan)
+{
+    size_t index;
+    json_t *item;
+    json_array_foreach (json_object_get(plan, "items"), index, item) {
+        json_object_del(item, "id");
+        json_object_del(item, "before");
+        json_object_del(item, "ours");
+        json_object_del(item, "now");
+    }
+    return plan;
+}
+
 /* rollback_plan("last" | run) -> plan | nil, err */
 static int l_rollback_plan(lua_State *L)
 {
@@ -394,7 +409,7 @@ static int l_rollback_plan(lua_State *L)
     struct stf_err err;
     int64_t id = check_run_id(L, 1);
     enum stf_kind kind = stf_engine_rollback_plan(stf_run_of(L)->engine, id, &plan, &err);
-    return push_result_or_err(L, kind, plan, &err);
+    return push_result_or_err(L, kind, drop_states(plan), &err);
 }
 
 /* measures(run) -> { name = figures } | nil, err; a name that was measured twice has its last figures */
@@ -425,7 +440,7 @@ static int l_rollback(lua_State *L)
     struct stf_run *run = stf_run_of(L);
     int64_t id = check_run_id(L, 1);
     enum stf_kind kind = stf_run_roll_back(run, id, lua_toboolean(L, 2), &summary, &err);
-    return push_result_or_err(L, kind, summary, &err);
+    return push_result_or_err(L, kind, drop_states(summary), &err);
 }
 
 /* ---- files of the site ---- */
