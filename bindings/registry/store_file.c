@@ -51,6 +51,30 @@ static bool is_at_path(const struct stf_store_file *file)
            at_path.st_dev == file->status.st_dev;
 }
 
+/* "/folder/.NAME.staffetta-new": a fixed name, so that what a killed writer left is found again. Only the holder of
+ * the file's lock touches it. */
+static char *new_path(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *result;
+
+    return asprintf(&result, "%.*s.%s.staffetta-new", (int)(slash + 1 - path), path, slash + 1) >= 0 ? result : NULL;
+}
+
+/* What a killed writer left beside the file goes with the next look at it, unless a writer lives. */
+static void sweep(const struct stf_store_file *file, bool is_writer)
+{
+    char *path = new_path(file->path);
+
+    if (path != NULL && is_writer) {
+        unlink(path);
+    } else if (path != NULL && access(path, F_OK) == 0 && flock(file->fd, LOCK_EX | LOCK_NB) == 0) {
+        unlink(path);
+        flock(file->fd, LOCK_UN);
+    }
+    free(path);
+}
+
 enum stf_kind stf_store_file_open(struct stf_store_file *file, const char *path, const char *what, bool is_writer,
                                   struct stf_err *err)
 {
@@ -70,10 +94,12 @@ enum stf_kind stf_store_file_open(struct stf_store_file *file, const char *path,
             return stf_err_set(err, STF_INVALID_DATA, 0, "open", file->path, "%s is no file", file->path);
         }
         if (!is_writer) {
+            sweep(file, false);
             return STF_OK;
         }
         if (flock(file->fd, LOCK_EX | LOCK_NB) == 0) {
             if (is_at_path(file)) {
+                sweep(file, true);
                 return STF_OK;
             }
         } else if (errno != EWOULDBLOCK) {
@@ -157,16 +183,6 @@ static bool write_all(int fd, const uint8_t *bytes, size_t size)
     return fsync(fd) == 0;
 }
 
-/* "/folder/.NAME.staffetta-new": a fixed name, so that what a killed writer left is taken over by the next. Only the
- * holder of the file's lock touches it. */
-static char *new_path(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char *result;
-
-    return asprintf(&result, "%.*s.%s.staffetta-new", (int)(slash + 1 - path), path, slash + 1) >= 0 ? result : NULL;
-}
-
 /* Access lists, labels and what else the file system keeps with a file. One that the new file refuses is a failure, for
  * it may have guarded the old one. */
 static bool copy_attributes(int from, int to)
@@ -221,8 +237,8 @@ enum stf_kind stf_store_file_replace(struct stf_store_file *file, const uint8_t 
     }
     fd = create_new(file, path);
     if (fd < 0) {
-        kind =
-            failed(file->what, file->path, "commit", "written anew beside the old one, with its owner, mode and attributes", err);
+        kind = failed(file->what, file->path, "commit",
+                      "written anew beside the old one, with its owner, mode and attributes", err);
     } else if (!write_all(fd, bytes, size) || fstat(fd, &status) != 0) {
         kind = failed(file->what, file->path, "commit", "written", err);
     } else if (rename(path, file->path) != 0) {
