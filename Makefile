@@ -37,11 +37,13 @@ windows: deps
 
 test-windows: windows
 	@ctest --preset windows $(CTEST_FLAGS)
+	@tools/check-skips.sh build/windows
 
 test: need-root deps lint test-windows
 	@cmake --preset $(PRESET) >/dev/null
 	@cmake --build --preset $(PRESET)
 	@ctest --preset $(PRESET) $(CTEST_FLAGS)
+	@tools/check-skips.sh build/$(PRESET)
 
 test-asan: need-root deps
 	@$(MAKE) --no-print-directory test PRESET=asan
