@@ -13,8 +13,8 @@ struct stf_registry_snapshot {
     const json_t *tree;  /* tree.h's document */
 };
 
-/* {"format", "store", "key", "program", "taken_at_unix_ms", "sha256", "tree"}; the hash is of the tree's canonical text.
- * A new reference. */
+/* {"format", "store", "key", "program", "taken_at_unix_ms", "sha256", "tree"}; the hash is of the tree's canonical
+ * text. A new reference. */
 enum stf_kind stf_registry_snapshot_make(const struct stf_registry_snapshot *data, json_t **snapshot,
                                          struct stf_err *err);
 

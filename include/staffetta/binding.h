@@ -34,8 +34,8 @@ struct stf_verb {
  *  - read gives a canonical document: two reads of the same state are json_equal;
  *  - write makes the host's state equal `state`, atomically where the system allows, and is idempotent, so it can be
  *    repeated after a crash; after write(s), read gives s;
- *  - a state that stands on disk but is not in effect (a write cut short, a daemon restarted) has "loaded": false beside
- *    its other members; rollback sees from those whose state it is;
+ *  - a state that stands on disk but is not in effect (a write cut short, a daemon restarted) has "loaded": false
+ * beside its other members; rollback sees from those whose state it is;
  *  - a state never holds a secret, only a reference to where the secret is kept. */
 struct stf_resource {
     const char *name; /* "registry.value" */
@@ -50,8 +50,8 @@ struct stf_resource {
 };
 
 /* A kind of document that scripts hand around as data and that this binding knows the form of. `name` is the kind of
- * script that holds it ("policy"). The runtime puts each such document into its normal form before a run begins, so that
- * a mistake in it stops the run before any host is touched. Pure functions: no host, no state. */
+ * script that holds it ("policy"). The runtime puts each such document into its normal form before a run begins, so
+ * that a mistake in it stops the run before any host is touched. Pure functions: no host, no state. */
 struct stf_document_kind {
     const char *name;
     /* All fields checked and filled in; `*normal` is a new reference. Errors name the field. */
@@ -61,11 +61,11 @@ struct stf_document_kind {
 };
 
 struct stf_binding {
-    const char *name;                     /* the field of a host in Lua: host.registry */
-    void *(*open)(void);                  /* state shared by all calls, thread-safe; NULL function: no state */
-    void (*close)(void *self);            /* ends everything the binding started */
-    const struct stf_verb *verbs;         /* ended by a NULL name; NULL: none */
-    const struct stf_resource *resources; /* ended by a NULL name; NULL: none */
+    const char *name;                      /* the field of a host in Lua: host.registry */
+    void *(*open)(void);                   /* state shared by all calls, thread-safe; NULL function: no state */
+    void (*close)(void *self);             /* ends everything the binding started */
+    const struct stf_verb *verbs;          /* ended by a NULL name; NULL: none */
+    const struct stf_resource *resources;  /* ended by a NULL name; NULL: none */
     const struct stf_document_kind *kinds; /* ended by a NULL name; NULL: none */
 };
 

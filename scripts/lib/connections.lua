@@ -190,7 +190,7 @@ local function guarded_traffic(policy)
   return { { protocol = "tcp" }, { protocol = "udp" }, { protocol = "icmp" } }
 end
 
--- The guard of `host`, its name and its state: protected ports of the virtual IP pass under IPsec or not at all. `engine`
+-- The guard of `host`, its name and state: protected ports of the virtual IP pass under IPsec or not at all. `engine`
 -- is "kernel" or "userland". Nil where the policy allows clear text, or the host does not see the virtual IP.
 function M.guard(policy, cluster, host, engine)
   local side

@@ -78,7 +78,8 @@ function TestRegistryCommand:test_every_type_as_text_and_json()
   lu.assertEquals(self:json(0, "get", self.hive, "Types", "short"),
     { name = "short", type = "dword", code = 4, data = "01ff", is_exact = false })
   local seen = support.reglookup(self.hive)
-  for _, line in ipairs { "/Types/v2,EXPAND_SZ,%25A%25", "/Types/v4,DWORD,0x00000010", "/Types/v6,QWORD,0xFFFFFFFFFFFFFFFF",
+  for _, line in ipairs { "/Types/v2,EXPAND_SZ,%25A%25", "/Types/v4,DWORD,0x00000010",
+    "/Types/v6,QWORD,0xFFFFFFFFFFFFFFFF",
     "/Types/v7,BINARY,%01%02%FF" } do
     lu.assertStrContains(seen, line)
   end
@@ -489,7 +490,8 @@ function TestRegistryCommand:test_the_stores_of_a_host()
   lu.assertEquals(self:on_host(6, "get", [[HKLM\SOFTWARE\A]], "b").out, "")
 end
 
-local both = "REGEDIT4\n\n[HKEY_LOCAL_MACHINE\\SYSTEM\\A]\n\"a\"=dword:1\n\n[HKEY_LOCAL_MACHINE\\SOFTWARE\\B]\n\"b\"=\"x\"\n"
+local both = "REGEDIT4\n\n[HKEY_LOCAL_MACHINE\\SYSTEM\\A]\n\"a\"=dword:1\n\n"
+  .. "[HKEY_LOCAL_MACHINE\\SOFTWARE\\B]\n\"b\"=\"x\"\n"
 
 function TestRegistryCommand:test_an_import_into_all_stores_of_a_host()
   self:site()
