@@ -35,7 +35,7 @@ struct stf_verb {
  *  - write makes the host's state equal `state`, atomically where the system allows, and is idempotent, so it can be
  *    repeated after a crash; after write(s), read gives s;
  *  - a state that stands on disk but is not in effect (a write cut short, a daemon restarted) has "loaded": false
- * beside its other members; rollback sees from those whose state it is;
+ *    beside its other members, and rollback sees from those whose it is;
  *  - a state never holds a secret, only a reference to where the secret is kept. */
 struct stf_resource {
     const char *name; /* "registry.value" */
