@@ -402,9 +402,10 @@ static json_t *value_id(const struct stf_registry_target *target, const char *na
     return json_pack("{s:s, s:s}", "key", target->key, "name", name);
 }
 
+/* With the keys' times, so that the undo of a deletion gives back the same hive. */
 static json_t *key_id(const struct stf_registry_target *target)
 {
-    return json_pack("{s:s}", "key", target->key);
+    return json_pack("{s:s, s:b}", "key", target->key, "times", 1);
 }
 
 int stf_registry_cmd_set(struct stf_registry_cli *rc)

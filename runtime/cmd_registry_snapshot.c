@@ -73,14 +73,17 @@ out:
 
 /* ---- restore ---- */
 
-/* The state that the key is to have: the tree, and the spelling that the key has now. */
+/* The state that the key is to have: the tree, and the spelling that the key has now; of a tree that has no security
+ * and the like at all, what the keys have now. */
 static enum stf_kind state_of(const struct stf_registry_target *target, const json_t *id, const json_t *tree,
                               json_t **state, struct stf_err *err)
 {
     json_t *now = NULL;
     enum stf_kind kind = stf_registry_target_state(target, "registry.key", id, &now, err);
     json_t *name = json_object_get(now, "name");
-    *state = json_copy((json_t *)tree);
+    *state = json_deep_copy(tree);
+    if (kind == STF_OK && *state)
+        kind = stf_registry_tree_keep_extras(*state, now, err);
     if (kind == STF_OK && (!*state || (name && json_object_set(*state, "name", name) != 0)))
         kind = stf_err_set(err, STF_NO_MEMORY, 0, "restore", NULL, "not enough memory");
     json_decref(now);

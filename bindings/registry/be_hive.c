@@ -390,6 +390,131 @@ static enum stf_kind hive_create_key(void *store, stf_registry_node parent, cons
     return kind;
 }
 
+/* What both kinds of node say of a key. The security descriptor is the key's own only when it differs from the one
+ * above. */
+struct extras {
+    uint32_t flags;
+    uint32_t access;
+    uint64_t written;
+    const uint8_t *class_name;
+    size_t class_size;
+    const uint8_t *security;
+    size_t security_size;
+    const uint8_t *above;
+    size_t above_size;
+};
+
+static void tree_extras(const struct stf_keytree_key *key, struct extras *extras)
+{
+    const struct stf_hivetree_extras *own = stf_hivetree_extras_of(key);
+    const struct stf_hivetree_security *above = stf_hivetree_extras_of(key->parent)->security;
+
+    *extras = (struct extras){
+        .flags = own->flags | (uint32_t)own->control << 16,
+        .access = own->access,
+        .written = own->written,
+        .class_name = own->class_name,
+        .class_size = own->class_size,
+    };
+    if (own->security != NULL) {
+        extras->security = own->security->bytes;
+        extras->security_size = own->security->size;
+    }
+    if (above != NULL) {
+        extras->above = above->bytes;
+        extras->above_size = above->size;
+    }
+}
+
+static enum stf_kind image_extras(struct hive *hive, stf_registry_node node, struct extras *extras, struct stf_err *err)
+{
+    struct stf_regf_key key = image_key(hive, node);
+    struct stf_regf_key above = image_key(hive, stf_regf_u32(key.record + STF_REGF_NK_PARENT));
+    enum stf_kind kind;
+
+    *extras = (struct extras){
+        .flags = (stf_regf_u16(key.record + STF_REGF_NK_FLAGS) & ~(uint32_t)STF_REGF_KEY_LATIN1) |
+                 stf_regf_u16(key.record + STF_REGF_NK_CONTROL) << 16,
+        .access = stf_regf_u32(key.record + STF_REGF_NK_ACCESS),
+        .written = stf_regf_u64(key.record + STF_REGF_NK_WRITTEN),
+    };
+    kind = stf_regf_class(&hive->image, &key, &extras->class_name, &extras->class_size, err);
+    if (kind == STF_OK) {
+        kind = stf_regf_security(&hive->image, &key, &extras->security, &extras->security_size, err);
+    }
+    return kind == STF_OK ? stf_regf_security(&hive->image, &above, &extras->above, &extras->above_size, err) : kind;
+}
+
+static bool copy_bytes(const uint8_t *bytes, size_t size, uint8_t **copy, size_t *copy_size)
+{
+    *copy = malloc(size + 1);
+    *copy_size = size;
+    if (*copy != NULL && size > 0) {
+        memcpy(*copy, bytes, size);
+    }
+    return *copy != NULL;
+}
+
+static enum stf_kind hive_read_extras(void *store, stf_registry_node node, struct stf_registry_extras *out,
+                                      struct stf_err *err)
+{
+    struct hive *hive = store;
+    struct extras extras;
+    bool is_own;
+    enum stf_kind kind = STF_OK;
+
+    *out = (struct stf_registry_extras){0};
+    if (node == hive_root(store)) {
+        return STF_OK;
+    }
+    if (hive->is_writer) {
+        tree_extras((const struct stf_keytree_key *)node, &extras);
+    } else {
+        kind = image_extras(hive, node, &extras, err);
+    }
+    if (kind != STF_OK) {
+        return kind;
+    }
+    out->flags = extras.flags;
+    out->access = extras.access;
+    out->written = extras.written;
+    is_own = extras.security_size > 0 && (extras.security_size != extras.above_size ||
+                                          memcmp(extras.security, extras.above, extras.above_size) != 0);
+    if ((is_own && !copy_bytes(extras.security, extras.security_size, &out->security, &out->security_size)) ||
+        (extras.class_size > 0 &&
+         !copy_bytes(extras.class_name, extras.class_size, &out->class_name, &out->class_size))) {
+        stf_registry_extras_fini(out);
+        return no_memory(err);
+    }
+    return STF_OK;
+}
+
+static enum stf_kind hive_write_extras(void *store, stf_registry_node node, const struct stf_registry_extras *extras,
+                                       struct stf_err *err)
+{
+    struct hive *hive = store;
+    struct stf_keytree_key *key = (struct stf_keytree_key *)node;
+    struct stf_hivetree_extras own = *stf_hivetree_extras_of(key);
+
+    if (extras->class_size > UINT16_MAX) {
+        return stf_err_set(err, STF_INVALID_DATA, 0, "write", hive->file.path,
+                           "the class name of the key %s has %zu bytes; a hive holds at most %d", key->item.name,
+                           extras->class_size, UINT16_MAX);
+    }
+    own.flags = (uint16_t)(extras->flags & ~(uint32_t)(STF_REGF_KEY_IS_ROOT | STF_REGF_KEY_LATIN1));
+    own.control = (uint16_t)(extras->flags >> 16);
+    own.access = extras->access;
+    own.written = extras->written != 0 ? extras->written : own.written;
+    own.security = stf_hivetree_extras_of(key->parent)->security;
+    if (extras->security != NULL) {
+        own.security = stf_hivetree_intern(&hive->tree, extras->security, extras->security_size);
+        if (own.security == NULL) {
+            return no_memory(err);
+        }
+    }
+    return stf_hivetree_attach(key, &own, extras->class_name, extras->class_size, err);
+}
+
 static enum stf_kind hive_edit_values(void *store, stf_registry_node key, const struct stf_registry_edit *edit,
                                       struct stf_err *err)
 {
@@ -420,4 +545,6 @@ const struct stf_registry_backend stf_registry_backend_hive = {
     .create_key = hive_create_key,
     .delete_key = stf_keytree_delete_key,
     .edit_values = hive_edit_values,
+    .read_extras = hive_read_extras,
+    .write_extras = hive_write_extras,
 };

@@ -53,6 +53,16 @@ static enum stf_kind get_key(const json_t *doc, const char *what, const char **k
     return kind == STF_OK ? stf_doc_string(doc, "key", key, err) : kind;
 }
 
+/* A key's; with "times": true its state has the last-write times of its keys, in stores that keep them. */
+static enum stf_kind get_key_id(const json_t *id, const char **key, bool *has_times, struct stf_err *err)
+{
+    static const char *const known[] = {"key", "times", NULL};
+    enum stf_kind kind = stf_doc_check_keys(id, known, "registry.key", err);
+
+    *has_times = json_is_true(json_object_get(id, "times"));
+    return kind == STF_OK ? stf_doc_string(id, "key", key, err) : kind;
+}
+
 static enum stf_kind get_value_id(const json_t *id, const char **key, const char **name, struct stf_err *err)
 {
     static const char *const known[] = {"key", "name", NULL};
@@ -359,8 +369,9 @@ static enum stf_kind read_key(void *self, const struct stf_host *host, const jso
     char *stored = NULL;
     size_t existing;
     size_t components;
+    bool has_times;
     json_t *doc = NULL;
-    enum stf_kind kind = get_key(id, "registry.key", &key, err);
+    enum stf_kind kind = get_key_id(id, &key, &has_times, err);
 
     (void)self;
     if (kind == STF_OK) {
@@ -369,7 +380,8 @@ static enum stf_kind read_key(void *self, const struct stf_host *host, const jso
     if (kind != STF_OK) {
         return kind;
     }
-    kind = stf_registry_tree_read(target.registry, target.below, &doc, err);
+    kind = has_times ? stf_registry_tree_read_times(target.registry, target.below, &doc, err)
+                     : stf_registry_tree_read(target.registry, target.below, &doc, err);
     if (kind == STF_NOT_FOUND) {
         kind = absent_to_doc(&target, 1, &doc, err);
     } else if (kind == STF_OK) {
@@ -424,6 +436,9 @@ static enum stf_kind restore_key(struct target *target, const json_t *state, str
         kind = get_spelling(state, last_component(target->below), &spelling, err);
     }
     if (kind == STF_OK) {
+        kind = stf_registry_tree_check_extras(target->registry, tree, err);
+    }
+    if (kind == STF_OK) {
         kind = create_spelled(target, spelling, err);
     }
     if (kind == STF_OK) {
@@ -439,7 +454,8 @@ static enum stf_kind write_key(void *self, const struct stf_host *host, const js
 {
     struct target target = {0};
     const char *key = NULL;
-    enum stf_kind kind = get_key(id, "registry.key", &key, err);
+    bool has_times;
+    enum stf_kind kind = get_key_id(id, &key, &has_times, err);
 
     (void)self;
     if (kind == STF_OK) {

@@ -354,10 +354,12 @@ static int l_delete_found_key(lua_State *L, const json_t *state)
     return stf_lua_change(L, "registry.key", KEY + 2);
 }
 
+/* With the keys' times, so that its undo gives back the same hive. */
 static int l_delete_key(lua_State *L)
 {
     lua_settop(L, KEY);
     l_new_change(L, false, NULL);
+    stf_lua_doc_set_new(L, stf_lua_to_box(L, KEY + 1), "times", json_true());
     return stf_lua_read(L, "registry.key", KEY + 1, l_delete_found_key);
 }
 

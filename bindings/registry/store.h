@@ -32,6 +32,18 @@ struct stf_registry_edit {
     size_t set_count;
 };
 
+/* What a key has besides names and values, in the stores that keep it; all zero in a key that is made. */
+struct stf_registry_extras {
+    uint8_t *class_name; /* UTF-16LE; malloc'ed, as is the next */
+    size_t class_size;
+    uint8_t *security; /* a self-relative descriptor; NULL: that of the key above */
+    size_t security_size;
+    uint32_t flags; /* these two are the store's own */
+    uint32_t access;
+    uint64_t written; /* 100 ns since 1601; 0 in writing: as it is */
+};
+void stf_registry_extras_fini(struct stf_registry_extras *extras);
+
 /* What a backend does. Names come checked (UTF-8, length), nodes come from the same store. Lists are in any order; on
  * failure they are empty. */
 struct stf_registry_backend {
@@ -62,6 +74,11 @@ struct stf_registry_backend {
     /* Names match regardless of case; a value that is set gets the new spelling. */
     enum stf_kind (*edit_values)(void *store, stf_registry_node key, const struct stf_registry_edit *edit,
                                  struct stf_err *err);
+    /* Optional, both: stores that keep nothing of the kind have neither. The root's are not told. */
+    enum stf_kind (*read_extras)(void *store, stf_registry_node key, struct stf_registry_extras *extras,
+                                 struct stf_err *err);
+    enum stf_kind (*write_extras)(void *store, stf_registry_node key, const struct stf_registry_extras *extras,
+                                  struct stf_err *err);
 };
 
 struct stf_registry {

@@ -70,12 +70,71 @@ static enum stf_kind read_values(struct stf_registry *registry, stf_registry_nod
     return kind;
 }
 
-static enum stf_kind read_key(struct stf_registry *registry, stf_registry_node node, size_t depth, json_t **doc,
+void stf_registry_extras_fini(struct stf_registry_extras *extras)
+{
+    free(extras->class_name);
+    free(extras->security);
+    *extras = (struct stf_registry_extras){0};
+}
+
+static bool set_hex(json_t *doc, const char *name, const uint8_t *bytes, size_t size)
+{
+    char *hex = stf_hex_from_bytes(bytes, size);
+    bool is_set = hex != NULL && json_object_set_new(doc, name, json_string(hex)) == 0;
+
+    free(hex);
+    return is_set;
+}
+
+static bool extras_to_doc(const struct stf_registry_extras *extras, json_t *doc)
+{
+    return (extras->class_size == 0 || set_hex(doc, "class", extras->class_name, extras->class_size)) &&
+           (extras->security == NULL || set_hex(doc, "security", extras->security, extras->security_size)) &&
+           (extras->flags == 0 || json_object_set_new(doc, "flags", json_integer(extras->flags)) == 0) &&
+           (extras->access == 0 || json_object_set_new(doc, "access", json_integer(extras->access)) == 0) &&
+           (extras->written == 0 ||
+            json_object_set_new(doc, "written", json_integer((json_int_t)extras->written)) == 0);
+}
+
+/* A tree on its way into a document. */
+struct reading {
+    struct stf_registry *registry;
+    bool has_times;
+};
+
+static enum stf_kind read_extras(const struct reading *reading, stf_registry_node node, json_t *key,
+                                 struct stf_err *err)
+{
+    const struct stf_registry *registry = reading->registry;
+    struct stf_registry_extras extras = {0};
+    json_t *doc;
+    enum stf_kind kind;
+
+    if (registry->backend->read_extras == NULL) {
+        return STF_OK;
+    }
+    kind = registry->backend->read_extras(registry->store, node, &extras, err);
+    if (kind != STF_OK) {
+        return kind;
+    }
+    extras.written = reading->has_times ? extras.written : 0;
+    doc = json_object();
+    if (doc == NULL || !extras_to_doc(&extras, doc) ||
+        (json_object_size(doc) > 0 && json_object_set(key, "extras", doc) != 0)) {
+        kind = no_memory(err);
+    }
+    json_decref(doc);
+    stf_registry_extras_fini(&extras);
+    return kind;
+}
+
+static enum stf_kind read_key(const struct reading *reading, stf_registry_node node, size_t depth, json_t **doc,
                               struct stf_err *err);
 
-static enum stf_kind read_subkeys(struct stf_registry *registry, stf_registry_node node, size_t depth, json_t *into,
+static enum stf_kind read_subkeys(const struct reading *reading, stf_registry_node node, size_t depth, json_t *into,
                                   struct stf_err *err)
 {
+    struct stf_registry *registry = reading->registry;
     struct stf_registry_subkeys subkeys = {0};
     enum stf_kind kind = registry->backend->subkeys(registry->store, node, &subkeys, err);
 
@@ -89,7 +148,7 @@ static enum stf_kind read_subkeys(struct stf_registry *registry, stf_registry_no
         if (json_object_get(into, name) != NULL) {
             kind = stf_err_set(err, STF_INVALID_DATA, 0, "tree", name, "a key has two subkeys of the name %s", name);
         } else {
-            kind = read_key(registry, subkeys.items[i].node, depth + 1, &subkey, err);
+            kind = read_key(reading, subkeys.items[i].node, depth + 1, &subkey, err);
         }
         if (kind == STF_OK && json_object_set_new(into, name, subkey) != 0) {
             kind = no_memory(err);
@@ -99,7 +158,7 @@ static enum stf_kind read_subkeys(struct stf_registry *registry, stf_registry_no
     return kind;
 }
 
-static enum stf_kind read_key(struct stf_registry *registry, stf_registry_node node, size_t depth, json_t **doc,
+static enum stf_kind read_key(const struct reading *reading, stf_registry_node node, size_t depth, json_t **doc,
                               struct stf_err *err)
 {
     json_t *key = json_pack("{s:[], s:{}}", "values", "keys");
@@ -110,10 +169,13 @@ static enum stf_kind read_key(struct stf_registry *registry, stf_registry_node n
                            STF_REGISTRY_DEPTH_MAX);
     }
     if (kind == STF_OK) {
-        kind = read_values(registry, node, json_object_get(key, "values"), err);
+        kind = read_values(reading->registry, node, json_object_get(key, "values"), err);
     }
     if (kind == STF_OK) {
-        kind = read_subkeys(registry, node, depth, json_object_get(key, "keys"), err);
+        kind = read_extras(reading, node, key, err);
+    }
+    if (kind == STF_OK) {
+        kind = read_subkeys(reading, node, depth, json_object_get(key, "keys"), err);
     }
     if (kind != STF_OK) {
         json_decref(key);
@@ -126,15 +188,26 @@ static enum stf_kind read_key(struct stf_registry *registry, stf_registry_node n
 enum stf_kind stf_registry_node_read(struct stf_registry *registry, stf_registry_node node, json_t **doc,
                                      struct stf_err *err)
 {
-    return read_key(registry, node, 0, doc, err);
+    return read_key(&(struct reading){.registry = registry}, node, 0, doc, err);
+}
+
+static enum stf_kind read_tree(const struct reading *reading, const char *key, json_t **doc, struct stf_err *err)
+{
+    stf_registry_node node;
+    enum stf_kind kind = stf_registry_find(reading->registry, key, &node, err);
+
+    return kind == STF_OK ? read_key(reading, node, 0, doc, err) : kind;
 }
 
 enum stf_kind stf_registry_tree_read(struct stf_registry *registry, const char *key, json_t **doc, struct stf_err *err)
 {
-    stf_registry_node node;
-    enum stf_kind kind = stf_registry_find(registry, key, &node, err);
+    return read_tree(&(struct reading){.registry = registry}, key, doc, err);
+}
 
-    return kind == STF_OK ? read_key(registry, node, 0, doc, err) : kind;
+enum stf_kind stf_registry_tree_read_times(struct stf_registry *registry, const char *key, json_t **doc,
+                                           struct stf_err *err)
+{
+    return read_tree(&(struct reading){.registry = registry, .has_times = true}, key, doc, err);
 }
 
 /* ---- writing ---- */
@@ -335,10 +408,85 @@ static enum stf_kind write_subkeys(struct stf_registry *registry, stf_registry_n
     return kind;
 }
 
+static enum stf_kind get_hex(const json_t *doc, const char *name, uint8_t **bytes, size_t *size, struct stf_err *err)
+{
+    const char *hex = NULL;
+    enum stf_kind kind = STF_OK;
+
+    if (json_object_get(doc, name) != NULL) {
+        kind = stf_doc_string(doc, name, &hex, err);
+        if (kind == STF_OK) {
+            kind = stf_hex_to_bytes(hex, bytes, size, err);
+        }
+    }
+    return kind;
+}
+
+static enum stf_kind get_u32(const json_t *doc, const char *name, uint32_t *number, struct stf_err *err)
+{
+    int64_t found = 0;
+    enum stf_kind kind = STF_OK;
+
+    if (json_object_get(doc, name) != NULL) {
+        kind = stf_doc_int(doc, name, 0, UINT32_MAX, &found, err);
+    }
+    *number = (uint32_t)found;
+    return kind;
+}
+
+/* Fini the extras in either case. */
+static enum stf_kind extras_from_doc(const json_t *doc, struct stf_registry_extras *extras, struct stf_err *err)
+{
+    static const char *const known[] = {"class", "security", "flags", "access", "written", NULL};
+    enum stf_kind kind = doc != NULL ? stf_doc_check_keys(doc, known, "the extras of a registry key", err) : STF_OK;
+
+    *extras = (struct stf_registry_extras){.written = (uint64_t)json_integer_value(json_object_get(doc, "written"))};
+    if (kind == STF_OK) {
+        kind = get_hex(doc, "class", &extras->class_name, &extras->class_size, err);
+    }
+    if (kind == STF_OK) {
+        kind = get_hex(doc, "security", &extras->security, &extras->security_size, err);
+    }
+    if (kind == STF_OK) {
+        kind = get_u32(doc, "flags", &extras->flags, err);
+    }
+    return kind == STF_OK ? get_u32(doc, "access", &extras->access, err) : kind;
+}
+
+static bool extras_are(const struct stf_registry_extras *have, const struct stf_registry_extras *want)
+{
+    return have->class_size == want->class_size && have->security_size == want->security_size &&
+           (have->class_size == 0 || memcmp(have->class_name, want->class_name, have->class_size) == 0) &&
+           (have->security_size == 0 || memcmp(have->security, want->security, have->security_size) == 0) &&
+           have->flags == want->flags && have->access == want->access &&
+           (want->written == 0 || have->written == want->written);
+}
+
+static enum stf_kind write_extras(struct stf_registry *registry, stf_registry_node node, const json_t *doc,
+                                  struct stf_err *err)
+{
+    struct stf_registry_extras have = {0};
+    struct stf_registry_extras want = {0};
+    enum stf_kind kind = extras_from_doc(doc, &want, err);
+
+    if (kind == STF_OK && registry->backend->write_extras != NULL && node != registry->backend->root(registry->store)) {
+        kind = registry->backend->read_extras(registry->store, node, &have, err);
+        if (kind == STF_OK && !extras_are(&have, &want)) {
+            kind = stf_registry_begin_change(registry, err);
+            if (kind == STF_OK) {
+                kind = registry->backend->write_extras(registry->store, node, &want, err);
+            }
+        }
+    }
+    stf_registry_extras_fini(&have);
+    stf_registry_extras_fini(&want);
+    return kind;
+}
+
 static enum stf_kind write_key(struct stf_registry *registry, stf_registry_node node, size_t depth, const json_t *doc,
                                struct stf_err *err)
 {
-    static const char *const known[] = {"values", "keys", NULL};
+    static const char *const known[] = {"values", "keys", "extras", NULL};
     const json_t *values = json_object_get(doc, "values");
     const json_t *keys = json_object_get(doc, "keys");
     enum stf_kind kind = stf_doc_check_keys(doc, known, "a registry key", err);
@@ -353,6 +501,9 @@ static enum stf_kind write_key(struct stf_registry *registry, stf_registry_node 
         return bad_doc(err, "it is too deep");
     }
     kind = write_values(registry, node, values, err);
+    if (kind == STF_OK) { /* before the subkeys, whose security it may be */
+        kind = write_extras(registry, node, json_object_get(doc, "extras"), err);
+    }
     return kind == STF_OK ? write_subkeys(registry, node, depth, keys, err) : kind;
 }
 
@@ -369,4 +520,50 @@ enum stf_kind stf_registry_tree_write(struct stf_registry *registry, const char 
     enum stf_kind kind = stf_registry_find_or_create(registry, key, &node, err);
 
     return kind == STF_OK ? write_key(registry, node, 0, doc, err) : kind;
+}
+
+static bool has_extras(const json_t *doc)
+{
+    const char *name;
+    json_t *subkey;
+
+    if (json_object_get(doc, "extras") != NULL) {
+        return true;
+    }
+    json_object_foreach (json_object_get(doc, "keys"), name, subkey) {
+        if (has_extras(subkey)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool copy_extras(json_t *doc, const json_t *now)
+{
+    const char *name;
+    json_t *subkey;
+    json_t *extras = json_object_get(now, "extras");
+    bool is_copied = extras == NULL || json_object_set(doc, "extras", extras) == 0;
+
+    json_object_foreach (json_object_get(doc, "keys"), name, subkey) {
+        is_copied = is_copied && copy_extras(subkey, json_object_get(json_object_get(now, "keys"), name));
+    }
+    return is_copied;
+}
+
+enum stf_kind stf_registry_tree_keep_extras(json_t *doc, const json_t *now, struct stf_err *err)
+{
+    return has_extras(doc) || copy_extras(doc, now) ? STF_OK : no_memory(err);
+}
+
+enum stf_kind stf_registry_tree_check_extras(const struct stf_registry *registry, const json_t *doc,
+                                             struct stf_err *err)
+{
+    if (registry->backend->write_extras != NULL || !has_extras(doc)) {
+        return STF_OK;
+    }
+    return stf_err_set(err, STF_UNSUPPORTED, 0, "write", registry->backend->name,
+                       "the keys have class names, security descriptors or flags of their own, which a store of the "
+                       "kind %s does not keep",
+                       registry->backend->name);
 }

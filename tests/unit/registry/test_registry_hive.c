@@ -696,6 +696,153 @@ static void test_file_does_not_grow(void **state)
     assert_int_equal(status.st_size, 8192);
 }
 
+/* ---- classes, security, flags ---- */
+
+/* A self-relative descriptor: owner and group SYSTEM, no access list. */
+#define OWN_SECURITY                                                                                                   \
+    "0100008014000000200000000000000000000000"                                                                         \
+    "010100000000000512000000"                                                                                         \
+    "010100000000000512000000"
+
+static void write_tree(const char *path, const char *key, const json_t *tree)
+{
+    struct stf_registry *registry = open_hive(path, STF_REGISTRY_WRITE);
+    struct stf_err err = {0};
+
+    assert_ok(stf_registry_tree_write(registry, key, tree, &err), &err);
+    commit_and_close(registry);
+}
+
+static json_t *tree_with_times(const char *path, const char *key)
+{
+    struct stf_registry *registry = open_hive(path, STF_REGISTRY_READ);
+    struct stf_err err = {0};
+    json_t *tree = NULL;
+
+    assert_ok(stf_registry_tree_read_times(registry, key, &tree, &err), &err);
+    stf_registry_close(registry);
+    return tree;
+}
+
+static json_t *tree_with_extras(void)
+{
+    return json_pack("{s:[], s:{s:{s:[], s:{s:{s:[], s:{}}, s:{s:[], s:{}, s:{s:s}}}, s:{s:s, s:s, s:i, s:i}}}}",
+                     "values", "keys", "Own", "values", "keys", "Inherits", "values", "keys", "Classy", "values",
+                     "keys", "extras", "class", "63006c00", "extras", "class", "410062006300", "security", OWN_SECURITY,
+                     "flags", 0x20010, "access", 2);
+}
+
+static void test_extras(void **state)
+{
+    const char *path = make_hive("SYSTEM");
+    json_t *tree = tree_with_extras();
+    json_t *found;
+    char *output;
+
+    (void)state;
+    write_tree(path, "T", tree);
+    for (int mode = STF_REGISTRY_READ; mode <= STF_REGISTRY_WRITE; mode++) {
+        struct stf_registry *registry = open_hive(path, (enum stf_registry_mode)mode);
+        struct stf_err err = {0};
+        assert_ok(stf_registry_tree_read(registry, "T", &found, &err), &err);
+        assert_true(json_equal(found, tree));
+        json_decref(found);
+        stf_registry_close(registry);
+    }
+    output = output_of((const char *const[]){"reglookup", "-i", "-s", path, NULL});
+    assert_contains(output, "/T/Own,KEY,,");
+    assert_contains(output, "S-1-5-18,S-1-5-18,,,Abc");
+    assert_contains(output, "/T/Own/Classy,KEY,,");
+    free(output);
+
+    /* the same state again is no change; without its extras a key is as a new one */
+    write_tree(path, "T", tree);
+    assert_int_equal(json_object_del(json_object_get(json_object_get(tree, "keys"), "Own"), "extras"), 0);
+    write_tree(path, "T", tree);
+    found = whole_tree(path);
+    assert_true(json_equal(json_object_get(json_object_get(found, "keys"), "T"), tree));
+    json_decref(found);
+    json_decref(tree);
+}
+
+/* Its class, its security, its time and those of the keys below. */
+static void test_deleted_key_comes_back(void **state)
+{
+    const char *path = make_hive("SYSTEM");
+    const struct timespec pause = {.tv_sec = 1, .tv_nsec = 100000000};
+    struct stf_registry *registry;
+    struct stf_err err = {0};
+    json_t *tree = tree_with_extras();
+    json_t *before;
+    size_t size;
+    size_t size_after;
+    uint8_t *bytes;
+    uint8_t *bytes_after;
+
+    (void)state;
+    write_tree(path, "A\\T", tree);
+    before = tree_with_times(path, "A\\T");
+    assert_true(json_integer_value(json_object_get(json_object_get(before, "extras"), "written")) > 0);
+    bytes = read_file(path, &size);
+
+    registry = open_hive(path, STF_REGISTRY_WRITE);
+    assert_ok(stf_registry_delete_key(registry, "A\\T", &err), &err);
+    commit_and_close(registry);
+    nanosleep(&pause, NULL);
+    write_tree(path, "A\\T", before);
+    bytes_after = read_file(path, &size_after);
+    assert_int_equal(size, size_after);
+    assert_memory_equal(bytes, bytes_after, size);
+    free(bytes);
+    free(bytes_after);
+    json_decref(before);
+    json_decref(tree);
+}
+
+static void test_keep_extras(void **state)
+{
+    json_t *now = tree_with_extras();
+    json_t *plain = json_pack("{s:[], s:{s:{s:[], s:{}}, s:{s:[], s:{}}}}", "values", "keys", "Own", "values", "keys",
+                              "New", "values", "keys");
+    json_t *own = json_object_get(json_object_get(plain, "keys"), "Own");
+    struct stf_err err = {0};
+
+    (void)state;
+    assert_ok(stf_registry_tree_keep_extras(plain, now, &err), &err);
+    assert_true(json_equal(json_object_get(own, "extras"),
+                           json_object_get(json_object_get(json_object_get(now, "keys"), "Own"), "extras")));
+    assert_null(json_object_get(json_object_get(json_object_get(plain, "keys"), "New"), "extras"));
+    json_object_del(json_object_get(own, "extras"), "class"); /* it says something now, so it is not added to */
+    assert_ok(stf_registry_tree_keep_extras(plain, now, &err), &err);
+    assert_null(json_object_get(json_object_get(own, "extras"), "class"));
+    json_decref(plain);
+    json_decref(now);
+}
+
+static void check_bad_extras(const char *text)
+{
+    struct stf_registry *registry = open_hive(in_folder("SYSTEM"), STF_REGISTRY_WRITE);
+    struct stf_err err = {0};
+    json_t *tree = json_pack("{s:[], s:{}, s:o}", "values", "keys", "extras", json_loads(text, 0, NULL));
+
+    assert_non_null(tree);
+    assert_int_equal(stf_registry_tree_write(registry, "T", tree, &err), STF_INVALID_DATA);
+    assert_true(err.message[0] != '\0');
+    stf_registry_close(registry);
+    json_decref(tree);
+}
+
+static void test_bad_extras(void **state)
+{
+    (void)state;
+    make_hive("SYSTEM");
+    check_bad_extras("{\"x\": 1}");
+    check_bad_extras("{\"class\": \"0\"}");
+    check_bad_extras("{\"security\": 1}");
+    check_bad_extras("{\"flags\": -1}");
+    check_bad_extras("{\"access\": 4294967296}");
+}
+
 /* ---- damage ---- */
 
 /* Cells of a key node: "nk" stands 4 bytes into the cell, the name 0x50. */
@@ -839,6 +986,10 @@ int main(void)
         IN_FOLDER(test_odd_names),
         IN_FOLDER(test_undone_is_the_same_file),
         IN_FOLDER(test_file_does_not_grow),
+        IN_FOLDER(test_extras),
+        IN_FOLDER(test_deleted_key_comes_back),
+        cmocka_unit_test(test_keep_extras),
+        IN_FOLDER(test_bad_extras),
         IN_FOLDER(test_cycle_is_refused),
         IN_FOLDER(test_shared_data_is_refused),
         IN_FOLDER(test_same_name_twice_is_refused),
