@@ -387,12 +387,11 @@ static enum stf_kind undo_item(struct stf_engine *engine, const struct survey *s
                                bool *is_changed, struct stf_err *err)
 {
     const struct stf_change *change = survey->changes[index];
-    const json_t *item = json_array_get(survey->items, index);
-    const char *verdict = json_string_value(json_object_get(item, "verdict"));
     struct stf_host host;
     json_t *result = NULL;
     *is_changed = false;
-    if (strcmp(verdict, verdict_names[STF_UNDO_NOTHING]) == 0) {
+    /* One that needed nothing is judged again: undoing a newer change of a thing around it may have brought it back. */
+    if (change->state == STF_CHANGE_UNDONE) {
         return STF_OK;
     }
     enum stf_kind kind = find_host(survey, change->host, &host, err);
