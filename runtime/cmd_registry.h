@@ -65,7 +65,6 @@ struct stf_registry_wish {
  * Gives the exit code. */
 int stf_registry_cli_change(const struct stf_registry_cli *rc, const struct stf_registry_target *target,
                             struct stf_registry_wish *wishes, size_t count);
-void stf_registry_wishes_fini(struct stf_registry_wish *wishes, size_t count);
 /* The present state of a resource: a new reference. */
 enum stf_kind stf_registry_target_state(const struct stf_registry_target *target, const char *resource,
                                         const json_t *id, json_t **state, struct stf_err *err);

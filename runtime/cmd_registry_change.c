@@ -265,14 +265,6 @@ static enum stf_kind is_pending(const struct stf_registry_target *target, const 
     return STF_OK;
 }
 
-void stf_registry_wishes_fini(struct stf_registry_wish *wishes, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        json_decref(wishes[i].id);
-        json_decref(wishes[i].after);
-    }
-}
-
 int stf_registry_cli_change(const struct stf_registry_cli *rc, const struct stf_registry_target *target,
                             struct stf_registry_wish *wishes, size_t count)
 {
@@ -287,7 +279,10 @@ int stf_registry_cli_change(const struct stf_registry_cli *rc, const struct stf_
     else
         exit_code = rc->is_plan ? plan_wishes(&session, wishes, count) : apply_wishes(&session, wishes, count);
     session_fini(&session);
-    stf_registry_wishes_fini(wishes, count);
+    for (size_t i = 0; i < count; i++) {
+        json_decref(wishes[i].id);
+        json_decref(wishes[i].after);
+    }
     return exit_code;
 }
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "registry/patch.h"
+#include "registry/import.h"
 #include "registry/reg_text.h"
 #include "registry_undo.h"
 #include "whole_file.h"
@@ -115,105 +115,28 @@ int stf_registry_cmd_export(struct stf_registry_cli *rc)
 
 /* ---- import ---- */
 
-/* The edits of one store of the host, as the change that they make. `key` is the entry of the host's table. */
-static enum stf_kind wish_for(const struct stf_registry_target *target, const char *key,
-                              const struct stf_reg_edits *edits, struct stf_registry_wish *wish, struct stf_err *err)
+/* Takes the changes' documents over. */
+static int change_stores(struct stf_registry_cli *rc, const struct stf_registry_target *target, const json_t *changes)
 {
-    struct stf_registry_location location;
-    struct stf_registry *registry = NULL;
-    struct stf_registry_patch *patch = NULL;
-    json_t *scope = NULL, *before = NULL;
-    const char *below;
-    *wish = (struct stf_registry_wish){.resource = "registry.patch"};
-    enum stf_kind kind = stf_registry_host_store(&target->host, key, &location, &below, err);
-    if (kind == STF_OK && !location.is_whole && *location.mount == '\0')
-        kind =
-            stf_err_set(err, STF_INVALID_DATA, 0, "import", location.path,
-                        "nothing says which key the root of %s is: give --mount, such as HKLM\\SYSTEM", location.path);
-    if (kind == STF_OK)
-        kind = stf_registry_location_open(&location, STF_REGISTRY_READ, &registry, err);
-    if (kind == STF_OK)
-        kind = stf_registry_patch_new(edits, location.is_whole ? NULL : location.mount, registry, &patch, err);
-    if (kind == STF_OK)
-        kind = stf_registry_patch_scope(patch, &scope, err);
-    if (kind == STF_OK)
-        kind = stf_registry_scope_read(registry, scope, &before, err);
-    if (kind == STF_OK)
-        kind = stf_registry_patch_after(patch, before, &wish->after, err);
-    if (kind == STF_OK) {
-        wish->id = json_pack("{s:s, s:O}", "key", key, "scope", scope);
-        kind = wish->id ? STF_OK : no_memory(err);
+    struct stf_err err;
+    size_t count = json_array_size(changes), index;
+    json_t *change;
+    struct stf_registry_wish *wishes = calloc(count + 1, sizeof *wishes);
+    if (!wishes) {
+        no_memory(&err);
+        stf_cli_error(&rc->cli, &err);
+        return STF_EXIT_ERROR;
     }
-    json_decref(scope);
-    json_decref(before);
-    stf_registry_patch_free(patch);
-    stf_registry_close(registry);
-    stf_registry_location_fini(&location);
-    return kind;
-}
-
-/* Edits sorted by the stores that they are for. */
-struct share {
-    const char *key; /* the entry of the host's table */
-    struct stf_reg_edits edits;
-};
-
-enum { MAX_SHARES = 32 };
-
-static enum stf_kind share_of(struct share *shares, size_t *count, const char *key, struct share **share,
-                              struct stf_err *err)
-{
-    for (size_t i = 0; i < *count; i++) {
-        if (shares[i].key == key) {
-            *share = &shares[i];
-            return STF_OK;
-        }
+    json_array_foreach (changes, index, change) {
+        wishes[index] = (struct stf_registry_wish){
+            .resource = "registry.patch",
+            .id = json_incref(json_object_get(change, "id")),
+            .after = json_incref(json_object_get(change, "state")),
+        };
     }
-    if (*count == MAX_SHARES)
-        return stf_err_set(err, STF_UNSUPPORTED, 0, "import", key, "at most %d stores at once", MAX_SHARES);
-    *share = &shares[(*count)++];
-    (*share)->key = key;
-    return STF_OK;
-}
-
-static enum stf_kind share_out(const struct stf_registry_target *target, const struct stf_reg_edits *edits,
-                               struct share *shares, size_t *count, struct stf_err *err)
-{
-    const char *last = NULL; /* edits of one key share theirs */
-    struct share *share = NULL;
-    enum stf_kind kind = STF_OK;
-    for (size_t i = 0; kind == STF_OK && i < edits->count; i++) {
-        if (edits->items[i].key != last) {
-            const char *name;
-            kind = stf_registry_host_entry(&target->host, edits->items[i].key, &name, err);
-            if (kind == STF_OK)
-                kind = share_of(shares, count, name, &share, err);
-            last = edits->items[i].key;
-        }
-        if (kind == STF_OK)
-            kind = stf_reg_edits_add(&share->edits, &edits->items[i], err);
-    }
-    return kind;
-}
-
-/* A STORE gets all edits, and says itself which are none of its; a host has a store for each. */
-static enum stf_kind wishes_for(const struct stf_registry_target *target, bool is_host,
-                                const struct stf_reg_edits *edits, struct stf_registry_wish *wishes, size_t *count,
-                                struct stf_err *err)
-{
-    struct share shares[MAX_SHARES] = {0};
-    size_t share_count = 0;
-    *count = 0;
-    if (!is_host) {
-        *count = 1;
-        return wish_for(target, target->key, edits, &wishes[0], err);
-    }
-    enum stf_kind kind = share_out(target, edits, shares, &share_count, err);
-    for (size_t i = 0; kind == STF_OK && i < share_count; i++)
-        kind = wish_for(target, shares[i].key, &shares[i].edits, &wishes[(*count)++], err);
-    for (size_t i = 0; i < share_count; i++)
-        stf_reg_edits_fini(&shares[i].edits);
-    return kind;
+    int exit_code = stf_registry_cli_change(rc, target, wishes, count);
+    free(wishes);
+    return exit_code;
 }
 
 int stf_registry_cmd_import(struct stf_registry_cli *rc)
@@ -221,11 +144,11 @@ int stf_registry_cmd_import(struct stf_registry_cli *rc)
     const char *store = rc->host_name ? NULL : stf_registry_cli_next(rc);
     const char *file = stf_registry_cli_next(rc);
     struct stf_registry_target target = {0};
-    struct stf_registry_wish wishes[MAX_SHARES] = {0};
     struct stf_reg_edits edits = {0};
     struct stf_err err;
     char *text = NULL;
-    size_t size, count = 0;
+    size_t size;
+    json_t *changes = NULL;
     int exit_code = STF_EXIT_ERROR;
     if (!file || rc->used < rc->cli.operand_count)
         return stf_registry_cli_usage(rc, rc->host_name ? "FILE.reg" : "STORE FILE.reg");
@@ -235,15 +158,14 @@ int stf_registry_cmd_import(struct stf_registry_cli *rc)
     if (kind == STF_OK)
         kind = stf_registry_target_init(&target, rc, store, "", &err);
     if (kind == STF_OK)
-        kind = wishes_for(&target, rc->host_name != NULL, &edits, wishes, &count, &err);
+        kind = stf_registry_import(&target.host, &edits, &changes, &err);
     stf_reg_edits_fini(&edits);
     free(text);
     if (kind == STF_OK)
-        exit_code = stf_registry_cli_change(rc, &target, wishes, count);
-    else {
+        exit_code = change_stores(rc, &target, changes);
+    else
         stf_cli_error(&rc->cli, &err);
-        stf_registry_wishes_fini(wishes, count);
-    }
+    json_decref(changes);
     stf_registry_target_fini(&target);
     return exit_code;
 }

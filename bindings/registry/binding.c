@@ -8,9 +8,12 @@
 #include <string.h>
 
 #include "common/doc.h"
+#include "registry/diff.h"
+#include "registry/import.h"
 #include "registry/patch.h"
 #include "registry/place.h"
 #include "registry/registry.h"
+#include "registry/snapshot.h"
 #include "registry/tree.h"
 
 static enum stf_kind no_memory(struct stf_err *err)
@@ -153,6 +156,134 @@ static enum stf_kind read_tree(void *self, const struct stf_host *host, const js
     kind = stf_registry_tree_read(target.registry, target.below, result, err);
     target_close(&target);
     return absent_is_null(kind, result);
+}
+
+/* Text that snapshot_parse reads; null when the key is absent. */
+static enum stf_kind snapshot_key(void *self, const struct stf_host *host, const json_t *args, json_t **result,
+                                  struct stf_err *err)
+{
+    struct stf_registry_snapshot data = {.store = host->name, .program = "staffetta"};
+    json_t *tree = NULL;
+    json_t *snapshot = NULL;
+    char *text = NULL;
+    enum stf_kind kind = read_tree(self, host, args, &tree, err);
+
+    if (kind != STF_OK || json_is_null(tree)) {
+        *result = tree;
+        return kind;
+    }
+    data.key = json_string_value(json_object_get(args, "key"));
+    data.tree = tree;
+    kind = stf_registry_snapshot_make(&data, &snapshot, err);
+    if (kind == STF_OK) {
+        text = json_dumps(snapshot, JSON_COMPACT | JSON_SORT_KEYS);
+        *result = text != NULL ? json_string(text) : NULL;
+        kind = *result != NULL ? STF_OK : no_memory(err);
+    }
+    free(text);
+    json_decref(snapshot);
+    json_decref(tree);
+    return kind;
+}
+
+/* A store in memory that has `tree` at its key "tree". */
+static enum stf_kind open_tree(const json_t *tree, struct stf_registry_memory *memory, struct stf_registry **registry,
+                               struct stf_err *err)
+{
+    const struct stf_registry_place place = {.memory = memory};
+    enum stf_kind kind =
+        memory != NULL ? stf_registry_open(&stf_registry_backend_memory, &place, STF_REGISTRY_WRITE, registry, err)
+                       : no_memory(err);
+
+    return kind == STF_OK ? stf_registry_tree_write(*registry, "tree", tree, err) : kind;
+}
+
+/* What is different now from what a snapshot has: diff.h's list, the snapshot being the first. */
+static enum stf_kind diff_key(void *self, const struct stf_host *host, const json_t *args, json_t **result,
+                              struct stf_err *err)
+{
+    static const char *const known[] = {"key", "snapshot", NULL};
+    struct stf_registry_side first = {.key = "tree"};
+    struct stf_registry_side second = {0};
+    struct stf_registry_memory *memory = NULL;
+    struct stf_registry_diff diff = {0};
+    struct target target = {0};
+    const char *key = NULL;
+    const char *text = NULL;
+    const char *taken_at;
+    const json_t *tree;
+    json_t *snapshot = NULL;
+    enum stf_kind kind = stf_doc_check_keys(args, known, "registry.diff", err);
+
+    (void)self;
+    if (kind == STF_OK) {
+        kind = stf_doc_string(args, "key", &key, err);
+    }
+    if (kind == STF_OK) {
+        kind = stf_doc_string(args, "snapshot", &text, err);
+    }
+    if (kind == STF_OK) {
+        kind = stf_registry_snapshot_parse(text, strlen(text), "the snapshot", &snapshot, &taken_at, &tree, err);
+    }
+    if (kind == STF_OK) {
+        kind = target_open(&target, host, key, STF_REGISTRY_READ, err);
+    }
+    if (kind == STF_OK) {
+        memory = stf_registry_memory_new();
+        kind = open_tree(tree, memory, &first.registry, err);
+    }
+    if (kind == STF_OK) {
+        second = (struct stf_registry_side){target.registry, target.below};
+        kind = stf_registry_diff(&first, &second, &diff, err);
+    }
+    if (kind == STF_OK) {
+        kind = stf_registry_diff_to_doc(&diff, key, result, err);
+    }
+    stf_registry_diff_fini(&diff);
+    target_close(&target);
+    stf_registry_close(first.registry);
+    stf_registry_memory_free(memory);
+    json_decref(snapshot);
+    return kind;
+}
+
+/* .reg text (its bytes as hex) as the one change that it is: {"id", "state"} of registry.patch. */
+static enum stf_kind import_text(void *self, const struct stf_host *host, const json_t *args, json_t **result,
+                                 struct stf_err *err)
+{
+    static const char *const known[] = {"data", NULL};
+    struct stf_reg_edits edits = {0};
+    const char *hex = NULL;
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    json_t *changes = NULL;
+    enum stf_kind kind = stf_doc_check_keys(args, known, "registry.import", err);
+
+    (void)self;
+    if (kind == STF_OK) {
+        kind = stf_doc_string(args, "data", &hex, err);
+    }
+    if (kind == STF_OK) {
+        kind = stf_hex_to_bytes(hex, &bytes, &size, err);
+    }
+    if (kind == STF_OK) {
+        kind = stf_reg_parse(bytes, size, "the .reg text", &edits, err);
+    }
+    if (kind == STF_OK) {
+        kind = stf_registry_import(host, &edits, &changes, err);
+    }
+    if (kind == STF_OK && json_array_size(changes) > 1) {
+        kind = stf_err_set(err, STF_UNSUPPORTED, 0, "apply_reg", host->name,
+                           "the .reg text is for %zu stores of the host %s, and a change is of one: apply it in parts",
+                           json_array_size(changes), host->name);
+    }
+    if (kind == STF_OK) {
+        *result = json_array_size(changes) > 0 ? json_incref(json_array_get(changes, 0)) : json_null();
+    }
+    json_decref(changes);
+    stf_reg_edits_fini(&edits);
+    free(bytes);
+    return kind;
 }
 
 /* ---- what the two resources share ---- */
@@ -641,9 +772,9 @@ static char *describe_patch(const json_t *id, const json_t *state)
 }
 
 static const struct stf_verb verbs[] = {
-    {"registry.list", "registry.read", list_keys},
-    {"registry.tree", "registry.read", read_tree},
-    {NULL, NULL, NULL},
+    {"registry.list", "registry.read", list_keys},        {"registry.tree", "registry.read", read_tree},
+    {"registry.snapshot", "registry.read", snapshot_key}, {"registry.diff", "registry.read", diff_key},
+    {"registry.import", "registry.read", import_text},    {NULL, NULL, NULL},
 };
 
 static const struct stf_resource resources[] = {

@@ -8,6 +8,7 @@
 #include <lauxlib.h>
 
 #include "common/doc.h"
+#include "registry/snapshot.h"
 #include "registry/value.h"
 
 /* ---- results ---- */
@@ -363,6 +364,91 @@ static int l_delete_key(lua_State *L)
     return stf_lua_read(L, "registry.key", KEY + 1, l_delete_found_key);
 }
 
+enum { SNAPSHOT = 3, TEXT = 2 };
+
+static int l_snapshot(lua_State *L)
+{
+    lua_settop(L, KEY);
+    l_new_id(L, false);
+    return stf_lua_verb(L, "registry.snapshot", -1, NULL);
+}
+
+static int l_diff(lua_State *L)
+{
+    json_t *args;
+
+    lua_settop(L, SNAPSHOT);
+    args = l_new_id(L, false);
+    stf_lua_doc_set_string(L, args, "snapshot", SNAPSHOT);
+    return stf_lua_verb(L, "registry.diff", -1, NULL);
+}
+
+/* The key keeps the spelling that it has; the change waits on the stack below the call. */
+static int l_restore_found(lua_State *L, const json_t *state)
+{
+    json_t *change = stf_lua_to_box(L, SNAPSHOT + 2);
+    json_t *name = json_object_get(state, "name");
+
+    if (name != NULL) {
+        stf_lua_doc_set_new(L, json_object_get(change, "state"), "name", json_incref(name));
+    }
+    return stf_lua_change(L, "registry.key", SNAPSHOT + 2);
+}
+
+static int l_restore(lua_State *L)
+{
+    struct stf_err err;
+    json_t *change;
+    json_t *snapshot;
+    const json_t *tree;
+    const char *key;
+    const char *text;
+    size_t size;
+
+    lua_settop(L, SNAPSHOT);
+    text = luaL_checklstring(L, SNAPSHOT, &size);
+    l_new_change(L, false, NULL);
+    change = stf_lua_to_box(L, SNAPSHOT + 2);
+    if (stf_registry_snapshot_parse(text, size, "the snapshot", &snapshot, &key, &tree, &err) != STF_OK) {
+        return luaL_argerror(L, SNAPSHOT, err.message);
+    }
+    tree = json_copy((json_t *)tree); /* the copy is what may get a name */
+    json_decref(snapshot);
+    stf_lua_doc_set_new(L, change, "state", (json_t *)tree);
+    return stf_lua_read(L, "registry.key", SNAPSHOT + 1, l_restore_found);
+}
+
+static int l_apply_changes(lua_State *L, const json_t *change)
+{
+    json_t *box;
+
+    if (change == NULL || json_is_null(change)) {
+        return l_push_unchanged(L);
+    }
+    box = stf_lua_new_doc(L);
+    stf_lua_doc_set_new(L, box, "id", json_incref(json_object_get(change, "id")));
+    stf_lua_doc_set_new(L, box, "state", json_incref(json_object_get(change, "state")));
+    return stf_lua_change(L, "registry.patch", -1);
+}
+
+static int l_apply_reg(lua_State *L)
+{
+    const char *text;
+    size_t size;
+    char *hex;
+    json_t *args;
+    json_t *data;
+
+    lua_settop(L, TEXT);
+    text = luaL_checklstring(L, TEXT, &size);
+    args = stf_lua_new_doc(L);
+    hex = stf_hex_from_bytes(text, size);
+    data = hex != NULL ? json_string(hex) : NULL;
+    free(hex);
+    stf_lua_doc_set_new(L, args, "data", data);
+    return stf_lua_verb(L, "registry.import", -1, l_apply_changes);
+}
+
 static const struct stf_lua_method methods[] = {
     {"get", l_get},
     {"get_raw", l_get_raw},
@@ -371,6 +457,10 @@ static const struct stf_lua_method methods[] = {
     {"list", l_list},
     {"create_key", l_create_key},
     {"delete_key", l_delete_key},
+    {"snapshot", l_snapshot},
+    {"restore", l_restore},
+    {"diff", l_diff},
+    {"apply_reg", l_apply_reg},
     {NULL, NULL},
 };
 

@@ -81,3 +81,39 @@ function registry:create_key(key) end
 ---@return { changed: boolean }? outcome
 ---@return staffetta.err? err
 function registry:delete_key(key) end
+
+--- The key with all that is below it, as text that `restore` and `diff` take, with a hash that they check; nil when the
+--- key is absent. In a plan: as it stands. Needs "registry.read".
+---@param key string
+---@return string? snapshot
+---@return staffetta.err? err
+function registry:snapshot(key) end
+
+--- A change: the key is exactly as it was when the snapshot was taken; what it did not have is deleted. A snapshot that
+--- was touched raises. Needs "registry.read" and "registry.write".
+---@param key string
+---@param snapshot string
+---@return { changed: boolean }? outcome
+---@return staffetta.err? err
+function registry:restore(key, snapshot) end
+
+---@class staffetta.registry.difference
+---@field change "key_removed"|"key_added"|"value_removed"|"value_added"|"value_changed"
+---@field key string
+---@field name? string of the value
+---@field before? { type: integer, data: string } the type's code, and the bytes as hex
+---@field after? { type: integer, data: string }
+
+--- What is different from a snapshot: an empty list when nothing is. In a plan: as it stands. Needs "registry.read".
+---@param key string
+---@param snapshot string
+---@return staffetta.registry.difference[]? differences
+---@return staffetta.err? err
+function registry:diff(key, snapshot) end
+
+--- A change: all that a .reg text says (of regedit's kinds and encodings) is done, at once; undone exactly, and only
+--- that. The text must be for one store of the host. Needs "registry.read" and "registry.write".
+---@param text string
+---@return { changed: boolean }? outcome
+---@return staffetta.err? err
+function registry:apply_reg(text) end

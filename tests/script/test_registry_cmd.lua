@@ -521,4 +521,65 @@ function TestRegistryCommand:test_what_fails_half_way_is_put_back()
   lu.assertNotStrContains(support.reglookup(self.place.site .. "/hives/software"), "/B")
 end
 
+-- ---- the same from scripts ----
+
+function TestRegistryCommand:playbook(body)
+  self.place:playbook("try", [[needs = { "registry.read", "registry.write" },]], ([[
+    ctx:step("work", { ctx.site.host("win") }, function(host)
+      local r, key = host.registry, "HKLM\\SYSTEM\\Test"
+%s
+    end)]]):format(body))
+end
+
+function TestRegistryCommand:test_snapshots_and_reg_text_in_scripts()
+  self:site()
+  self:playbook [[
+    assert(r:snapshot(key) == nil and select("#", r:snapshot(key)) == 1)
+    assert(r:set(key, "a", "dword", 1))
+    assert(r:set(key .. "\\Below", "b", "none", ""))
+  ]]
+  local answer = self.place:run("try")
+  lu.assertEquals(answer.code, 0, answer.out .. answer.err)
+  local seeded = support.reglookup(self.place.site .. "/hives/system")
+  self:playbook [==[
+    local taken = assert(r:snapshot(key))
+    assert(#assert(r:diff(key, taken)) == 0)
+    local text = "REGEDIT4\n\n[HKEY_LOCAL_MACHINE\\SYSTEM\\Test]\n\"a\"=\"x\"\n\n[-HKEY_LOCAL_MACHINE\\SYSTEM\\Test\\Below]\n"
+    assert(r:apply_reg(text).changed == true)
+    assert(r:apply_reg(text).changed == false)
+    assert(r:apply_reg("REGEDIT4\n").changed == false)
+    assert(r:get(key, "a").value == "x" and r:list(key .. "\\Below") == nil)
+    local seen = {}
+    for _, each in ipairs(assert(r:diff(key, taken))) do seen[#seen + 1] = each.change end
+    assert(table.concat(seen, " ") == "value_changed key_removed value_removed", table.concat(seen, " "))
+    assert(r:restore("hklm\\system\\test", taken).changed == true)
+    assert(r:restore(key, taken).changed == false)
+    assert(r:get(key, "a").value == 1 and #r:diff(key, taken) == 0)
+    local ok, message = pcall(function() return r:restore(key, (taken:gsub("01000000", "02000000"))) end)
+    assert(not ok and message:find("not as it was taken", 1, true), message)
+    local result, err = r:apply_reg("REGEDIT4\n\n[HKEY_LOCAL_MACHINE\\SAM\\x]\n")
+    assert(result == nil and err.kind == "unsupported", err and err.message)
+    result, err = r:apply_reg("no text")
+    assert(result == nil and err.kind == "invalid_data", err and err.message)
+    assert(r:apply_reg("REGEDIT4\n\n[HKEY_LOCAL_MACHINE\\SYSTEM\\New]\n\"n\"=dword:1\n").changed)
+  ]==]
+  answer = self.place:run("try")
+  lu.assertEquals(answer.code, 0, answer.out .. answer.err)
+  lu.assertStrContains(support.reglookup(self.place.site .. "/hives/system"), "/New/n,DWORD,0x00000001")
+  answer = self.place:staffetta("rollback")
+  lu.assertEquals(answer.code, 0, answer.out .. answer.err)
+  lu.assertEquals(support.reglookup(self.place.site .. "/hives/system"), seeded)
+end
+
+function TestRegistryCommand:test_reg_text_in_a_plan()
+  self:site()
+  self:playbook [==[
+    assert(r:apply_reg("REGEDIT4\n\n[HKEY_LOCAL_MACHINE\\SYSTEM\\New]\n\"n\"=dword:1\n").changed)
+  ]==]
+  local answer = self.place:staffetta("plan", "try")
+  lu.assertEquals(answer.code, 2, answer.out .. answer.err)
+  lu.assertStrContains(answer.out, [[HKLM\SYSTEM: 1 value in 1 key]])
+  lu.assertNotStrContains(support.reglookup(self.place.site .. "/hives/system"), "/New")
+end
+
 return TestRegistryCommand
