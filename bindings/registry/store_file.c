@@ -64,15 +64,12 @@ static char *new_path(const char *path)
 /* What a killed writer left beside the file goes with the next look at it, unless a writer lives. */
 static void sweep(const struct stf_store_file *file, bool is_writer)
 {
-    char *path = new_path(file->path);
-
-    if (path != NULL && is_writer) {
-        unlink(path);
-    } else if (path != NULL && access(path, F_OK) == 0 && flock(file->fd, LOCK_EX | LOCK_NB) == 0) {
-        unlink(path);
+    if (is_writer) {
+        unlink(file->new_path);
+    } else if (access(file->new_path, F_OK) == 0 && flock(file->fd, LOCK_EX | LOCK_NB) == 0) {
+        unlink(file->new_path);
         flock(file->fd, LOCK_UN);
     }
-    free(path);
 }
 
 enum stf_kind stf_store_file_open(struct stf_store_file *file, const char *path, const char *what, bool is_writer,
@@ -84,6 +81,10 @@ enum stf_kind stf_store_file_open(struct stf_store_file *file, const char *path,
     *file = (struct stf_store_file){.what = what, .path = realpath(path, NULL), .fd = -1};
     if (file->path == NULL) {
         return failed(what, path, "open", "opened", err);
+    }
+    file->new_path = new_path(file->path);
+    if (file->new_path == NULL) {
+        return no_memory(err);
     }
     for (;;) {
         file->fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -227,15 +228,11 @@ static int create_new(const struct stf_store_file *file, const char *path)
 enum stf_kind stf_store_file_replace(struct stf_store_file *file, const uint8_t *bytes, size_t size,
                                      struct stf_err *err)
 {
-    char *path = new_path(file->path);
+    const char *path = file->new_path;
     struct stat status;
     enum stf_kind kind;
-    int fd;
+    int fd = create_new(file, path);
 
-    if (path == NULL) {
-        return no_memory(err);
-    }
-    fd = create_new(file, path);
     if (fd < 0) {
         kind = failed(file->what, file->path, "commit",
                       "written anew beside the old one, with its owner, mode and attributes", err);
@@ -254,7 +251,6 @@ enum stf_kind stf_store_file_replace(struct stf_store_file *file, const uint8_t 
         close(fd);
         unlink(path);
     }
-    free(path);
     return kind;
 }
 
@@ -264,6 +260,7 @@ void stf_store_file_close(struct stf_store_file *file)
         close(file->fd); /* and with it the lock goes */
     }
     free(file->path);
+    free(file->new_path);
     *file = (struct stf_store_file){.fd = -1};
 }
 

@@ -12,6 +12,7 @@
 struct stf_store_file {
     const char *what; /* for errors: "the .reg file" */
     char *path;       /* without symbolic links, so that a rename replaces the file and not a link to it */
+    char *new_path;   /* where a writer makes the new one */
     int fd;           /* the file as it was opened or last replaced; a writer holds its lock through it */
     struct stat status;
 };
