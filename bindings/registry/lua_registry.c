@@ -9,6 +9,7 @@
 
 #include "common/doc.h"
 #include "registry/snapshot.h"
+#include "registry/tree.h"
 #include "registry/value.h"
 
 /* ---- results ---- */
@@ -383,14 +384,19 @@ static int l_diff(lua_State *L)
     return stf_lua_verb(L, "registry.diff", -1, NULL);
 }
 
-/* The key keeps the spelling that it has; the change waits on the stack below the call. */
+/* The key keeps the spelling that it has, and what the snapshot does not tell; the change waits on the stack below the
+ * call. */
 static int l_restore_found(lua_State *L, const json_t *state)
 {
-    json_t *change = stf_lua_to_box(L, SNAPSHOT + 2);
+    json_t *wanted = json_object_get(stf_lua_to_box(L, SNAPSHOT + 2), "state");
     json_t *name = json_object_get(state, "name");
+    struct stf_err err;
 
+    if (stf_registry_tree_keep_extras(wanted, state, &err) != STF_OK) {
+        return luaL_error(L, "%s", err.message);
+    }
     if (name != NULL) {
-        stf_lua_doc_set_new(L, json_object_get(change, "state"), "name", json_incref(name));
+        stf_lua_doc_set_new(L, wanted, "name", json_incref(name));
     }
     return stf_lua_change(L, "registry.key", SNAPSHOT + 2);
 }
@@ -412,7 +418,7 @@ static int l_restore(lua_State *L)
     if (stf_registry_snapshot_parse(text, size, "the snapshot", &snapshot, &key, &tree, &err) != STF_OK) {
         return luaL_argerror(L, SNAPSHOT, err.message);
     }
-    tree = json_copy((json_t *)tree); /* the copy is what may get a name */
+    tree = json_deep_copy(tree); /* the copy is what may get a name and extras */
     json_decref(snapshot);
     stf_lua_doc_set_new(L, change, "state", (json_t *)tree);
     return stf_lua_read(L, "registry.key", SNAPSHOT + 1, l_restore_found);
