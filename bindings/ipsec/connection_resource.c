@@ -39,21 +39,10 @@ static enum stf_kind read_file(struct place *place, struct stf_err *err)
 
 static enum stf_kind find_live(struct place *place, struct stf_err *err)
 {
-    struct stf_vici_message message = {0};
-    json_t *events = NULL, *answer = NULL, *event;
-    size_t index;
-
-    stf_vici_add_text(&message, "ike", place->name);
-    enum stf_kind kind = stf_vici_stream(place->daemon.client, "list-conns", "list-conn", &message,
-                                         STF_CHARON_ANSWER_MS, &events, &answer, err);
-    json_array_foreach (events, index, event) {
-        json_t *found = json_object_get(event, place->name);
-        if (found && !place->live)
-            place->live = json_incref(found);
-    }
-    json_decref(events);
-    json_decref(answer);
-    stf_vici_message_fini(&message);
+    json_t *connections = NULL;
+    enum stf_kind kind = stf_strongswan_list_connections(&place->daemon, place->name, &connections, err);
+    place->live = json_incref(json_object_get(connections, place->name));
+    json_decref(connections);
     return kind;
 }
 
@@ -111,11 +100,10 @@ static enum stf_kind write_file(const struct place *place, char *text, struct st
     return kind;
 }
 
-static enum stf_kind load(struct place *place, const json_t *tree, struct stf_err *err)
+/* Takes over and wipes `message`. */
+static enum stf_kind load(struct place *place, struct stf_vici_message *message, struct stf_err *err)
 {
-    struct stf_vici_message message = {0};
-    stf_vici_add_tree(&message, tree);
-    return stf_strongswan_command(&place->daemon, "load-conn", &message, place->name, STF_CHARON_ANSWER_MS, NULL, err);
+    return stf_strongswan_command(&place->daemon, "load-conn", message, place->name, STF_CHARON_ANSWER_MS, NULL, err);
 }
 
 static enum stf_kind unload(struct place *place, struct stf_err *err)
@@ -147,11 +135,14 @@ static json_t *pending_copy(const json_t *document)
 static enum stf_kind put(struct place *place, const json_t *document, struct stf_err *err)
 {
     struct stf_ipsec_engine engine;
+    struct stf_vici_message message = {0};
     json_t *tree = NULL, *pending = NULL;
 
     enum stf_kind kind = stf_strongswan_engine(&place->daemon, &engine, err);
     if (!kind)
         kind = stf_connection_render(place->name, document, &engine, &tree, err);
+    if (!kind && !json_object_get(document, "loaded"))
+        kind = stf_strongswan_add_connection(&message, tree, err);
     if (kind)
         goto out;
     pending = pending_copy(document);
@@ -162,10 +153,11 @@ static enum stf_kind put(struct place *place, const json_t *document, struct stf
         kind = unload(place, err);
         goto out;
     }
-    kind = load(place, tree, err);
+    kind = load(place, &message, err);
     if (!kind)
         kind = write_file(place, stf_connection_file_text(document, tree), err);
 out:
+    stf_vici_message_fini(&message);
     json_decref(pending);
     json_decref(tree);
     return kind;

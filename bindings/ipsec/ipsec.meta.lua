@@ -56,7 +56,8 @@ local ipsec = {}
 
 ---@class staffetta.ipsec.secret
 ---@field file string where the secret is; a relative path starts at the site's folder; chmod 600
----@field owners string[] the identities that share it
+---@field owners? string[] the identities that share a pre-shared key
+---@field kind? "private_key" of a certificate, and without owners; left out: a pre-shared key
 ---@field loaded? false noted on the host but not in charon
 
 ---@class staffetta.ipsec.guard
@@ -98,10 +99,13 @@ local ipsec = {}
 
 ---@class staffetta.ipsec.event
 ---@field at_ns integer CLOCK_MONOTONIC, when it was received
----@field event "ike-updown"|"child-updown"|"ike-rekey"|"child-rekey"
+---@field event "ike-updown"|"child-updown"|"ike-rekey"|"child-rekey"|"log"
 ---@field connection? string
 ---@field child? string nil for an IKE SA's
----@field is_up boolean true for a rekey
+---@field is_up? boolean true for a rekey; nil for a log line, which alone has the following
+---@field group? string "IKE", "CFG", ...
+---@field level? integer
+---@field text? string
 
 ---@class staffetta.ipsec.watched
 ---@field events staffetta.ipsec.event[]
@@ -282,6 +286,24 @@ function ipsec:connections() end
 ---@return staffetta.err? err
 function ipsec:sas() end
 
+--- The policies that charon has put into the kernel, and not for an SA alone: traps, passes, drops. Needs "ipsec.read".
+---@return { connection: string, child: string, mode: string, local_ts: string[], remote_ts: string[] }[]? policies
+---@return staffetta.err? err
+function ipsec:policies() end
+
+--- How many IKE messages of each kind came and went, in charon's words: `ike_init_in_req`, `invalid_spi`, ... Of one
+--- connection, or of the whole daemon. Needs "ipsec.read".
+---@param connection? string
+---@return table<string, integer>? counters
+---@return staffetta.err? err
+function ipsec:counters(connection) end
+
+--- Loads again what a restarted daemon has lost of ours: connections from their files, secrets from theirs. What can not
+--- be loaded is named, the rest is loaded. Needs "ipsec.write".
+---@return { connections: integer, secrets: integer, skipped: { name: string, reason: string }[] }? outcome
+---@return staffetta.err? err
+function ipsec:reload() end
+
 --- A connection of ours; nil without an error when there is none. Needs "ipsec.read".
 ---@param name string
 ---@return staffetta.ipsec.connection? connection
@@ -360,10 +382,30 @@ function ipsec:initiate(options) end
 ---@return staffetta.err? err
 function ipsec:terminate(options) end
 
---- Begins to collect events; when it returns, none that follows is missed. Needs "ipsec.read".
+--- Begins to rekey a child's SAs; `child-rekey` tells when that is done. Needs "ipsec.initiate".
+---@param options { connection: string, child?: string } child left out: the connection's name
+---@return { matches: integer }? outcome
+---@return staffetta.err? err
+function ipsec:rekey(options) end
+
+--- Installs a child's trap policy, until the daemon ends or the connection is set again. Needs "ipsec.initiate".
+---@param options { connection: string, child?: string }
+---@return { installed: boolean }? outcome
+---@return staffetta.err? err
+function ipsec:install(options) end
+
+--- Takes a child's trap policy away, likewise. Needs "ipsec.initiate".
+---@param options { connection: string, child?: string }
+---@return { installed: boolean }? outcome
+---@return staffetta.err? err
+function ipsec:uninstall(options) end
+
+--- Begins to collect events; when it returns, none that follows is missed. With `log` also charon's log lines. Needs
+--- "ipsec.read".
+---@param options? { log?: boolean }
 ---@return staffetta.ipsec.watch? watch
 ---@return staffetta.err? err
-function ipsec:watch() end
+function ipsec:watch(options) end
 
 --- Ends a watch, once, and gives what it saw. Events are raised on threads of charon's own: the last ones can come some
 --- milliseconds after the call that caused them. Needs "ipsec.read".

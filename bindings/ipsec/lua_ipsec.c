@@ -42,6 +42,25 @@ static int l_sas(lua_State *L)
     return ask(L, "ipsec.sas");
 }
 
+static int l_policies(lua_State *L)
+{
+    return ask(L, "ipsec.policies");
+}
+
+/* host.ipsec:counters() or host.ipsec:counters("staffetta-mail") */
+static int l_counters(lua_State *L)
+{
+    json_t *args = stf_lua_new_doc(L);
+    if (!lua_isnoneornil(L, 2))
+        stf_lua_doc_set_string(L, args, "connection", 2);
+    return stf_lua_verb(L, "ipsec.counters", lua_gettop(L), NULL);
+}
+
+static int l_reload(lua_State *L)
+{
+    return ask(L, "ipsec.reload");
+}
+
 /* ---------- resources ---------- */
 
 static int read_named(lua_State *L, const char *resource)
@@ -156,11 +175,44 @@ static int l_terminate(lua_State *L)
     return stf_lua_verb(L, "ipsec.terminate", lua_gettop(L), NULL);
 }
 
+static int command_child(lua_State *L, const char *verb)
+{
+    static const char *const known[] = {"connection", "child", NULL};
+    stf_lua_check_options(L, 2, known);
+    json_t *args = new_doc_with_connection(L);
+    stf_lua_doc_opt_string(L, args, 2, "child");
+    return stf_lua_verb(L, verb, lua_gettop(L), NULL);
+}
+
+/* host.ipsec:rekey{ connection = "staffetta-mail" }; so the next two */
+static int l_rekey(lua_State *L)
+{
+    return command_child(L, "ipsec.rekey");
+}
+
+static int l_install(lua_State *L)
+{
+    return command_child(L, "ipsec.install");
+}
+
+static int l_uninstall(lua_State *L)
+{
+    return command_child(L, "ipsec.uninstall");
+}
+
 /* ---------- watches ---------- */
 
+/* host.ipsec:watch() or host.ipsec:watch{ log = true } */
 static int l_watch(lua_State *L)
 {
-    return ask(L, "ipsec.watch_start");
+    static const char *const known[] = {"log", NULL};
+    json_t *args = stf_lua_new_doc(L);
+    int box = lua_gettop(L);
+    if (!lua_isnoneornil(L, 2)) {
+        stf_lua_check_options(L, 2, known);
+        stf_lua_doc_opt_bool(L, args, 2, "log");
+    }
+    return stf_lua_verb(L, "ipsec.watch_start", box, NULL);
 }
 
 /* Stops the watch at 2, which the verb that began it gave. */
@@ -242,6 +294,9 @@ static const struct stf_lua_method methods[] = {
     {"capabilities", l_capabilities},
     {"connections", l_connections},
     {"sas", l_sas},
+    {"policies", l_policies},
+    {"counters", l_counters},
+    {"reload", l_reload},
     {"get", l_get},
     {"set", l_set},
     {"remove", l_remove},
@@ -254,6 +309,9 @@ static const struct stf_lua_method methods[] = {
     {"guard_counters", l_guard_counters},
     {"initiate", l_initiate},
     {"terminate", l_terminate},
+    {"rekey", l_rekey},
+    {"install", l_install},
+    {"uninstall", l_uninstall},
     {"watch", l_watch},
     {"watch_stop", l_watch_stop},
     {"kernel_policies", l_kernel_policies},

@@ -1,4 +1,4 @@
-/* secret_resource.c - ipsec.secret: a pre-shared key in charon, and a note which file it came from and whose it is.
+/* secret_resource.c - ipsec.secret: a pre-shared or private key in charon, and a note which file it came from.
  * Must never put the secret into a document, a note, an error or memory that is not wiped.
  * SPDX-License-Identifier: MIT */
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include "ipsec/durable.h"
 #include "ipsec/strongswan.h"
 
-enum { SECRET_MAX = 4096, OWNERS_MAX = 16 };
+enum { SECRET_MAX = 16384, OWNERS_MAX = 4096 };
 
 struct secret {
     size_t size;
@@ -25,38 +25,62 @@ struct place {
     struct stf_durable files;
     const char *name;
     char file[128]; /* staffetta-mail.secret.json */
-    json_t *note;   /* its document, or NULL */
+    const struct stf_host *host;
+    json_t *note;                        /* its document, or NULL */
+    char key_id[STF_CHARON_KEY_ID_SIZE]; /* what charon calls the private key; "" when it is none, or not known */
     bool is_live;
 };
 
 /* ---------- the document ---------- */
 
-static enum stf_kind validate(const json_t *document, struct stf_err *err)
+static bool is_private_key(const json_t *document)
 {
-    static const char *const known[] = {"file", "owners", "loaded", NULL};
-    const char *file = NULL;
-    const json_t *owners = json_object_get(document, "owners"), *loaded = json_object_get(document, "loaded");
+    return json_object_get(document, "kind") != NULL;
+}
 
-    enum stf_kind kind = stf_doc_check_keys(document, known, "secret", err);
-    if (!kind)
-        kind = stf_doc_string(document, "file", &file, err);
-    if (kind)
-        return kind;
-    if (!*file)
-        return stf_err_set(err, STF_INVALID_DATA, 0, "validate", "file",
-                           "secret member 'file' is empty; expected the path of the file that holds the secret");
+static enum stf_kind check_owners(const json_t *document, struct stf_err *err)
+{
+    const json_t *owners = json_object_get(document, "owners");
+    if (is_private_key(document))
+        return owners ? stf_err_set(err, STF_INVALID_DATA, 0, "validate", "owners",
+                                    "secret member 'owners' is for pre-shared keys: a certificate says whose a private "
+                                    "key is")
+                      : STF_OK;
     if (json_array_size(owners) < 1 || json_array_size(owners) > OWNERS_MAX)
         return stf_err_set(err, STF_INVALID_DATA, 0, "validate", "owners",
                            "secret member 'owners' must be a list of 1 to %d identities", OWNERS_MAX);
     for (size_t i = 0; i < json_array_size(owners); i++) {
         if (!stf_ipsec_is_identity(json_array_get(owners, i)))
             return stf_err_set(err, STF_INVALID_DATA, 0, "validate", "owners",
-                               "secret member 'owners[%zu]' must be an identity of letters, digits and . - _ @", i);
+                               "secret member 'owners[%zu]' must be an identity of letters, digits and . - _ @ :", i);
     }
+    return STF_OK;
+}
+
+static enum stf_kind validate(const json_t *document, struct stf_err *err)
+{
+    static const char *const known[] = {"file", "owners", "kind", "loaded", NULL};
+    const char *file = NULL, *key = NULL;
+    const json_t *loaded = json_object_get(document, "loaded");
+
+    enum stf_kind kind = stf_doc_check_keys(document, known, "secret", err);
+    if (!kind)
+        kind = stf_doc_string(document, "file", &file, err);
+    if (!kind && is_private_key(document))
+        kind = stf_doc_string(document, "kind", &key, err);
+    if (kind)
+        return kind;
+    if (!*file)
+        return stf_err_set(err, STF_INVALID_DATA, 0, "validate", "file",
+                           "secret member 'file' is empty; expected the path of the file that holds the secret");
+    if (key && strcmp(key, "private_key") != 0)
+        return stf_err_set(err, STF_INVALID_DATA, 0, "validate", "kind",
+                           "secret member 'kind' is '%s'; expected 'private_key', or nothing for a pre-shared key",
+                           key);
     if (loaded && !json_is_false(loaded))
         return stf_err_set(err, STF_INVALID_DATA, 0, "validate", "loaded",
                            "secret member 'loaded' can only be left out or false");
-    return STF_OK;
+    return check_owners(document, err);
 }
 
 /* ---------- the secret itself ---------- */
@@ -136,40 +160,58 @@ static void place_fini(struct place *place)
     stf_strongswan_close(&place->daemon);
 }
 
+enum stf_kind stf_ipsec_secret_parse(const char *text, const char *path, json_t **document,
+                                     char key_id[static STF_CHARON_KEY_ID_SIZE], struct stf_err *err)
+{
+    json_t *note = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    const char *id = json_string_value(json_object_get(note, "key_id"));
+    snprintf(key_id, STF_CHARON_KEY_ID_SIZE, "%s", id ? id : "");
+    json_object_del(note, "key_id");
+    if (validate(note, err)) {
+        json_decref(note);
+        return stf_err_set(err, STF_CONFLICT, 0, "read", path,
+                           "%s is not as Staffetta writes it; move it away and set the secret again", path);
+    }
+    *document = note;
+    return STF_OK;
+}
+
 static enum stf_kind read_note(struct place *place, struct stf_err *err)
 {
-    char *text = NULL;
+    char *text = NULL, path[512];
+    snprintf(path, sizeof path, "%s/%s", place->daemon.conf_dir, place->file);
     enum stf_kind kind = stf_durable_read(&place->files, place->file, &text, err);
-    if (!kind && text) {
-        place->note = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-        kind = validate(place->note, err);
-        if (kind)
-            kind = stf_err_set(err, STF_CONFLICT, 0, "read", place->file,
-                               "%s/%s is not as Staffetta writes it; move it away and set the secret again",
-                               place->daemon.conf_dir, place->file);
-    }
+    if (!kind && text)
+        kind = stf_ipsec_secret_parse(text, path, &place->note, place->key_id, err);
     free(text);
+    return kind;
+}
+
+static enum stf_kind is_named(struct place *place, const char *command, const char *name, bool *is_there,
+                              struct stf_err *err)
+{
+    json_t *names = NULL, *each;
+    size_t index;
+    enum stf_kind kind = stf_strongswan_names(&place->daemon, command, "keys", &names, err);
+    *is_there = false;
+    json_array_foreach (names, index, each)
+        *is_there = *is_there || strcmp(json_string_value(each), name) == 0;
+    json_decref(names);
     return kind;
 }
 
 static enum stf_kind find_live(struct place *place, struct stf_err *err)
 {
-    json_t *answer = NULL, *key;
-    size_t index;
-    enum stf_kind kind = stf_vici_request(place->daemon.client, "get-shared", NULL, STF_CHARON_ANSWER_MS, &answer, err);
-    json_array_foreach (json_object_get(answer, "keys"), index, key) {
-        if (strcmp(json_string_value(key), place->name) == 0)
-            place->is_live = true;
-    }
-    json_decref(answer);
-    return kind;
+    if (is_private_key(place->note))
+        return is_named(place, "get-keys", place->key_id, &place->is_live, err);
+    return is_named(place, "get-shared", place->name, &place->is_live, err);
 }
 
 /* Fini also after an error. */
 static enum stf_kind place_init(struct place *place, const struct stf_host *host, const json_t *id, bool is_writer,
                                 struct stf_err *err)
 {
-    *place = (struct place){.files.dir_fd = -1};
+    *place = (struct place){.files.dir_fd = -1, .host = host};
     enum stf_kind kind = stf_strongswan_id_name(id, &place->name, err);
     if (!kind)
         kind = stf_strongswan_open(&place->daemon, host, err);
@@ -216,7 +258,9 @@ static enum stf_kind write_note(const struct place *place, const json_t *documen
     enum stf_kind kind = STF_OK;
     char *text = NULL;
     json_t *note = json_copy((json_t *)document);
-    if (note && (is_loaded || json_object_set_new(note, "loaded", json_false()) == 0))
+    bool is_made = note && (is_loaded || json_object_set_new(note, "loaded", json_false()) == 0) &&
+                   (!place->key_id[0] || json_object_set_new(note, "key_id", json_string(place->key_id)) == 0);
+    if (is_made)
         text = json_dumps(note, JSON_INDENT(2) | JSON_SORT_KEYS);
     kind = text ? stf_durable_write(&place->files, place->file, text, err)
                 : stf_err_set(err, STF_NO_MEMORY, 0, "write", place->name, "no memory for the note");
@@ -225,46 +269,102 @@ static enum stf_kind write_note(const struct place *place, const json_t *documen
     return kind;
 }
 
-static enum stf_kind load(struct place *place, const json_t *document, const struct secret *secret, struct stf_err *err)
+static void encode_shared(struct stf_vici_message *message, const char *name, const json_t *document,
+                          const struct secret *secret)
 {
-    struct stf_vici_message message = {0};
     size_t index;
     json_t *owner;
-
-    stf_vici_add_text(&message, "id", place->name);
-    stf_vici_add_text(&message, "type", "IKE");
-    stf_vici_add_bytes(&message, "data", secret->bytes, secret->size);
-    stf_vici_begin_list(&message, "owners");
+    stf_vici_add_text(message, "id", name);
+    stf_vici_add_text(message, "type", "IKE");
+    stf_vici_add_bytes(message, "data", secret->bytes, secret->size);
+    stf_vici_begin_list(message, "owners");
     json_array_foreach (json_object_get(document, "owners"), index, owner)
-        stf_vici_add_item(&message, json_string_value(owner));
-    stf_vici_end_list(&message);
-    return stf_strongswan_command(&place->daemon, "load-shared", &message, place->name, STF_CHARON_ANSWER_MS, NULL,
-                                  err);
+        stf_vici_add_item(message, json_string_value(owner));
+    stf_vici_end_list(message);
+}
+
+enum stf_kind stf_ipsec_secret_encode(const struct stf_host *host, const char *name, const json_t *document,
+                                      const char **command, struct stf_vici_message *message, struct stf_err *err)
+{
+    struct secret secret = {0};
+    enum stf_kind kind = read_secret(host, document, &secret, err);
+    *command = is_private_key(document) ? "load-key" : "load-shared";
+    if (!kind && is_private_key(document)) {
+        stf_vici_add_text(message, "type", "any");
+        stf_vici_add_bytes(message, "data", secret.bytes, secret.size);
+    } else if (!kind) {
+        encode_shared(message, name, document, &secret);
+    }
+    explicit_bzero(&secret, sizeof secret);
+    return kind;
+}
+
+/* Takes over and wipes `message`; learns what charon calls a private key. */
+static enum stf_kind load(struct place *place, const char *command, struct stf_vici_message *message,
+                          struct stf_err *err)
+{
+    json_t *answer = NULL;
+    enum stf_kind kind =
+        stf_strongswan_command(&place->daemon, command, message, place->name, STF_CHARON_ANSWER_MS, &answer, err);
+    const char *id = json_string_value(json_object_get(answer, "id"));
+    snprintf(place->key_id, sizeof place->key_id, "%s", id ? id : "");
+    json_decref(answer);
+    return kind;
+}
+
+static enum stf_kind unload_named(struct place *place, const char *command, const char *name, struct stf_err *err)
+{
+    struct stf_vici_message message = {0};
+    stf_vici_add_text(&message, "id", name);
+    enum stf_kind kind =
+        stf_strongswan_command(&place->daemon, command, &message, place->name, STF_CHARON_ANSWER_MS, NULL, err);
+    return kind == STF_NOT_FOUND ? STF_OK : kind;
 }
 
 static enum stf_kind unload(struct place *place, struct stf_err *err)
 {
-    struct stf_vici_message message = {0};
-    stf_vici_add_text(&message, "id", place->name);
-    return stf_strongswan_command(&place->daemon, "unload-shared", &message, place->name, STF_CHARON_ANSWER_MS, NULL,
-                                  err);
+    enum stf_kind kind = place->key_id[0] ? unload_named(place, "unload-key", place->key_id, err) : STF_OK;
+    if (!kind && !is_private_key(place->note))
+        kind = unload_named(place, "unload-shared", place->name, err);
+    return kind;
 }
 
-/* The note says "not loaded" until charon has the secret, as with connections. */
-static enum stf_kind put(struct place *place, const json_t *document, const struct secret *secret, struct stf_err *err)
+/* The note says "not loaded" until charon has the secret, as with connections. What an older note stands for goes
+ * first: a private key has another name for charon with each content. */
+static enum stf_kind put(struct place *place, const json_t *document, const char *command,
+                         struct stf_vici_message *message, struct stf_err *err)
 {
+    bool is_replaced = place->note && (is_private_key(place->note) || is_private_key(document));
     enum stf_kind kind = write_note(place, document, false, err);
-    if (kind)
+    if (!kind && (is_replaced || json_object_get(document, "loaded")))
+        kind = unload(place, err);
+    if (kind || json_object_get(document, "loaded"))
         return kind;
-    if (json_object_get(document, "loaded"))
-        return unload(place, err);
-    kind = load(place, document, secret, err);
+    kind = load(place, command, message, err);
     return kind ? kind : write_note(place, document, true, err);
+}
+
+/* A crash may have come between charon's having a private key and our noting its name: loading it tells the name. */
+static enum stf_kind learn_key(struct place *place, struct stf_err *err)
+{
+    struct stf_vici_message message = {0};
+    const char *command = NULL;
+    if (!is_private_key(place->note) || !json_object_get(place->note, "loaded"))
+        return STF_OK;
+    enum stf_kind kind = unload(place, err);
+    if (!kind)
+        kind = stf_ipsec_secret_encode(place->host, place->name, place->note, &command, &message, err);
+    if (!kind)
+        kind = load(place, command, &message, err);
+    stf_vici_message_fini(&message);
+    return kind;
 }
 
 static enum stf_kind take_away(struct place *place, struct stf_err *err)
 {
-    enum stf_kind kind = place->note ? write_note(place, place->note, false, err) : STF_OK;
+    enum stf_kind kind = learn_key(place, err);
+    if (!kind && place->note)
+        kind = write_note(place, place->note, false, err);
     if (!kind)
         kind = unload(place, err);
     return kind ? kind : stf_durable_remove(&place->files, place->file, err);
@@ -274,18 +374,21 @@ enum stf_kind stf_ipsec_secret_write(void *self, const struct stf_host *host, co
                                      struct stf_err *err)
 {
     struct place place = {.files.dir_fd = -1};
-    struct secret secret = {0};
+    struct stf_vici_message message = {0};
+    const char *command = NULL, *name = NULL;
     bool is_absent = json_is_null(state);
     (void)self;
 
     enum stf_kind kind = is_absent ? STF_OK : validate(state, err);
+    if (!kind)
+        kind = stf_strongswan_id_name(id, &name, err);
     if (!kind && !is_absent && !json_object_get(state, "loaded"))
-        kind = read_secret(host, state, &secret, err);
+        kind = stf_ipsec_secret_encode(host, name, state, &command, &message, err);
     if (!kind)
         kind = place_init(&place, host, id, true, err);
     if (!kind)
-        kind = is_absent ? take_away(&place, err) : put(&place, state, &secret, err);
-    explicit_bzero(&secret, sizeof secret);
+        kind = is_absent ? take_away(&place, err) : put(&place, state, command, &message, err);
+    stf_vici_message_fini(&message);
     place_fini(&place);
     return kind;
 }

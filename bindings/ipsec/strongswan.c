@@ -2,6 +2,7 @@
  * Must never touch a connection or secret whose name is not ours. SPDX-License-Identifier: MIT */
 #include "ipsec/strongswan.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 
 #include "common/doc.h"
 
-enum { NAME_MAX_BYTES = 64 };
+enum { NAME_MAX_BYTES = 64, CERTIFICATE_MAX = 60000 };
 static const char ours[] = "staffetta-";
 
 static enum stf_kind not_configured(const struct stf_host *host, const char *member, const char *example,
@@ -40,7 +41,7 @@ enum stf_kind stf_strongswan_open(struct stf_strongswan *daemon, const struct st
     const json_t *ipsec = json_object_get(host->config, "ipsec");
     const char *conf_dir = NULL;
 
-    *daemon = (struct stf_strongswan){.name = host->name};
+    *daemon = (struct stf_strongswan){.name = host->name, .site_dir = host->site_dir};
     if (ipsec && !json_object_get(ipsec, "conf_dir"))
         return not_configured(host, "conf_dir", "/etc/swanctl/conf.d", err);
     enum stf_kind kind = stf_strongswan_connect(host, &daemon->client, err);
@@ -108,7 +109,7 @@ enum stf_kind stf_strongswan_engine(struct stf_strongswan *daemon, struct stf_ip
     json_t *stats = NULL, *plugin;
     size_t index;
 
-    *engine = (struct stf_ipsec_engine){.allow_tunnel = daemon->allow_tunnel};
+    *engine = (struct stf_ipsec_engine){.allow_tunnel = daemon->allow_tunnel, .site_dir = daemon->site_dir};
     enum stf_kind kind = stf_vici_request(daemon->client, "stats", NULL, STF_CHARON_ANSWER_MS, &stats, err);
     if (kind)
         return kind;
@@ -123,6 +124,90 @@ enum stf_kind stf_strongswan_engine(struct stf_strongswan *daemon, struct stf_ip
     json_decref(stats);
     return kind;
 }
+
+/* ---------- connections ---------- */
+
+static enum stf_kind read_certificate(const char *path, json_t **text, struct stf_err *err)
+{
+    char what[320], bytes[CERTIFICATE_MAX + 1];
+    FILE *file = fopen(path, "re");
+    size_t size = file ? fread(bytes, 1, sizeof bytes, file) : 0;
+    int errnum = !file || ferror(file) ? errno : 0;
+    if (file)
+        fclose(file);
+    snprintf(what, sizeof what, "read the certificate %.280s", path);
+    if (errnum)
+        return stf_err_errno(err, errnum, "read", path, what);
+    bool is_pem = size <= CERTIFICATE_MAX && memmem(bytes, size, "-----BEGIN ", 11);
+    *text = is_pem ? json_stringn(bytes, size) : NULL;
+    return *text ? STF_OK
+                 : stf_err_set(err, STF_INVALID_DATA, 0, "read", path,
+                               "%s is not a certificate in PEM (-----BEGIN CERTIFICATE-----) of at most %d bytes", path,
+                               CERTIFICATE_MAX);
+}
+
+/* Replaces each path in the list by what is in the file. */
+static enum stf_kind read_certificates(json_t *paths, struct stf_err *err)
+{
+    enum stf_kind kind = STF_OK;
+    for (size_t i = 0; i < json_array_size(paths) && !kind; i++) {
+        json_t *text = NULL;
+        kind = read_certificate(json_string_value(json_array_get(paths, i)), &text, err);
+        if (!kind)
+            json_array_set_new(paths, i, text);
+    }
+    return kind;
+}
+
+enum stf_kind stf_strongswan_add_connection(struct stf_vici_message *message, const json_t *tree, struct stf_err *err)
+{
+    json_t *copy = json_deep_copy(tree);
+    json_t *connection = json_object_iter_value(json_object_iter(copy));
+    enum stf_kind kind = read_certificates(json_object_get(json_object_get(connection, "local"), "certs"), err);
+    if (!kind)
+        kind = read_certificates(json_object_get(json_object_get(connection, "remote"), "cacerts"), err);
+    if (!kind)
+        stf_vici_add_tree(message, copy);
+    json_decref(copy);
+    return kind;
+}
+
+enum stf_kind stf_strongswan_list_connections(struct stf_strongswan *daemon, const char *name, json_t **connections,
+                                              struct stf_err *err)
+{
+    struct stf_vici_message message = {0};
+    json_t *events = NULL, *answer = NULL, *found = json_object(), *event;
+    size_t index;
+
+    if (name)
+        stf_vici_add_text(&message, "ike", name);
+    enum stf_kind kind = stf_vici_stream(daemon->client, "list-conns", "list-conn", &message, STF_CHARON_ANSWER_MS,
+                                         &events, &answer, err);
+    json_array_foreach (events, index, event)
+        json_object_update_missing(found, event);
+    json_decref(events);
+    json_decref(answer);
+    stf_vici_message_fini(&message);
+    if (kind)
+        json_decref(found);
+    else
+        *connections = found;
+    return kind;
+}
+
+enum stf_kind stf_strongswan_names(struct stf_strongswan *daemon, const char *command, const char *member,
+                                   json_t **names, struct stf_err *err)
+{
+    json_t *answer = NULL;
+    enum stf_kind kind = stf_vici_request(daemon->client, command, NULL, STF_CHARON_ANSWER_MS, &answer, err);
+    json_t *found = json_object_get(answer, member);
+    if (!kind)
+        *names = json_is_array(found) ? json_incref(found) : json_array();
+    json_decref(answer);
+    return kind;
+}
+
+/* ---------- associations ---------- */
 
 /* With force charon (5.9.8) must be given no time-out: it would wait for it, drop the SAs, and report a failure. */
 static void add_terminate(struct stf_vici_message *message, const char *connection, int64_t timeout_ms)

@@ -10,10 +10,12 @@
 
 enum {
     STF_CHARON_ANSWER_MS = 5000, /* for a command that charon answers at once: 0.1 ms is usual */
+    STF_CHARON_KEY_ID_SIZE = 65, /* a hash in hex */
 };
 
 struct stf_strongswan {
-    const char *name; /* the host's, for messages */
+    const char *name;     /* the host's, for messages */
+    const char *site_dir; /* the host's */
     char *conf_dir;
     bool allow_tunnel;
     struct stf_vici_client *client;
@@ -41,6 +43,24 @@ enum stf_kind stf_strongswan_command(struct stf_strongswan *daemon, const char *
                                      struct stf_vici_message *message, const char *subject, int64_t timeout_ms,
                                      json_t **answer, struct stf_err *err);
 
+/* Adds a rendered connection (connection.h) for load-conn: as it is, but with the certificates themselves in place of
+ * their paths. */
+enum stf_kind stf_strongswan_add_connection(struct stf_vici_message *message, const json_t *tree, struct stf_err *err);
+
+/* All connections as list-conns shows them, name -> section; of the one named only when `name` is not NULL. */
+enum stf_kind stf_strongswan_list_connections(struct stf_strongswan *daemon, const char *name, json_t **connections,
+                                              struct stf_err *err);
+
+/* The list of names or ids that get-conns, get-shared or get-keys answers with, under `member`; a new reference. */
+enum stf_kind stf_strongswan_names(struct stf_strongswan *daemon, const char *command, const char *member,
+                                   json_t **names, struct stf_err *err);
+
+/* Loads again what charon has lost of ours, by a restart most likely: the connections and secrets whose files say that
+ * they are loaded. Half-written ones, and what can not be read or is refused, are left alone and named. `*result`:
+ * {"connections": n, "secrets": n, "skipped": [{"name", "reason"}]}. Altogether it only makes true what files and
+ * journal say already. */
+enum stf_kind stf_strongswan_reload(const struct stf_host *host, json_t **result, struct stf_err *err);
+
 enum {
     STF_CHARON_FORCE = 0, /* in place of a time-out: tell the peer once and drop the SAs without its answer */
 };
@@ -61,4 +81,13 @@ enum stf_kind stf_ipsec_secret_read(void *self, const struct stf_host *host, con
                                     struct stf_err *err);
 enum stf_kind stf_ipsec_secret_write(void *self, const struct stf_host *host, const json_t *id, const json_t *state,
                                      struct stf_err *err);
+/* The document that is in a secret's note, and what charon calls the key ("" where it has no name); STF_CONFLICT for a
+ * note that is not as we write it. `*document` is a new reference. */
+enum stf_kind stf_ipsec_secret_parse(const char *text, const char *path, json_t **document,
+                                     char key_id[static STF_CHARON_KEY_ID_SIZE], struct stf_err *err);
+
+/* The command that gives charon the secret which is in the document's file, and its message; fini wipes it. */
+enum stf_kind stf_ipsec_secret_encode(const struct stf_host *host, const char *name, const json_t *document,
+                                      const char **command, struct stf_vici_message *message, struct stf_err *err);
+
 char *stf_ipsec_secret_describe(const json_t *id, const json_t *state);

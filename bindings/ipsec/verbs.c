@@ -2,6 +2,7 @@
  * Must never alter a connection or secret: that is what the resources are for. SPDX-License-Identifier: MIT */
 #include "ipsec/verbs.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,6 +177,144 @@ static enum stf_kind sas(void *self, const struct stf_host *host, const json_t *
     return list(host, args, "list-sas", "list-sa", sa_document, result, err);
 }
 
+/* `mode` is what the kernel does: "tunnel", "transport", "pass", "drop". */
+static json_t *policy_document(const char *name, const json_t *section)
+{
+    char mode[16] = "";
+    (void)name; /* "connection/child" */
+    const char *words = text(section, "mode");
+    for (size_t i = 0; words && words[i] && i < sizeof mode - 1; i++) {
+        mode[i] = (char)tolower((unsigned char)words[i]);
+        mode[i + 1] = '\0';
+    }
+    return json_pack("{s:s?, s:s?, s:s, s:o, s:o}", "connection", text(section, "ike"), "child", text(section, "child"),
+                     "mode", mode, "local_ts", texts(section, "local-ts"), "remote_ts", texts(section, "remote-ts"));
+}
+
+static enum stf_kind policies(void *self, const struct stf_host *host, const json_t *args, json_t **result,
+                              struct stf_err *err)
+{
+    (void)self;
+    return list(host, args, "list-policies", "list-policy", policy_document, result, err);
+}
+
+static json_t *certificate_document(const json_t *section)
+{
+    return json_pack("{s:s?, s:s?, s:b, s:s?}", "type", text(section, "type"), "flag", text(section, "flag"),
+                     "has_private_key", text(section, "has_privkey") != NULL, "data", text(section, "data"));
+}
+
+/* ---------- what charon has ---------- */
+
+/* list-certs puts the members of a certificate into the event itself, not into a section. */
+static enum stf_kind certificates(void *self, const struct stf_host *host, const json_t *args, json_t **result,
+                                  struct stf_err *err)
+{
+    struct stf_strongswan daemon = {0};
+    json_t *events = NULL, *answer = NULL, *documents = json_array(), *event;
+    size_t index;
+    (void)self;
+
+    enum stf_kind kind = stf_doc_check_keys(args, no_members, "certificates", err);
+    if (!kind)
+        kind = stf_strongswan_open(&daemon, host, err);
+    if (!kind)
+        kind = stf_vici_stream(daemon.client, "list-certs", "list-cert", NULL, STF_CHARON_ANSWER_MS, &events, &answer,
+                               err);
+    stf_strongswan_close(&daemon);
+    json_array_foreach (events, index, event)
+        json_array_append_new(documents, certificate_document(event));
+    json_decref(events);
+    json_decref(answer);
+    if (kind)
+        json_decref(documents);
+    else
+        *result = documents;
+    return kind;
+}
+
+/* The names of all connections and pre-shared keys, and the ids of all private keys, also those of others. */
+static enum stf_kind loaded(void *self, const struct stf_host *host, const json_t *args, json_t **result,
+                            struct stf_err *err)
+{
+    static const struct {
+        const char *command, *member, *name;
+    } lists[] = {
+        {"get-conns", "conns", "connections"}, {"get-shared", "keys", "secrets"}, {"get-keys", "keys", "keys"}};
+    struct stf_strongswan daemon = {0};
+    json_t *found = json_object();
+    (void)self;
+
+    enum stf_kind kind = stf_doc_check_keys(args, no_members, "loaded", err);
+    if (!kind)
+        kind = stf_strongswan_open(&daemon, host, err);
+    for (size_t i = 0; i < sizeof lists / sizeof *lists && !kind; i++) {
+        json_t *names = NULL;
+        kind = stf_strongswan_names(&daemon, lists[i].command, lists[i].member, &names, err);
+        if (!kind)
+            json_object_set_new(found, lists[i].name, names);
+    }
+    stf_strongswan_close(&daemon);
+    if (kind)
+        json_decref(found);
+    else
+        *result = found;
+    return kind;
+}
+
+/* "ike-init-in-req" is ike_init_in_req for a script. */
+static json_t *counter_document(const json_t *section)
+{
+    const char *key;
+    json_t *value, *document = json_object();
+    json_object_foreach ((json_t *)section, key, value) {
+        char name[STF_VICI_NAME_MAX + 1];
+        snprintf(name, sizeof name, "%s", key);
+        for (char *at = name; *at; at++)
+            *at = *at == '-' ? '_' : *at;
+        json_object_set_new(document, name, number(section, key));
+    }
+    return document;
+}
+
+/* IKE's message counters: of one connection, or, without one, of the whole daemon. */
+static enum stf_kind counters(void *self, const struct stf_host *host, const json_t *args, json_t **result,
+                              struct stf_err *err)
+{
+    static const char *const known[] = {"connection", NULL};
+    struct stf_strongswan daemon = {0};
+    struct stf_vici_message message = {0};
+    const char *connection = NULL;
+    json_t *answer = NULL;
+    (void)self;
+
+    enum stf_kind kind = stf_doc_check_keys(args, known, "counters", err);
+    if (!kind)
+        kind = stf_doc_opt_string(args, "connection", NULL, &connection, err);
+    if (!kind)
+        kind = stf_strongswan_open(&daemon, host, err);
+    if (!kind && connection)
+        stf_vici_add_text(&message, "name", connection);
+    if (!kind)
+        kind = stf_strongswan_command(&daemon, "get-counters", &message, connection ? connection : host->name,
+                                      STF_CHARON_ANSWER_MS, &answer, err);
+    stf_strongswan_close(&daemon);
+    if (kind)
+        return kind;
+    const json_t *found = json_object_iter_value(json_object_iter(json_object_get(answer, "counters")));
+    *result = counter_document(found);
+    json_decref(answer);
+    return *result ? STF_OK : no_memory("counters", err);
+}
+
+static enum stf_kind reload(void *self, const struct stf_host *host, const json_t *args, json_t **result,
+                            struct stf_err *err)
+{
+    (void)self;
+    enum stf_kind kind = stf_doc_check_keys(args, no_members, "reload", err);
+    return kind ? kind : stf_strongswan_reload(host, result, err);
+}
+
 /* ---------- initiate, terminate ---------- */
 
 /* charon's errmsg only says that it failed; its last words before tell why ("received AUTHENTICATION_FAILED ..."). */
@@ -278,6 +417,71 @@ static enum stf_kind terminate(void *self, const struct stf_host *host, const js
     return *result ? STF_OK : no_memory("terminate", err);
 }
 
+/* ---------- one command for a connection's child ---------- */
+
+/* Sends `command` for args {"connection", "child"}; the child's name is the connection's when left out. */
+
+static enum stf_kind command_child(const struct stf_host *host, const json_t *args, const char *command,
+                                   json_t **answer, struct stf_err *err)
+{
+    static const char *const known[] = {"connection", "child", NULL};
+    struct stf_strongswan daemon = {0};
+    struct stf_vici_message message = {0};
+    const char *connection = NULL, *child = NULL;
+
+    enum stf_kind kind = stf_doc_check_keys(args, known, command, err);
+    if (!kind)
+        kind = stf_doc_string(args, "connection", &connection, err);
+    if (!kind)
+        kind = stf_strongswan_check_name(connection, err);
+    if (!kind)
+        kind = stf_doc_opt_string(args, "child", connection, &child, err);
+    if (!kind)
+        kind = stf_strongswan_open(&daemon, host, err);
+    if (!kind) {
+        stf_vici_add_text(&message, "child", child);
+        stf_vici_add_text(&message, "ike", connection);
+        kind = stf_strongswan_command(&daemon, command, &message, connection, STF_CHARON_ANSWER_MS, answer, err);
+    }
+    stf_strongswan_close(&daemon);
+    return kind;
+}
+
+/* Begins to rekey the child's SAs; the event child-rekey tells when it is done. */
+static enum stf_kind rekey(void *self, const struct stf_host *host, const json_t *args, json_t **result,
+                           struct stf_err *err)
+{
+    json_t *answer = NULL;
+    (void)self;
+    enum stf_kind kind = command_child(host, args, "rekey", &answer, err);
+    if (kind)
+        return kind;
+    *result = json_pack("{s:o}", "matches", number(answer, "matches"));
+    json_decref(answer);
+    return *result ? STF_OK : no_memory("rekey", err);
+}
+
+/* The child's trap policy, until the daemon ends or the connection is loaded again. */
+static enum stf_kind install(void *self, const struct stf_host *host, const json_t *args, json_t **result,
+                             struct stf_err *err)
+{
+    (void)self;
+    enum stf_kind kind = command_child(host, args, "install", NULL, err);
+    if (!kind)
+        *result = json_pack("{s:b}", "installed", 1);
+    return kind;
+}
+
+static enum stf_kind uninstall(void *self, const struct stf_host *host, const json_t *args, json_t **result,
+                               struct stf_err *err)
+{
+    (void)self;
+    enum stf_kind kind = command_child(host, args, "uninstall", NULL, err);
+    if (!kind)
+        *result = json_pack("{s:b}", "installed", 0);
+    return kind;
+}
+
 /* ---------- watches ---------- */
 
 static void end_watch(void *watch)
@@ -311,15 +515,19 @@ void stf_ipsec_close(void *self)
 static enum stf_kind watch_start(void *self, const struct stf_host *host, const json_t *args, json_t **result,
                                  struct stf_err *err)
 {
+    static const char *const known[] = {"log", NULL};
     struct stf_ipsec *ipsec = self;
     struct stf_vici_client *client = NULL;
     struct stf_ipsec_watch *watch = NULL;
+    bool with_log = false;
 
-    enum stf_kind kind = stf_doc_check_keys(args, no_members, "watch_start", err);
+    enum stf_kind kind = stf_doc_check_keys(args, known, "watch_start", err);
+    if (!kind)
+        kind = stf_doc_opt_bool(args, "log", false, &with_log, err);
     if (!kind)
         kind = stf_strongswan_connect(host, &client, err);
     if (!kind)
-        kind = stf_ipsec_watch_start(client, &watch, err);
+        kind = stf_ipsec_watch_start(client, with_log, &watch, err);
     if (kind)
         return kind;
     int64_t handle = stf_handles_put(ipsec->watches, watch);
@@ -354,6 +562,10 @@ const struct stf_verb stf_ipsec_verbs[] = {
     {"ipsec.capabilities", "ipsec.read", capabilities},
     {"ipsec.connections", "ipsec.read", connections},
     {"ipsec.sas", "ipsec.read", sas},
+    {"ipsec.policies", "ipsec.read", policies},
+    {"ipsec.certificates", "ipsec.read", certificates},
+    {"ipsec.loaded", "ipsec.read", loaded},
+    {"ipsec.counters", "ipsec.read", counters},
     {"ipsec.watch_start", "ipsec.read", watch_start},
     {"ipsec.watch_stop", "ipsec.read", watch_stop},
     {"ipsec.guard_counters", "ipsec.read", stf_guard_counters},
@@ -366,5 +578,9 @@ const struct stf_verb stf_ipsec_verbs[] = {
     {"ipsec.kernel_watch_stop", "ipsec.read", stf_kernel_verb_watch_stop},
     {"ipsec.initiate", "ipsec.initiate", initiate},
     {"ipsec.terminate", "ipsec.initiate", terminate},
+    {"ipsec.rekey", "ipsec.initiate", rekey},
+    {"ipsec.install", "ipsec.initiate", install},
+    {"ipsec.uninstall", "ipsec.initiate", uninstall},
+    {"ipsec.reload", "ipsec.write", reload},
     {NULL, NULL, NULL},
 };

@@ -230,8 +230,8 @@ static enum stf_kind take_name(struct decoder *decoder, char name[static STF_VIC
     kind = take(decoder, size, &bytes);
     if (kind)
         return kind;
-    if (size == 0 || memchr(bytes, '\0', size))
-        return malformed(decoder, "a name is empty or holds a NUL");
+    if (memchr(bytes, '\0', size)) /* the counters of the whole daemon have an empty name */
+        return malformed(decoder, "a name holds a NUL");
     memcpy(name, bytes, size);
     name[size] = '\0';
     return STF_OK;

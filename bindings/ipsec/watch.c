@@ -61,10 +61,25 @@ static json_t *typed_event(const char *name, const json_t *document, int64_t at_
                      "child", child_name(section), "is_up", (int)is_up);
 }
 
+static const char *text(const json_t *document, const char *key)
+{
+    return json_string_value(json_object_get(document, key));
+}
+
+/* { group = IKE, level = 1, thread = 9, ikesa-name = .., msg = .. } */
+static json_t *log_event(const json_t *document, int64_t at_ns)
+{
+    const char *level = text(document, "level");
+    return json_pack("{s:I, s:s, s:s?, s:s?, s:I, s:s?}", "at_ns", (json_int_t)at_ns, "event", "log", "connection",
+                     text(document, "ikesa-name"), "group", text(document, "group"), "level",
+                     (json_int_t)(level ? strtoll(level, NULL, 10) : 0), "text", text(document, "msg"));
+}
+
 static void keep(struct stf_ipsec_watch *watch, const char *name, const json_t *document, int64_t at_ns)
 {
     if (json_array_size(watch->events) >= EVENTS_MAX ||
-        json_array_append_new(watch->events, typed_event(name, document, at_ns)) < 0)
+        json_array_append_new(watch->events, strcmp(name, "log") == 0 ? log_event(document, at_ns)
+                                                                      : typed_event(name, document, at_ns)) < 0)
         watch->dropped++;
 }
 
@@ -104,9 +119,11 @@ static void watch_free(struct stf_ipsec_watch *watch)
     free(watch);
 }
 
-enum stf_kind stf_ipsec_watch_start(struct stf_vici_client *client, struct stf_ipsec_watch **watch, struct stf_err *err)
+enum stf_kind stf_ipsec_watch_start(struct stf_vici_client *client, bool with_log, struct stf_ipsec_watch **watch,
+                                    struct stf_err *err)
 {
-    static const char *const events[] = {"ike-updown", "child-updown", "ike-rekey", "child-rekey", NULL};
+    const char *const events[] = {"ike-updown",  "child-updown",          "ike-rekey",
+                                  "child-rekey", with_log ? "log" : NULL, NULL};
     enum stf_kind kind;
 
     struct stf_ipsec_watch *started = calloc(1, sizeof *started);

@@ -8,8 +8,9 @@
 
 struct stf_ipsec_watch;
 
-/* Takes over `client`, also on failure. When it returns, every later event is caught. */
-enum stf_kind stf_ipsec_watch_start(struct stf_vici_client *client, struct stf_ipsec_watch **watch,
+/* Takes over `client`, also on failure. When it returns, every later event is caught; `with_log`: charon's log lines
+ * too. */
+enum stf_kind stf_ipsec_watch_start(struct stf_vici_client *client, bool with_log, struct stf_ipsec_watch **watch,
                                     struct stf_err *err);
 
 /* Ends the thread and gives what it saw, as README.md describes it under watch_stop. Frees the watch in any case. */

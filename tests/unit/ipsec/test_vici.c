@@ -88,7 +88,7 @@ static void test_refuses_malformed_messages(void **state)
         {BYTES("\3\1a\0"), "ends inside an element"},
         {BYTES("\3\1a\0\5abc"), "ends inside an element"},
         {BYTES("\3\1a\377\377x"), "ends inside an element"},
-        {BYTES("\3\0\0\1x"), "name is empty"},
+        {BYTES("\3\1\0\0\1x"), "name holds a NUL"},
         {BYTES("\3\2a\0\0\1x"), "holds a NUL"},
         {BYTES("\3\1\377\0\1x"), "not UTF-8"},
         {BYTES("\3\1a\0\1x\3\1a\0\1y"), "twice"},

@@ -1,0 +1,271 @@
+/* reload.c - loads again what a restarted charon has lost: all of it over one connection, several commands in flight.
+ * Must never write a file, nor load what a file does not say. SPDX-License-Identifier: MIT */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ipsec/durable.h"
+#include "ipsec/strongswan.h"
+
+static const char connection_suffix[] = ".conf", secret_suffix[] = ".secret.json";
+
+enum { SUBJECT_SIZE = 128, PATH_SIZE = 512 };
+
+/* One command to send. */
+struct item {
+    char name[SUBJECT_SIZE]; /* "staffetta-mail" */
+    bool is_secret;
+    struct stf_vici_message message;
+};
+
+struct reload {
+    const struct stf_host *host;
+    struct stf_strongswan daemon;
+    struct stf_durable files;
+    struct stf_ipsec_engine engine;
+    json_t *connections, *shared, *keys; /* what charon has: an object by name, and two lists */
+    struct item *items;
+    struct stf_vici_call *calls; /* one for each item */
+    size_t count, capacity;
+    json_t *skipped;
+};
+
+static enum stf_kind no_memory(struct stf_err *err)
+{
+    return stf_err_set(err, STF_NO_MEMORY, 0, "reload", NULL, "no memory to load the connections again");
+}
+
+static void skip(struct reload *reload, const char *name, const char *reason)
+{
+    json_array_append_new(reload->skipped, json_pack("{s:s, s:s}", "name", name, "reason", reason));
+}
+
+static bool has_text(const json_t *list, const char *text)
+{
+    bool is_found = false;
+    for (size_t i = 0; i < json_array_size(list) && !is_found; i++)
+        is_found = strcmp(json_string_value(json_array_get(list, i)), text) == 0;
+    return is_found;
+}
+
+/* ---------- the files ---------- */
+
+static bool ends_with(const char *text, const char *suffix)
+{
+    size_t size = strlen(text), suffix_size = strlen(suffix);
+    return size > suffix_size && strcmp(text + size - suffix_size, suffix) == 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(json_string_value(*(json_t *const *)a), json_string_value(*(json_t *const *)b));
+}
+
+/* The names in the folder that could be ours; a new reference, NULL with errno. */
+static json_t *list_files(const struct stf_durable *files)
+{
+    int fd = openat(files->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    json_t *names = dir ? json_array() : NULL;
+    for (struct dirent *entry; names && (entry = readdir(dir));) {
+        bool is_kind = ends_with(entry->d_name, connection_suffix) || ends_with(entry->d_name, secret_suffix);
+        if (is_kind && strncmp(entry->d_name, "staffetta-", 10) == 0)
+            json_array_append_new(names, json_string(entry->d_name));
+    }
+    if (dir)
+        closedir(dir);
+    else if (fd >= 0)
+        close(fd);
+    return names;
+}
+
+/* ---------- what is to be loaded ---------- */
+
+/* Room for one item more; `*item` is the next, zeroed. */
+static enum stf_kind next_item(struct reload *reload, const char *name, bool is_secret, struct item **item,
+                               struct stf_err *err)
+{
+    if (reload->count == reload->capacity) {
+        size_t capacity = reload->capacity ? 2 * reload->capacity : 64;
+        struct item *items = realloc(reload->items, capacity * sizeof *items);
+        reload->items = items ? items : reload->items;
+        struct stf_vici_call *calls = items ? realloc(reload->calls, capacity * sizeof *calls) : NULL;
+        reload->calls = calls ? calls : reload->calls;
+        if (!calls)
+            return no_memory(err);
+        reload->capacity = capacity;
+    }
+    *item = &reload->items[reload->count];
+    **item = (struct item){.is_secret = is_secret};
+    snprintf((*item)->name, SUBJECT_SIZE, "%s", name);
+    return STF_OK;
+}
+
+static enum stf_kind encode_connection(struct reload *reload, const char *name, const char *path, const char *text,
+                                       struct stf_vici_message *message, bool *is_wanted, struct stf_err *err)
+{
+    json_t *document = NULL, *tree = NULL;
+    enum stf_kind kind = stf_connection_file_parse(text, path, &document, err);
+    const json_t *live = json_object_get(reload->connections, name);
+    if (!kind && json_object_get(document, "loaded"))
+        kind = stf_err_set(err, STF_CONFLICT, 0, "reload", name, "it was written half; set or remove it");
+    *is_wanted = !kind && !(live && stf_connection_is_live(document, live));
+    if (*is_wanted)
+        kind = stf_connection_render(name, document, &reload->engine, &tree, err);
+    if (*is_wanted && !kind)
+        kind = stf_strongswan_add_connection(message, tree, err);
+    json_decref(tree);
+    json_decref(document);
+    return kind;
+}
+
+static enum stf_kind encode_secret(struct reload *reload, const char *name, const char *path, const char *text,
+                                   struct stf_vici_call *call, struct stf_vici_message *message, bool *is_wanted,
+                                   struct stf_err *err)
+{
+    char key_id[STF_CHARON_KEY_ID_SIZE];
+    json_t *document = NULL;
+    enum stf_kind kind = stf_ipsec_secret_parse(text, path, &document, key_id, err);
+    if (!kind && json_object_get(document, "loaded"))
+        kind = stf_err_set(err, STF_CONFLICT, 0, "reload", name, "it was written half; set or remove it");
+    bool is_live = key_id[0] ? has_text(reload->keys, key_id) : has_text(reload->shared, name);
+    *is_wanted = !kind && !is_live;
+    if (*is_wanted)
+        kind = stf_ipsec_secret_encode(reload->host, name, document, &call->command, message, err);
+    json_decref(document);
+    return kind;
+}
+
+/* One file becomes an item, or is skipped: only what no further file could do better is an error. */
+static enum stf_kind add_file(struct reload *reload, const char *file, bool is_secret, struct stf_err *err)
+{
+    char name[SUBJECT_SIZE], path[PATH_SIZE], *text = NULL;
+    struct stf_err reason = {.kind = STF_OK};
+    struct item *item = NULL;
+    bool is_wanted = false;
+
+    size_t suffix_size = strlen(is_secret ? secret_suffix : connection_suffix);
+    snprintf(name, sizeof name, "%.*s", (int)(strlen(file) - suffix_size), file);
+    snprintf(path, sizeof path, "%s/%s", reload->daemon.conf_dir, file);
+    enum stf_kind kind = next_item(reload, name, is_secret, &item, err);
+    if (kind)
+        return kind;
+    struct stf_vici_call *call = &reload->calls[reload->count];
+    *call = (struct stf_vici_call){.command = "load-conn"};
+    kind = stf_strongswan_check_name(name, &reason);
+    if (!kind)
+        kind = stf_durable_read(&reload->files, file, &text, &reason);
+    if (!kind && text)
+        kind = is_secret ? encode_secret(reload, name, path, text, call, &item->message, &is_wanted, &reason)
+                         : encode_connection(reload, name, path, text, &item->message, &is_wanted, &reason);
+    free(text);
+    if (kind == STF_NO_MEMORY)
+        return no_memory(err);
+    if (kind)
+        skip(reload, name, reason.message);
+    if (kind || !is_wanted)
+        stf_vici_message_fini(&item->message);
+    else
+        reload->count++;
+    return STF_OK;
+}
+
+/* Secrets come first: a connection may begin to negotiate as soon as it is there. */
+static enum stf_kind add_files(struct reload *reload, struct stf_err *err)
+{
+    enum stf_kind kind = STF_OK;
+    json_t *names = list_files(&reload->files);
+    size_t size = json_array_size(names);
+    json_t **sorted = names ? malloc((size + 1) * sizeof *sorted) : NULL;
+    if (!sorted) {
+        json_decref(names);
+        return no_memory(err);
+    }
+    for (size_t i = 0; i < size; i++)
+        sorted[i] = json_array_get(names, i);
+    qsort(sorted, size, sizeof *sorted, compare_names);
+    for (int is_secret = 1; is_secret >= 0; is_secret--) {
+        for (size_t i = 0; i < size && !kind; i++) {
+            const char *file = json_string_value(sorted[i]);
+            if (ends_with(file, secret_suffix) == (bool)is_secret)
+                kind = add_file(reload, file, is_secret, err);
+        }
+    }
+    free(sorted);
+    json_decref(names);
+    return kind;
+}
+
+/* ---------- the whole ---------- */
+
+static enum stf_kind look(struct reload *reload, struct stf_err *err)
+{
+    enum stf_kind kind = stf_strongswan_open(&reload->daemon, reload->host, err);
+    if (!kind)
+        kind = stf_durable_open(&reload->files, reload->daemon.conf_dir, true, err);
+    if (!kind)
+        kind = stf_strongswan_engine(&reload->daemon, &reload->engine, err);
+    if (!kind)
+        kind = stf_strongswan_list_connections(&reload->daemon, NULL, &reload->connections, err);
+    if (!kind)
+        kind = stf_strongswan_names(&reload->daemon, "get-shared", "keys", &reload->shared, err);
+    return kind ? kind : stf_strongswan_names(&reload->daemon, "get-keys", "keys", &reload->keys, err);
+}
+
+static enum stf_kind send_all_items(struct reload *reload, struct stf_err *err)
+{
+    for (size_t i = 0; i < reload->count; i++)
+        reload->calls[i].message = &reload->items[i].message;
+    return stf_vici_pipeline(reload->daemon.client, reload->calls, reload->count, STF_CHARON_ANSWER_MS, err);
+}
+
+static json_t *outcome(struct reload *reload)
+{
+    json_int_t loaded[2] = {0, 0};
+    for (size_t i = 0; i < reload->count; i++) {
+        struct stf_err reason;
+        const struct item *item = &reload->items[i];
+        const struct stf_vici_call *call = &reload->calls[i];
+        if (stf_vici_check_success(call->answer, call->command, item->name, &reason) == STF_OK)
+            loaded[item->is_secret]++;
+        else
+            skip(reload, item->name, reason.message);
+    }
+    return json_pack("{s:I, s:I, s:O}", "connections", loaded[false], "secrets", loaded[true], "skipped",
+                     reload->skipped);
+}
+
+static void reload_fini(struct reload *reload)
+{
+    for (size_t i = 0; i < reload->count; i++) {
+        stf_vici_message_fini(&reload->items[i].message);
+        json_decref(reload->calls[i].answer);
+    }
+    free(reload->items);
+    free(reload->calls);
+    json_decref(reload->connections);
+    json_decref(reload->shared);
+    json_decref(reload->keys);
+    json_decref(reload->skipped);
+    stf_durable_close(&reload->files);
+    stf_strongswan_close(&reload->daemon);
+}
+
+enum stf_kind stf_strongswan_reload(const struct stf_host *host, json_t **result, struct stf_err *err)
+{
+    struct reload reload = {.host = host, .files.dir_fd = -1, .skipped = json_array()};
+    enum stf_kind kind = look(&reload, err);
+    if (!kind)
+        kind = add_files(&reload, err);
+    if (!kind)
+        kind = send_all_items(&reload, err);
+    if (!kind) {
+        *result = outcome(&reload);
+        kind = *result ? STF_OK : no_memory(err);
+    }
+    reload_fini(&reload);
+    return kind;
+}
