@@ -1,25 +1,5 @@
 local connections = require "connections"
-
--- The order that measured best: move the address and announce it, let the new holder drop what is stale and initiate
--- (its INITIAL_CONTACT makes the front end forget the old SA at once), and let the old holder clean up silently.
-local function move(ctx, p, from, to)
-  local cluster, policy = p.cluster, p.policy
-  local address = { address = cluster.virtual_ip, prefix_length = cluster.prefix_length }
-  ctx:step(("move %s from %s to %s"):format(cluster.virtual_ip, from.name, to.name), { from, to }, function(host)
-    if host == from then assert(host.vip:release(address)) else assert(host.vip:take(address)) end
-  end)
-  ctx:act("the new holder initiates", { to }, function(host)
-    for _, connection in ipairs(connections.of(policy, cluster, host, "require")) do
-      assert(host.ipsec:terminate { connection = connection.name, force = true, timeout_ms = 500 })
-      assert(host.ipsec:initiate { connection = connection.name, timeout_ms = p.initiate_timeout_ms })
-    end
-  end)
-  ctx:act("the old holder forgets", { from }, function(host)
-    for _, connection in ipairs(connections.of(policy, cluster, host, "require")) do
-      assert(host.ipsec:terminate { connection = connection.name, force = true, timeout_ms = 500 })
-    end
-  end)
-end
+local takeover = require "takeover"
 
 -- The longest loss of one move, in words and figures. No loss at all is an outage of less than one interval.
 local function judge(ctx, name, report, wire, budget_ms)
@@ -77,7 +57,7 @@ return {
         capture = assert(host.wire:start { address = cluster.virtual_ip, ports = connections.ports(p.policy) })
         ctx:sleep_ms(p.steady_ms)
       end)
-      move(ctx, p, from, to)
+      takeover.move(ctx, p, from, to)
       ctx:act("watch the traffic settle", { front_end }, function(host)
         ctx:sleep_ms(p.steady_ms)
         local report = assert(host.probe:stop(probe))
