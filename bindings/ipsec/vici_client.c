@@ -550,9 +550,9 @@ enum stf_kind stf_vici_check_success(const json_t *answer, const char *command, 
         const char *words;
         enum stf_kind kind;
     } meanings[] = {
-        {"not found", STF_NOT_FOUND},       {"no matching", STF_NOT_FOUND},   {"not established after", STF_TIMEOUT},
-        {"not deleted after", STF_TIMEOUT}, {"timeout", STF_TIMEOUT},         {"invalid", STF_INVALID_DATA},
-        {"missing", STF_INVALID_DATA},      {"unsupported", STF_UNSUPPORTED},
+        {"no counters", STF_NOT_FOUND},         {"not found", STF_NOT_FOUND},       {"no matching", STF_NOT_FOUND},
+        {"not established after", STF_TIMEOUT}, {"not deleted after", STF_TIMEOUT}, {"timeout", STF_TIMEOUT},
+        {"invalid", STF_INVALID_DATA},          {"missing", STF_INVALID_DATA},      {"unsupported", STF_UNSUPPORTED},
     };
     const char *success = json_string_value(json_object_get(answer, "success"));
     if (!success || strcmp(success, "no") != 0)
