@@ -365,6 +365,7 @@ const char stf_registry_help[] =
     "  --host NAME          the stores of this host of the site\n"
     "  --mount KEY          the key that the root of the hive is\n"
     "  --credentials FILE   for remote:, or --kerberos: the tickets that you have\n"
+    "  --replay-logs        a hive that was not closed well: as its .LOG1 and .LOG2 say; a change writes it so\n"
     "  --plan               change nothing; exit code 2 says that changes are pending\n"
     "  --recursive          delete: a key that has subkeys\n"
     "  --hex                set: VALUE is the bytes in hex, whatever the type\n"
@@ -403,6 +404,7 @@ enum option_code {
     OPTION_MOUNT,
     OPTION_CREDENTIALS,
     OPTION_KERBEROS,
+    OPTION_REPLAY_LOGS,
     OPTION_PLAN,
     OPTION_RECURSIVE,
     OPTION_HEX,
@@ -435,6 +437,9 @@ static int take_option(struct stf_registry_cli *rc, int option)
         return -1;
     case OPTION_KERBEROS:
         rc->words.is_kerberos = true;
+        return -1;
+    case OPTION_REPLAY_LOGS:
+        rc->words.is_replaying_logs = true;
         return -1;
     case OPTION_PLAN:
         rc->is_plan = true;
@@ -483,6 +488,7 @@ static int parse(struct stf_registry_cli *rc, int argc, char **argv)
         {"mount", required_argument, NULL, OPTION_MOUNT},
         {"credentials", required_argument, NULL, OPTION_CREDENTIALS},
         {"kerberos", no_argument, NULL, OPTION_KERBEROS},
+        {"replay-logs", no_argument, NULL, OPTION_REPLAY_LOGS},
         {"plan", no_argument, NULL, OPTION_PLAN},
         {"recursive", no_argument, NULL, OPTION_RECURSIVE},
         {"hex", no_argument, NULL, OPTION_HEX},

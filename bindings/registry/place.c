@@ -227,6 +227,7 @@ static enum stf_kind locate(struct stf_registry_location *location, const struct
             .path = location->path,
             .key = kind->is_whole && !location->is_whole ? location->mount : NULL,
             .view = kind->view,
+            .is_replaying_logs = words->is_replaying_logs,
             .is_system = !kind->is_whole && is_system(location->mount),
         };
     }
@@ -354,7 +355,7 @@ static enum stf_kind bad_entry(const struct stf_host *host, const char *name, st
 static enum stf_kind words_from_doc(const struct stf_host *host, const char *name, const json_t *entry,
                                     struct stf_registry_words *words, struct stf_err *err)
 {
-    static const char *const known[] = {"store", "mount", "credentials", "kerberos", NULL};
+    static const char *const known[] = {"store", "mount", "credentials", "kerberos", "replay_logs", NULL};
     enum stf_kind kind;
 
     *words = (struct stf_registry_words){.store = json_string_value(entry)};
@@ -374,7 +375,10 @@ static enum stf_kind words_from_doc(const struct stf_host *host, const char *nam
     if (kind == STF_OK) {
         kind = stf_doc_opt_string(entry, "credentials", NULL, &words->credentials, err);
     }
-    return kind == STF_OK ? stf_doc_opt_bool(entry, "kerberos", false, &words->is_kerberos, err) : kind;
+    if (kind == STF_OK) {
+        kind = stf_doc_opt_bool(entry, "kerberos", false, &words->is_kerberos, err);
+    }
+    return kind == STF_OK ? stf_doc_opt_bool(entry, "replay_logs", false, &words->is_replaying_logs, err) : kind;
 }
 
 /* The entry for `key`: the one with the longest name that the key is below. */
@@ -449,7 +453,8 @@ enum stf_kind stf_registry_location_to_doc(const struct stf_registry_location *l
     bool is_full = entry != NULL &&
                    (location->credentials == NULL ||
                     json_object_set_new(entry, "credentials", json_string(location->credentials)) == 0) &&
-                   (!location->is_kerberos || json_object_set_new(entry, "kerberos", json_true()) == 0);
+                   (!location->is_kerberos || json_object_set_new(entry, "kerberos", json_true()) == 0) &&
+                   (!location->place.is_replaying_logs || json_object_set_new(entry, "replay_logs", json_true()) == 0);
 
     *doc = is_full ? json_pack("{s:O}", location->mount, entry) : NULL;
     json_decref(entry);

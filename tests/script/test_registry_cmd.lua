@@ -226,6 +226,25 @@ function TestRegistryCommand:test_a_store_is_made_when_asked_for()
   lu.assertNotStrContains(support.reglookup(path), "/A")
 end
 
+function TestRegistryCommand:test_a_hive_that_was_not_closed_well()
+  local hives = os.getenv("STAFFETTA_HIVES")
+  if not hives then lu.skip("SKIP: STAFFETTA_HIVES does not name the folder with the hives of others") end
+  for _, name in ipairs { "NewDirtyHive", "NewDirtyHive.LOG1", "NewDirtyHive.LOG2" } do
+    support.shell("xz -dc %s > %s", ("%s/%s.xz"):format(hives, name), self.place.dir .. "/" .. name)
+  end
+  local hive = self.place.dir .. "/NewDirtyHive"
+  local bytes = self.place:read("NewDirtyHive")
+  lu.assertStrContains(self:expect(1, "list", hive, "").err, "dirty")
+  self:expect(1, "set", hive, "New", "x", "sz", "y")
+  self:expect(0, "--replay-logs", "list", hive, "")
+  lu.assertEquals(self.place:read("NewDirtyHive"), bytes)
+  self:expect(0, "--replay-logs", "set", hive, "New", "x", "sz", "y")
+  lu.assertStrContains(support.reglookup(hive), "/New/x,SZ,y")
+  self:expect(0, "list", hive, "")
+  self:roll_back(0)
+  lu.assertNotStrContains(support.reglookup(hive), "/New")
+end
+
 -- ---- snapshots ----
 
 function TestRegistryCommand:test_a_snapshot_is_restored_exactly()

@@ -108,7 +108,8 @@ static void test_keys_of_a_mounted_store(void **state)
 /* What a location is recorded as leads back to it. */
 static void test_recorded_and_found_again(void **state)
 {
-    static const struct stf_registry_words stores[] = {{.store = "SYSTEM"}, {.store = "other"}};
+    static const struct stf_registry_words stores[] = {
+        {.store = "SYSTEM"}, {.store = "other"}, {.store = "SYSTEM", .is_replaying_logs = true}};
     static const char *const keys[] = {"Select", "", "A\\B"};
 
     (void)state;
@@ -128,12 +129,54 @@ static void test_recorded_and_found_again(void **state)
             assert_string_equal(below, keys[k]);
             assert_string_equal(found.path, location.path);
             assert_string_equal(found.mount, location.mount);
+            assert_int_equal(found.place.is_replaying_logs, location.place.is_replaying_logs);
             stf_registry_location_fini(&found);
             free(full);
         }
         json_decref(config);
         stf_registry_location_fini(&location);
     }
+}
+
+static void test_remote_and_reg_text(void **state)
+{
+    const struct stf_registry_words remote = {
+        .store = "remote:10.0.0.5", .mount = "HKLM\\SYSTEM", .credentials = "win.cred"};
+    static const char text[] = "\xff\xfeW\0i\0n\0d\0o\0w\0s\0 \0R\0e\0g\0i\0s\0t\0r\0y\0 \0E\0d\0i\0t\0o\0r\0";
+    struct stf_registry_location location = locate(&remote);
+    const char *below;
+    struct stf_err err = {0};
+    char *words;
+
+    (void)state;
+    assert_string_equal(location.host, "10.0.0.5");
+    assert_contains(location.credentials, "/win.cred");
+    assert_string_equal(location.place.key, "HKLM\\SYSTEM");
+    assert_false(location.is_whole);
+    assert_false(location.place.is_system); /* a live registry has its own CurrentControlSet */
+    words = stf_registry_location_text(&location);
+    assert_string_equal(words, "remote:10.0.0.5");
+    free(words);
+    stf_registry_location_fini(&location);
+    assert_refused(&(struct stf_registry_words){.store = "remote:h", .credentials = "c", .is_kerberos = true},
+                   STF_INVALID_DATA, "it takes one");
+
+    location = locate(&(struct stf_registry_words){.store = "SYSTEM.REG"});
+    assert_ptr_equal(location.backend, &stf_registry_backend_regfile);
+    assert_true(location.is_whole);
+    assert_ok(stf_registry_location_key(&location, "HKLM\\SYSTEM\\Select", &below, &err), &err);
+    assert_string_equal(below, "HKLM\\SYSTEM\\Select");
+    assert_int_equal(stf_registry_location_key(&location, "Select", &below, &err), STF_INVALID_DATA);
+    stf_registry_location_fini(&location);
+
+    write_file(in_folder("exported"), text, sizeof(text) - 1); /* no suffix: by the first bytes */
+    location = locate(&(struct stf_registry_words){.store = "exported"});
+    assert_ptr_equal(location.backend, &stf_registry_backend_regfile);
+    stf_registry_location_fini(&location);
+    location = locate(&(struct stf_registry_words){.store = "hive:exported", .is_replaying_logs = true});
+    assert_ptr_equal(location.backend, &stf_registry_backend_hive);
+    assert_true(location.place.is_replaying_logs);
+    stf_registry_location_fini(&location);
 }
 
 static enum stf_kind host_store(const char *registry_json, const char *key, struct stf_registry_location *location,
@@ -187,7 +230,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hives_and_their_mounts),  cmocka_unit_test(test_what_is_no_store),
         cmocka_unit_test(test_keys_of_a_mounted_store), cmocka_unit_test(test_recorded_and_found_again),
-        cmocka_unit_test(test_the_stores_of_a_host),
+        cmocka_unit_test(test_remote_and_reg_text),     cmocka_unit_test(test_the_stores_of_a_host),
     };
 
     return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
