@@ -64,7 +64,7 @@ M.charon_defaults = { retransmit_timeout_ms = 4000, retransmit_base = 1.8, retra
 -- What a handshake and a move of the address cost; measured in the lab, userland ESP on two cores.
 M.measured = {
   takeover = term("address on the new node, announced", 1, 5, "measured, lab"),
-  handshake = term("new holder initiates: IKE_SA_INIT and IKE_AUTH", 4, 30, "measured, lab"),
+  handshake = term("handshake, IKE_SA_INIT and IKE_AUTH", 4, 30, "measured, lab"),
 }
 
 -- `front_end`: { dpd_delay_ms, retransmit_timeout_ms, retransmit_base, retransmit_tries, new_holder_initiates }.
@@ -89,7 +89,8 @@ local function strongswan(case, front_end, manager)
   local schedule = front_end.retransmit_timeout_ms and front_end or M.charon_defaults
   local give_up_ms = M.retransmission_ms(schedule)
   return sum(case, {
-    term("dead-peer detection asks", 0, front_end.dpd_delay_ms, "dpd_delay"),
+    term("dead-peer detection asks", math.max(0, front_end.dpd_delay_ms - 1000), front_end.dpd_delay_ms + 1000,
+      "dpd_delay, give or take charon's clock of whole seconds"),
     term("the front end gives the peer up", give_up_ms, give_up_ms, "retransmission schedule, strongswan.conf(5)"),
     measured.handshake,
   })

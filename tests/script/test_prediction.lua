@@ -49,7 +49,7 @@ function TestPrediction:test_a_crash_costs_what_noticing_it_costs()
     400 + takeover.max_ms + handshake.max_ms)
   expect("crash", { dpd_delay_ms = 1000, retransmit_timeout_ms = 300, retransmit_base = 1.0,
     retransmit_tries = 3 }, nil,
-    1200 + handshake.min_ms, 2200 + handshake.max_ms)
+    1200 + handshake.min_ms, 3200 + handshake.max_ms)
 end
 
 function TestPrediction:test_what_does_not_recover_says_why()
