@@ -295,19 +295,28 @@ end
 -- Places and values as the sources name them (Microsoft KB 821839 and KB 980915).
 function TestLib:test_the_tuning_depends_on_the_windows_version()
   local services = [[HKLM\SYSTEM\CurrentControlSet\Services]]
-  local function place(version)
+  local function places(list)
     local words = {}
-    for i, value in ipairs(tuning.values_for(version)) do
-      words[i] = ("%s\\%s %s %d"):format(value.key, value.name, value.type, value.value)
+    for i, value in ipairs(list) do
+      words[i] = ("%s\\%s %s %s"):format(value.key, value.name, value.type or "-", value.value or "-")
       lu.assertStrMatches(value.source, "KB %d+")
+      for _, field in ipairs { "unit", "default", "effect", "service" } do lu.assertIsString(value[field]) end
     end
     return words
   end
-  lu.assertEquals(place("2003"), { services .. [[\PolicyAgent\Oakley\NLBSFlags dword 1]] })
-  lu.assertEquals(place("2008"), { services .. [[\IKEEXT\Parameters\NlbsIdleTime dword 60]] })
-  lu.assertEquals(place("2008r2"), place("2008"))
-  for _, version in ipairs { "2000", "2012", "2022", "none" } do lu.assertEquals(place(version), {}) end
-  lu.assertEquals(tuning.values_for(nil), {})
+  local nlbs_flags = services .. [[\PolicyAgent\Oakley\NLBSFlags dword 1]]
+  lu.assertEquals(places(tuning.values_for("2003")), { nlbs_flags })
+  lu.assertEquals(places(tuning.entries_for("2003")), { nlbs_flags, services .. [[\IPSec\NlbsIdleTime - -]],
+    services .. [[\PolicyAgent\Oakley\NlbsIdle - -]] })
+  lu.assertEquals(places(tuning.entries_for("2008")), { services .. [[\IKEEXT\Parameters\NlbsIdleTime - -]],
+    services .. [[\IKEEXT\Parameters\NlbsQMRetransmitDuration - -]] })
+  lu.assertEquals(tuning.entries_for("2008r2"), tuning.entries_for("2008"))
+  for _, version in ipairs { "2000", "2008", "2008r2", "2012", "2012r2", "2016", "2019", "2022", "none" } do
+    lu.assertEquals(tuning.values_for(version), {}, version)
+  end
+  lu.assertEquals(tuning.entries_for("2000"), {})
+  lu.assertEquals(tuning.entries_for("2012"), {})
+  lu.assertEquals(tuning.entries_for(nil), {})
 end
 
 return TestLib
