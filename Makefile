@@ -69,6 +69,8 @@ bench: build
 	@tests/bench/registry_remote.sh build/release
 	@cmake --build --preset release --target bench_xfrm_dump
 	@tests/bench/xfrm_dump.sh build/release
+	@cmake --build --preset release --target bench_vici_load
+	@tests/bench/vici_load.sh build/release
 
 clean:
 	rm -rf build

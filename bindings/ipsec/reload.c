@@ -14,8 +14,9 @@ static const char connection_suffix[] = ".conf", secret_suffix[] = ".secret.json
 
 enum { SUBJECT_SIZE = 128, PATH_SIZE = 512 };
 
-/* One command to send. */
+/* One file, and the command that it becomes. */
 struct item {
+    char file[SUBJECT_SIZE]; /* "staffetta-mail.conf" */
     char name[SUBJECT_SIZE]; /* "staffetta-mail" */
     bool is_secret;
     struct stf_vici_message message;
@@ -29,7 +30,7 @@ struct reload {
     json_t *connections, *shared, *keys; /* what charon has: an object by name, and two lists */
     struct item *items;
     struct stf_vici_call *calls; /* one for each item */
-    size_t count, capacity;
+    size_t count;
     json_t *skipped;
 };
 
@@ -84,26 +85,6 @@ static json_t *list_files(const struct stf_durable *files)
 
 /* ---------- what is to be loaded ---------- */
 
-/* Room for one item more; `*item` is the next, zeroed. */
-static enum stf_kind next_item(struct reload *reload, const char *name, bool is_secret, struct item **item,
-                               struct stf_err *err)
-{
-    if (reload->count == reload->capacity) {
-        size_t capacity = reload->capacity ? 2 * reload->capacity : 64;
-        struct item *items = realloc(reload->items, capacity * sizeof *items);
-        reload->items = items ? items : reload->items;
-        struct stf_vici_call *calls = items ? realloc(reload->calls, capacity * sizeof *calls) : NULL;
-        reload->calls = calls ? calls : reload->calls;
-        if (!calls)
-            return no_memory(err);
-        reload->capacity = capacity;
-    }
-    *item = &reload->items[reload->count];
-    **item = (struct item){.is_secret = is_secret};
-    snprintf((*item)->name, SUBJECT_SIZE, "%s", name);
-    return STF_OK;
-}
-
 static enum stf_kind encode_connection(struct reload *reload, const char *name, const char *path, const char *text,
                                        struct stf_vici_message *message, bool *is_wanted, struct stf_err *err)
 {
@@ -139,64 +120,68 @@ static enum stf_kind encode_secret(struct reload *reload, const char *name, cons
     return kind;
 }
 
-/* One file becomes an item, or is skipped: only what no further file could do better is an error. */
-static enum stf_kind add_file(struct reload *reload, const char *file, bool is_secret, struct stf_err *err)
+/* stf_vici_prepare: a file becomes a command, or is left alone, or skipped; only what no further file could do better
+ * is an error. */
+static enum stf_kind prepare(void *user, size_t index, struct stf_err *err)
 {
-    char name[SUBJECT_SIZE], path[PATH_SIZE], *text = NULL;
+    struct reload *reload = user;
+    struct item *item = &reload->items[index];
+    struct stf_vici_call *call = &reload->calls[index];
     struct stf_err reason = {.kind = STF_OK};
-    struct item *item = NULL;
+    char path[PATH_SIZE], *text = NULL;
     bool is_wanted = false;
 
-    size_t suffix_size = strlen(is_secret ? secret_suffix : connection_suffix);
-    snprintf(name, sizeof name, "%.*s", (int)(strlen(file) - suffix_size), file);
-    snprintf(path, sizeof path, "%s/%s", reload->daemon.conf_dir, file);
-    enum stf_kind kind = next_item(reload, name, is_secret, &item, err);
-    if (kind)
-        return kind;
-    struct stf_vici_call *call = &reload->calls[reload->count];
-    *call = (struct stf_vici_call){.command = "load-conn"};
-    kind = stf_strongswan_check_name(name, &reason);
+    snprintf(path, sizeof path, "%s/%s", reload->daemon.conf_dir, item->file);
+    *call = (struct stf_vici_call){.command = "load-conn", .message = &item->message};
+    enum stf_kind kind = stf_strongswan_check_name(item->name, &reason);
     if (!kind)
-        kind = stf_durable_read(&reload->files, file, &text, &reason);
+        kind = stf_durable_read(&reload->files, item->file, &text, &reason);
     if (!kind && text)
-        kind = is_secret ? encode_secret(reload, name, path, text, call, &item->message, &is_wanted, &reason)
-                         : encode_connection(reload, name, path, text, &item->message, &is_wanted, &reason);
+        kind = item->is_secret
+                   ? encode_secret(reload, item->name, path, text, call, &item->message, &is_wanted, &reason)
+                   : encode_connection(reload, item->name, path, text, &item->message, &is_wanted, &reason);
     free(text);
     if (kind == STF_NO_MEMORY)
         return no_memory(err);
     if (kind)
-        skip(reload, name, reason.message);
+        skip(reload, item->name, reason.message);
     if (kind || !is_wanted)
-        stf_vici_message_fini(&item->message);
-    else
-        reload->count++;
+        *call = (struct stf_vici_call){.command = NULL};
     return STF_OK;
 }
 
-/* Secrets come first: a connection may begin to negotiate as soon as it is there. */
-static enum stf_kind add_files(struct reload *reload, struct stf_err *err)
+static void add_item(struct reload *reload, const char *file, bool is_secret)
 {
-    enum stf_kind kind = STF_OK;
+    struct item *item = &reload->items[reload->count++];
+    size_t suffix_size = strlen(is_secret ? secret_suffix : connection_suffix);
+    item->is_secret = is_secret;
+    snprintf(item->file, sizeof item->file, "%s", file);
+    snprintf(item->name, sizeof item->name, "%.*s", (int)(strlen(file) - suffix_size), file);
+}
+
+/* Secrets come first: a connection may begin to negotiate as soon as it is there. */
+static enum stf_kind list_items(struct reload *reload, struct stf_err *err)
+{
     json_t *names = list_files(&reload->files);
     size_t size = json_array_size(names);
     json_t **sorted = names ? malloc((size + 1) * sizeof *sorted) : NULL;
-    if (!sorted) {
-        json_decref(names);
-        return no_memory(err);
-    }
-    for (size_t i = 0; i < size; i++)
+    reload->items = calloc(size + 1, sizeof *reload->items);
+    reload->calls = calloc(size + 1, sizeof *reload->calls);
+    bool is_made = sorted && reload->items && reload->calls;
+    for (size_t i = 0; i < size && is_made; i++)
         sorted[i] = json_array_get(names, i);
-    qsort(sorted, size, sizeof *sorted, compare_names);
-    for (int is_secret = 1; is_secret >= 0; is_secret--) {
-        for (size_t i = 0; i < size && !kind; i++) {
+    if (is_made)
+        qsort(sorted, size, sizeof *sorted, compare_names);
+    for (int is_secret = 1; is_secret >= 0 && is_made; is_secret--) {
+        for (size_t i = 0; i < size; i++) {
             const char *file = json_string_value(sorted[i]);
             if (ends_with(file, secret_suffix) == (bool)is_secret)
-                kind = add_file(reload, file, is_secret, err);
+                add_item(reload, file, is_secret);
         }
     }
     free(sorted);
     json_decref(names);
-    return kind;
+    return is_made ? STF_OK : no_memory(err);
 }
 
 /* ---------- the whole ---------- */
@@ -215,13 +200,6 @@ static enum stf_kind look(struct reload *reload, struct stf_err *err)
     return kind ? kind : stf_strongswan_names(&reload->daemon, "get-keys", "keys", &reload->keys, err);
 }
 
-static enum stf_kind send_all_items(struct reload *reload, struct stf_err *err)
-{
-    for (size_t i = 0; i < reload->count; i++)
-        reload->calls[i].message = &reload->items[i].message;
-    return stf_vici_pipeline(reload->daemon.client, reload->calls, reload->count, STF_CHARON_ANSWER_MS, err);
-}
-
 static json_t *outcome(struct reload *reload)
 {
     json_int_t loaded[2] = {0, 0};
@@ -229,6 +207,8 @@ static json_t *outcome(struct reload *reload)
         struct stf_err reason;
         const struct item *item = &reload->items[i];
         const struct stf_vici_call *call = &reload->calls[i];
+        if (!call->command)
+            continue;
         if (stf_vici_check_success(call->answer, call->command, item->name, &reason) == STF_OK)
             loaded[item->is_secret]++;
         else
@@ -259,9 +239,10 @@ enum stf_kind stf_strongswan_reload(const struct stf_host *host, json_t **result
     struct reload reload = {.host = host, .files.dir_fd = -1, .skipped = json_array()};
     enum stf_kind kind = look(&reload, err);
     if (!kind)
-        kind = add_files(&reload, err);
+        kind = list_items(&reload, err);
     if (!kind)
-        kind = send_all_items(&reload, err);
+        kind = stf_vici_pipeline(reload.daemon.client, reload.calls, reload.count, prepare, &reload,
+                                 STF_CHARON_ANSWER_MS, err);
     if (!kind) {
         *result = outcome(&reload);
         kind = *result ? STF_OK : no_memory(err);

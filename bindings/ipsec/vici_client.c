@@ -437,10 +437,12 @@ enum { IN_FLIGHT_MAX = 64 };
 struct pipeline {
     struct stf_vici_call *calls;
     size_t count;
-    size_t sent;     /* whole calls that are in `bytes` or were sent before */
-    size_t answered; /* of those, how many have been answered */
+    stf_vici_prepare prepare;
+    void *user;
+    size_t sent;     /* calls whose frames are in `bytes` or were sent before */
+    size_t answered; /* of those, how many are done with */
     uint8_t *bytes;  /* frames on their way; wiped, since they may hold a secret */
-    size_t size, at;
+    size_t size, capacity, at;
 };
 
 static void pipeline_fini(struct pipeline *pipeline)
@@ -450,32 +452,69 @@ static void pipeline_fini(struct pipeline *pipeline)
     free(pipeline->bytes);
 }
 
+/* realloc would leave a copy of the old bytes behind, unwiped. */
+static enum stf_kind reserve(struct pipeline *pipeline, size_t more, struct stf_err *err)
+{
+    size_t capacity = pipeline->capacity ? pipeline->capacity : 64 * 1024;
+    while (capacity < pipeline->size + more)
+        capacity *= 2;
+    if (capacity == pipeline->capacity)
+        return STF_OK;
+    uint8_t *bytes = malloc(capacity);
+    if (!bytes)
+        return stf_err_set(err, STF_NO_MEMORY, 0, "pipeline", NULL, "no memory for %zu bytes of commands", capacity);
+    if (pipeline->size)
+        memcpy(bytes, pipeline->bytes, pipeline->size);
+    pipeline_fini(pipeline);
+    pipeline->bytes = bytes;
+    pipeline->capacity = capacity;
+    return STF_OK;
+}
+
+static enum stf_kind add_call(struct pipeline *pipeline, struct stf_err *err)
+{
+    uint8_t head[HEAD_MAX];
+    size_t index = pipeline->sent;
+    struct stf_vici_call *call = &pipeline->calls[index];
+    enum stf_kind kind = pipeline->prepare ? pipeline->prepare(pipeline->user, index, err) : STF_OK;
+    if (!kind && call->message)
+        kind = stf_vici_message_check(call->message, err);
+    if (kind || !call->command) {
+        pipeline->sent += !kind;
+        return kind;
+    }
+    size_t head_size = make_head(head, CMD_REQUEST, call->command, call->message);
+    size_t message_size = call->message ? call->message->size : 0;
+    kind = reserve(pipeline, head_size + message_size, err);
+    if (kind)
+        return kind;
+    memcpy(pipeline->bytes + pipeline->size, head, head_size);
+    if (message_size)
+        memcpy(pipeline->bytes + pipeline->size + head_size, call->message->bytes, message_size);
+    pipeline->size += head_size + message_size;
+    pipeline->sent++;
+    return STF_OK;
+}
+
 /* The next calls as frames, when the last ones have gone: few system calls, and charon always has work. */
 static enum stf_kind fill(struct pipeline *pipeline, struct stf_err *err)
 {
-    size_t first = pipeline->sent, size = 0;
-    uint8_t head[HEAD_MAX];
+    enum stf_kind kind = STF_OK;
     if (pipeline->at < pipeline->size || pipeline->sent - pipeline->answered > IN_FLIGHT_MAX / 2)
         return STF_OK;
-    while (pipeline->sent < pipeline->count && pipeline->sent - pipeline->answered < IN_FLIGHT_MAX) {
-        const struct stf_vici_call *call = &pipeline->calls[pipeline->sent++];
-        size += make_head(head, CMD_REQUEST, call->command, call->message) + (call->message ? call->message->size : 0);
-    }
-    pipeline_fini(pipeline);
+    if (pipeline->size)
+        explicit_bzero(pipeline->bytes, pipeline->size);
     pipeline->size = pipeline->at = 0;
-    pipeline->bytes = size ? malloc(size) : NULL;
-    if (size && !pipeline->bytes)
-        return stf_err_set(err, STF_NO_MEMORY, 0, "pipeline", NULL, "no memory for %zu bytes of commands", size);
-    for (size_t i = first; i < pipeline->sent; i++) {
-        const struct stf_vici_call *call = &pipeline->calls[i];
-        size_t head_size = make_head(head, CMD_REQUEST, call->command, call->message);
-        memcpy(pipeline->bytes + pipeline->size, head, head_size);
-        pipeline->size += head_size;
-        if (call->message && call->message->size)
-            memcpy(pipeline->bytes + pipeline->size, call->message->bytes, call->message->size);
-        pipeline->size += call->message ? call->message->size : 0;
-    }
-    return STF_OK;
+    while (!kind && pipeline->sent < pipeline->count && pipeline->sent - pipeline->answered < IN_FLIGHT_MAX)
+        kind = add_call(pipeline, err);
+    return kind;
+}
+
+/* Calls that were not sent need no answer. */
+static void pass_by(struct pipeline *pipeline)
+{
+    while (pipeline->answered < pipeline->sent && !pipeline->calls[pipeline->answered].command)
+        pipeline->answered++;
 }
 
 static enum stf_kind send_some(struct stf_vici_client *client, struct pipeline *pipeline, struct stf_err *err)
@@ -521,18 +560,17 @@ static enum stf_kind step(struct stf_vici_client *client, struct pipeline *pipel
 }
 
 enum stf_kind stf_vici_pipeline(struct stf_vici_client *client, struct stf_vici_call *calls, size_t count,
-                                int64_t timeout_ms, struct stf_err *err)
+                                stf_vici_prepare prepare, void *user, int64_t timeout_ms, struct stf_err *err)
 {
-    struct pipeline pipeline = {.calls = calls, .count = count};
+    struct pipeline pipeline = {.calls = calls, .count = count, .prepare = prepare, .user = user};
     enum stf_kind kind = check_ready(client, "pipeline", NULL, err), refusal = STF_OK;
-
-    for (size_t i = 0; i < count && !kind; i++)
-        kind = calls[i].message ? stf_vici_message_check(calls[i].message, err) : STF_OK;
     int64_t deadline_ns = deadline_after(timeout_ms);
+
     while (!kind && pipeline.answered < count) {
         size_t before = pipeline.answered;
         kind = fill(&pipeline, err);
-        if (!kind)
+        pass_by(&pipeline);
+        if (!kind && pipeline.answered < pipeline.sent)
             kind = step(client, &pipeline, deadline_ns, &refusal, err);
         if (pipeline.answered > before)
             deadline_ns = deadline_after(timeout_ms);

@@ -27,16 +27,21 @@ enum stf_kind stf_vici_stream(struct stf_vici_client *client, const char *comman
 
 /* One command among several in flight. */
 struct stf_vici_call {
-    const char *command;
+    const char *command;                    /* NULL: nothing is sent */
     const struct stf_vici_message *message; /* NULL: no arguments */
     json_t *answer;                         /* the result: a new reference; NULL where none has come */
 };
 
+/* Called once for each call, in order, not long before it is sent: may fill it in, so that making the later commands
+ * overlaps with charon's work on the earlier ones. Another kind than STF_OK ends the pipeline. */
+typedef enum stf_kind (*stf_vici_prepare)(void *user, size_t index, struct stf_err *err);
+
 /* Sends the calls without waiting for each answer. charon answers in their order; each answer has `timeout_ms` from the
  * one before it. On failure the calls that were answered have their answer; whether charon has done any of the others
- * is not known. A command that the daemon does not know fails with STF_UNSUPPORTED after all others are through. */
+ * is not known. A command that the daemon does not know fails with STF_UNSUPPORTED after all others are through.
+ * `prepare` may be NULL. */
 enum stf_kind stf_vici_pipeline(struct stf_vici_client *client, struct stf_vici_call *calls, size_t count,
-                                int64_t timeout_ms, struct stf_err *err);
+                                stf_vici_prepare prepare, void *user, int64_t timeout_ms, struct stf_err *err);
 
 /* STF_OK unless the answer says success = no; then the kind that fits the daemon's errmsg. `subject`: on what. */
 enum stf_kind stf_vici_check_success(const json_t *answer, const char *command, const char *subject,

@@ -213,7 +213,7 @@ static enum stf_kind send_many(const struct script *script, size_t count, size_t
         calls[i].command = "version";
     start(&server, script);
     assert_int_equal(stf_vici_open(server.path, 1000, &client, NULL), STF_OK);
-    enum stf_kind kind = stf_vici_pipeline(client, calls, count, 200, err);
+    enum stf_kind kind = stf_vici_pipeline(client, calls, count, NULL, NULL, 200, err);
     if (kind && kind != STF_UNSUPPORTED) /* whatever comes next would be an answer to an old question */
         assert_int_equal(stf_vici_request(client, "version", NULL, 50, &again, NULL), STF_UNREACHABLE);
     *answered = 0;
@@ -287,7 +287,7 @@ static void test_a_pipeline_does_not_jam(void **state)
         calls[i] = (struct stf_vici_call){.command = "version", .message = &message};
     start_with(&server, &none, serve_late);
     assert_int_equal(stf_vici_open(server.path, 1000, &client, NULL), STF_OK);
-    assert_int_equal(stf_vici_pipeline(client, calls, CALLS, 5000, NULL), STF_OK);
+    assert_int_equal(stf_vici_pipeline(client, calls, CALLS, NULL, NULL, 5000, NULL), STF_OK);
     for (int i = 0; i < CALLS; i++) {
         assert_int_equal(json_string_length(json_object_get(calls[i].answer, "a")), 0xfff8);
         json_decref(calls[i].answer);
@@ -296,6 +296,46 @@ static void test_a_pipeline_does_not_jam(void **state)
     stf_vici_close(client);
     stop(&server);
     free(calls);
+}
+
+struct prepared {
+    struct stf_vici_call calls[5];
+    size_t made, fails_at;
+};
+
+/* Only the odd ones are sent. */
+static enum stf_kind prepare_odd(void *user, size_t index, struct stf_err *err)
+{
+    struct prepared *prepared = user;
+    assert_int_equal(index, prepared->made++);
+    if (index == prepared->fails_at)
+        return stf_err_set(err, STF_NO_MEMORY, 0, "prepare", NULL, "made up");
+    if (index % 2)
+        prepared->calls[index].command = "version";
+    return STF_OK;
+}
+
+static void test_calls_can_be_made_on_the_way(void **state)
+{
+    (void)state;
+    for (size_t fails_at = 3; fails_at <= 5; fails_at += 2) { /* the second time never */
+        struct server server;
+        struct stf_err err;
+        struct stf_vici_client *client = NULL;
+        struct prepared prepared = {.fails_at = fails_at};
+        const struct script script = {{ANSWER, ANSWER}, {12, 12}, false};
+        start(&server, &script);
+        assert_int_equal(stf_vici_open(server.path, 1000, &client, NULL), STF_OK);
+        enum stf_kind kind = stf_vici_pipeline(client, prepared.calls, 5, prepare_odd, &prepared, 1000, &err);
+        assert_int_equal(kind, fails_at == 3 ? STF_NO_MEMORY : STF_OK);
+        assert_int_equal(prepared.made, fails_at == 3 ? 4 : 5);
+        for (size_t i = 0; i < 5; i++) {
+            assert_int_equal(prepared.calls[i].answer != NULL, i % 2 && fails_at == 5);
+            json_decref(prepared.calls[i].answer);
+        }
+        stf_vici_close(client);
+        stop(&server);
+    }
 }
 
 static void test_an_unknown_event_is_unsupported(void **state)
@@ -391,6 +431,7 @@ int main(void)
         cmocka_unit_test(test_a_streamed_answer),
         cmocka_unit_test(test_a_pipeline_ends_with_the_connection),
         cmocka_unit_test(test_a_pipeline_does_not_jam),
+        cmocka_unit_test(test_calls_can_be_made_on_the_way),
         cmocka_unit_test(test_an_unknown_event_is_unsupported),
         cmocka_unit_test(test_events_that_come_while_registering_are_kept),
         cmocka_unit_test(test_nobody_there),
