@@ -116,17 +116,10 @@ static void list_fini(struct stf_keytree_list *list)
 
 /* ---- keys and values ---- */
 
-static void value_free(struct stf_keytree_value *value)
-{
-    free(value->item.name);
-    free(value->data);
-    free(value);
-}
-
 void stf_keytree_unset_all(struct stf_keytree_key *key)
 {
     for (size_t i = 0; i < key->values.count; i++) {
-        value_free(stf_keytree_value_at(key, i));
+        free(stf_keytree_value_at(key, i));
     }
     list_fini(&key->values);
 }
@@ -187,35 +180,31 @@ void stf_keytree_unset(struct stf_keytree_key *key, const char *name)
 
     if (value != NULL) {
         list_remove(&key->values, &value->item);
-        value_free(value);
+        free(value);
     }
 }
 
 bool stf_keytree_set(struct stf_keytree_key *key, const char *name, uint32_t type, const uint8_t *data, size_t size)
 {
     struct stf_keytree_value *old = stf_keytree_find_value(key, name);
-    struct stf_keytree_value *value = calloc(1, sizeof(*value));
+    size_t name_size = strlen(name) + 1;
+    struct stf_keytree_value *value = malloc(sizeof(*value) + name_size + size);
 
     if (value == NULL) {
         return false;
     }
-    value->item.name = strdup(name);
-    value->type = type;
-    value->size = size;
-    value->data = data != NULL ? malloc(size + 1) : NULL;
-    if (value->item.name == NULL || (data != NULL && value->data == NULL)) {
-        value_free(value);
-        return false;
-    }
-    if (size > 0) {
+    *value = (struct stf_keytree_value){.item.name = (char *)(value + 1), .type = type, .size = size};
+    memcpy(value->item.name, name, name_size);
+    if (data != NULL) {
+        value->data = (uint8_t *)value->item.name + name_size;
         memcpy(value->data, data, size);
     }
     if (old != NULL) {
         list_remove(&key->values, &old->item);
-        value_free(old);
+        free(old);
     }
     if (!list_add(&key->values, &value->item)) {
-        value_free(value);
+        free(value);
         return false;
     }
     return true;

@@ -16,7 +16,7 @@ struct stf_keytree_list {
     size_t bucket_count; /* 0 or a power of two */
 };
 
-/* What a list holds: the first member of a key and of a value. */
+/* What a list holds: the first member of a key and of a value. A value's name and data are part of its block. */
 struct stf_keytree_item {
     struct stf_keytree_item *next; /* in its bucket */
     size_t position;               /* in its list */

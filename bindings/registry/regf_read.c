@@ -248,7 +248,7 @@ static enum stf_kind each_leaf(struct stf_regf_image *image, const struct stf_re
         }
     }
     for (uint32_t i = 0; i < count; i++) {
-        struct leaf leaf;
+        struct leaf leaf = {0};
         offset = stf_regf_u32(from + 4 * i);
         kind = stf_regf_cell_follow(image, from + 4 * i, offset, &cell, err);
         if (kind == STF_OK && (!leaf_init(cell, &leaf) || leaf.count > left)) {

@@ -178,16 +178,19 @@ static uint32_t put_offsets(struct writer *writer, const uint32_t *offsets, size
 /* A key or value to be written. Windows orders names by the UTF-16 units of their upper-case form. */
 struct entry {
     struct stf_keytree_item *item;
-    uint8_t *units; /* UTF-16LE */
+    uint16_t *units;
+    uint16_t *folded; /* in upper case */
     size_t count;
     bool is_latin1;
     uint32_t offset;
 };
 
-static uint32_t folded_unit(const struct entry *entry, size_t i)
-{
-    return stf_registry_fold(stf_regf_u16(entry->units + 2 * i));
-}
+/* The members of a list, sorted; the names' units are in one block. */
+struct entries {
+    struct entry *items;
+    uint16_t *units;
+    size_t count;
+};
 
 static int compare_entries(const void *a, const void *b)
 {
@@ -195,56 +198,85 @@ static int compare_entries(const void *a, const void *b)
     const struct entry *y = b;
 
     for (size_t i = 0; i < x->count && i < y->count; i++) {
-        uint32_t u = folded_unit(x, i);
-        uint32_t v = folded_unit(y, i);
-        if (u != v) {
-            return u < v ? -1 : 1;
+        if (x->folded[i] != y->folded[i]) {
+            return x->folded[i] < y->folded[i] ? -1 : 1;
         }
     }
     return (x->count > y->count) - (x->count < y->count);
 }
 
-static void entries_free(struct entry *entries, size_t count)
+static void entries_free(struct entries *entries)
 {
-    for (size_t i = 0; entries != NULL && i < count; i++) {
-        free(entries[i].units);
-    }
-    free(entries);
+    free(entries->items);
+    free(entries->units);
 }
 
-static bool entry_init(struct writer *writer, struct entry *entry, struct stf_keytree_item *item)
+/* The units of a name; there is room for one for each of its bytes. */
+static bool put_units(struct writer *writer, const char *name, struct entry *entry)
 {
-    enum stf_kind kind = stf_registry_name_to_utf16(item->name, &entry->units, &entry->count, writer->err);
+    uint8_t *wide;
+    enum stf_kind kind;
 
-    entry->item = item;
-    entry->is_latin1 = true;
+    for (; (unsigned char)name[entry->count] - 1u < 0x7f; entry->count++) {
+        entry->units[entry->count] = (unsigned char)name[entry->count];
+    }
+    if (name[entry->count] == '\0') {
+        return true;
+    }
+    kind = stf_registry_name_to_utf16(name, &wide, &entry->count, writer->err);
     if (kind != STF_OK) {
         writer->kind = kind;
         return false;
     }
     for (size_t i = 0; i < entry->count; i++) {
-        entry->is_latin1 = entry->is_latin1 && entry->units[2 * i + 1] == 0;
+        entry->units[i] = (uint16_t)stf_regf_u16(wide + 2 * i);
     }
+    free(wide);
     return true;
 }
 
-/* The list's members, sorted; NULL after a failure. */
-static struct entry *sorted(struct writer *writer, const struct stf_keytree_list *list)
+/* Takes room for the entry's units from *room. */
+static bool entry_init(struct writer *writer, struct entry *entry, struct stf_keytree_item *item, uint16_t **room)
 {
-    struct entry *entries = calloc(list->count + 1, sizeof(*entries));
+    *entry = (struct entry){.item = item, .units = *room, .is_latin1 = true};
+    if (!put_units(writer, item->name, entry)) {
+        return false;
+    }
+    entry->folded = entry->units + entry->count;
+    for (size_t i = 0; i < entry->count; i++) {
+        entry->folded[i] = (uint16_t)stf_registry_fold(entry->units[i]);
+        entry->is_latin1 = entry->is_latin1 && entry->units[i] < 0x100;
+    }
+    *room = entry->folded + entry->count;
+    return true;
+}
 
-    if (entries == NULL) {
+/* False after a failure; free the entries in either case. */
+static bool entries_init(struct writer *writer, struct entries *entries, struct stf_keytree_item *const *items,
+                         size_t count)
+{
+    size_t size = 0;
+    uint16_t *room;
+
+    for (size_t i = 0; i < count; i++) {
+        size += strlen(items[i]->name);
+    }
+    *entries = (struct entries){
+        .items = calloc(count + 1, sizeof(entries->items[0])),
+        .units = malloc((2 * size + 1) * sizeof(entries->units[0])),
+        .count = count,
+    };
+    room = entries->units;
+    if (entries->items == NULL || entries->units == NULL) {
         fail(writer, STF_NO_MEMORY);
     }
-    for (size_t i = 0; writer->kind == STF_OK && i < list->count; i++) {
-        entry_init(writer, &entries[i], list->items[i]);
+    for (size_t i = 0; writer->kind == STF_OK && i < count; i++) {
+        entry_init(writer, &entries->items[i], items[i], &room);
     }
-    if (writer->kind != STF_OK) {
-        entries_free(entries, list->count);
-        return NULL;
+    if (writer->kind == STF_OK) {
+        qsort(entries->items, count, sizeof(entries->items[0]), compare_entries);
     }
-    qsort(entries, list->count, sizeof(*entries), compare_entries);
-    return entries;
+    return writer->kind == STF_OK;
 }
 
 static size_t name_size(const struct entry *entry)
@@ -256,9 +288,9 @@ static void put_name(uint8_t *at, const struct entry *entry)
 {
     for (size_t i = 0; i < entry->count; i++) {
         if (entry->is_latin1) {
-            at[i] = entry->units[2 * i];
+            at[i] = (uint8_t)entry->units[i];
         } else {
-            memcpy(at + 2 * i, entry->units + 2 * i, 2);
+            stf_regf_put_u16(at + 2 * i, entry->units[i]);
         }
     }
 }
@@ -343,23 +375,27 @@ static uint32_t larger(uint32_t a, size_t b)
 static uint32_t put_values(struct writer *writer, const struct stf_keytree_key *key, struct below *below)
 {
     size_t count = key->values.count;
-    struct entry *entries = sorted(writer, &key->values);
     uint32_t list = STF_REGF_NOTHING;
+    struct entries entries;
     uint8_t *cell;
 
-    if (entries != NULL && count > 0) {
+    if (count == 0) {
+        return list;
+    }
+    if (entries_init(writer, &entries, key->values.items, count)) {
         list = new_cell(writer, 4 * count);
     }
-    for (size_t i = 0; entries != NULL && i < count; i++) {
-        put_value(writer, &entries[i]);
-        below->max_value_name = larger(below->max_value_name, 2 * entries[i].count);
-        below->max_value_data = larger(below->max_value_data, ((struct stf_keytree_value *)entries[i].item)->size);
+    for (size_t i = 0; writer->kind == STF_OK && i < count; i++) {
+        struct entry *entry = &entries.items[i];
+        put_value(writer, entry);
+        below->max_value_name = larger(below->max_value_name, 2 * entry->count);
+        below->max_value_data = larger(below->max_value_data, ((struct stf_keytree_value *)entry->item)->size);
     }
     cell = cell_bytes(writer, list);
     for (size_t i = 0; cell != NULL && i < count; i++) {
-        stf_regf_put_u32(cell + 4 * i, entries[i].offset);
+        stf_regf_put_u32(cell + 4 * i, entries.items[i].offset);
     }
-    entries_free(entries, count);
+    entries_free(&entries);
     return list;
 }
 
@@ -397,8 +433,8 @@ static void put_hint(const struct writer *writer, uint8_t *at, const struct entr
 
     if (writer->minor < 5) {
         for (size_t i = 0; i < entry->count && i < 4; i++) {
-            at[i] = entry->units[2 * i];
-            if (entry->units[2 * i + 1] != 0) {
+            at[i] = (uint8_t)entry->units[i];
+            if (entry->units[i] > 0xff) {
                 memset(at, 0, 4);
                 return;
             }
@@ -406,7 +442,7 @@ static void put_hint(const struct writer *writer, uint8_t *at, const struct entr
         return;
     }
     for (size_t i = 0; i < entry->count; i++) {
-        hash = hash * 37 + folded_unit(entry, i);
+        hash = hash * 37 + entry->folded[i];
     }
     stf_regf_put_u32(at, hash);
 }
@@ -506,29 +542,25 @@ static void put_key(struct writer *writer, const struct entry *entry, uint32_t p
     uint32_t class_cell = STF_REGF_NOTHING;
     uint32_t subkeys = STF_REGF_NOTHING;
     uint32_t values;
-    struct entry *entries;
+    struct entries entries = {0};
 
     if (extras->class_size > 0) {
         class_cell = put_bytes(writer, extras->class_name, extras->class_size);
     }
     values = put_values(writer, key, &below);
-    entries = sorted(writer, &key->keys);
-    if (entries == NULL) {
-        return;
+    if (count > 0 && entries_init(writer, &entries, key->keys.items, count)) {
+        subkeys = put_subkeys(writer, entries.items, count);
     }
-    if (count > 0) {
-        subkeys = put_subkeys(writer, entries, count);
-    }
-    for (size_t i = 0; i < count; i++) {
-        const struct stf_keytree_key *subkey = (const struct stf_keytree_key *)entries[i].item;
-        below.max_subkey_name = larger(below.max_subkey_name, 2 * entries[i].count);
+    for (size_t i = 0; writer->kind == STF_OK && i < count; i++) {
+        const struct stf_keytree_key *subkey = (const struct stf_keytree_key *)entries.items[i].item;
+        below.max_subkey_name = larger(below.max_subkey_name, 2 * entries.items[i].count);
         below.max_subkey_class = larger(below.max_subkey_class, stf_hivetree_extras_of(subkey)->class_size);
     }
     put_node(writer, entry, parent, class_cell, values, subkeys, &below);
-    for (size_t i = 0; i < count && writer->kind == STF_OK; i++) {
-        put_key(writer, &entries[i], entry->offset);
+    for (size_t i = 0; writer->kind == STF_OK && i < count; i++) {
+        put_key(writer, &entries.items[i], entry->offset);
     }
-    entries_free(entries, count);
+    entries_free(&entries);
 }
 
 /* ---- the file ---- */
@@ -569,24 +601,25 @@ static void reset_securities(struct stf_hivetree *tree)
 enum stf_kind stf_regf_write(struct stf_hivetree *tree, uint8_t **bytes, size_t *size, struct stf_err *err)
 {
     struct writer writer = {.minor = stf_regf_u32(tree->base + STF_REGF_AT_MINOR), .err = err};
-    struct entry root = {0};
+    struct stf_keytree_item *item = &tree->root->item;
+    struct entries root = {0};
+    uint32_t offset = STF_REGF_NOTHING;
 
     reset_securities(tree);
-    if (grow(&writer, 0)) {
+    if (grow(&writer, 0) && entries_init(&writer, &root, &item, 1)) {
         memcpy(writer.bytes, tree->base, STF_REGF_BASE_SIZE);
-        if (entry_init(&writer, &root, &tree->root->item)) {
-            new_node(&writer, &root);
-            put_key(&writer, &root, STF_REGF_NOTHING);
-        }
+        new_node(&writer, &root.items[0]);
+        offset = root.items[0].offset;
+        put_key(&writer, &root.items[0], STF_REGF_NOTHING);
     }
-    free(root.units);
+    entries_free(&root);
     if (writer.kind != STF_OK) {
         free(writer.bytes);
         return writer.kind;
     }
     put_ring(&writer);
     end_last_bin(&writer);
-    put_base(&writer, root.offset);
+    put_base(&writer, offset);
     *bytes = writer.bytes;
     *size = STF_REGF_BASE_SIZE + writer.bin_end;
     return STF_OK;

@@ -105,6 +105,18 @@ static char *told_by_others(const char *path)
                                            "sh", path, NULL});
 }
 
+/* A .reg file has none. */
+static void drop_extras(json_t *tree)
+{
+    const char *name;
+    json_t *subkey;
+
+    json_object_del(tree, "extras");
+    json_object_foreach (json_object_get(tree, "keys"), name, subkey) {
+        drop_extras(subkey);
+    }
+}
+
 /* libhivex's reading, by way of a .reg file, is ours. */
 static void check_against_hivexregedit(const char *path)
 {
@@ -120,6 +132,7 @@ static void check_against_hivexregedit(const char *path)
         path, reg, NULL}));
     assert_ok(stf_registry_open(&stf_registry_backend_regfile, &place, STF_REGISTRY_READ, &registry, &err), &err);
     assert_ok(stf_registry_tree_read(registry, "", &theirs, &err), &err);
+    drop_extras(ours);
     assert_true(json_equal(ours, theirs));
     stf_registry_close(registry);
     json_decref(ours);
