@@ -65,6 +65,8 @@ bench: build
 	@tests/bench/startup.sh build/release/staffetta
 	@cmake --build --preset release --target bench_registry_reg
 	@tests/bench/registry_reg.sh build/release
+	@cmake --build --preset release --target bench_registry_hive
+	@tests/bench/registry_hive.sh build/release
 	@cmake --build --preset release --target bench_registry_remote
 	@tests/bench/registry_remote.sh build/release
 	@cmake --build --preset release --target bench_xfrm_dump
