@@ -1,0 +1,190 @@
+/* windows_read.c - reads what netsh and PowerShell print about rules. Must never trust it: any bytes may come.
+ * SPDX-License-Identifier: MIT */
+#include "ipsec/windows_read.h"
+
+#include <string.h>
+
+#include "common/doc.h"
+
+enum { KEY_MAX = 64, RULES_MAX = 10000 };
+
+static enum stf_kind invalid(struct stf_err *err, const char *message)
+{
+    return stf_err_set(err, STF_INVALID_DATA, 0, "windows_read", NULL, "%s", message);
+}
+
+static json_t *new_rule(json_t *rules, json_t *name)
+{
+    const char *text = json_string_value(name);
+    bool is_ours = text && strncmp(text, "staffetta-", 10) == 0;
+    json_t *rule = json_pack("{s:o, s:b, s:{}}", "name", name, "is_ours", is_ours, "members");
+    return rule && json_array_append_new(rules, rule) == 0 ? rule : NULL;
+}
+
+/* ---------- netsh ---------- */
+
+struct line {
+    const char *at;
+    size_t size;
+};
+
+static struct line trimmed(const char *at, size_t size)
+{
+    while (size && strchr(" \t\r", at[size - 1]) && at[size - 1])
+        size--;
+    while (size && (*at == ' ' || *at == '\t')) {
+        at++;
+        size--;
+    }
+    return (struct line){at, size};
+}
+
+/* Adds to what the key has already: a second value makes it a list. */
+static bool add_value(json_t *members, const char *key, struct line value)
+{
+    json_t *text = stf_doc_text(value.at, value.size), *have = json_object_get(members, key);
+    if (!text)
+        return false;
+    if (!have)
+        return json_object_set_new(members, key, text) == 0;
+    if (json_is_array(have))
+        return json_array_append_new(have, text) == 0;
+    return json_object_set_new(members, key, json_pack("[O, o]", have, text)) == 0;
+}
+
+/* The size of the key that a line begins with, or 0: letters, digits and blanks, then a colon and a blank or nothing.
+ */
+static size_t key_size(struct line line)
+{
+    size_t size = 0;
+    while (size < line.size && line.at[size] != ':')
+        size++;
+    if (size == 0 || size > KEY_MAX || size == line.size || memchr(line.at, '/', size))
+        return 0;
+    return size + 1 == line.size || line.at[size + 1] == ' ' || line.at[size + 1] == '\t' ? size : 0;
+}
+
+static enum stf_kind read_line(json_t *rules, const char *start, size_t size, char key[KEY_MAX + 1],
+                               struct stf_err *err)
+{
+    struct line line = trimmed(start, size);
+    json_t *rule = json_array_get(rules, json_array_size(rules) - 1);
+    json_t *members = json_object_get(rule, "members");
+    size_t length = key_size(line);
+    bool is_indented = size && (*start == ' ' || *start == '\t');
+    size_t dashes = 0;
+    while (dashes < line.size && line.at[dashes] == '-')
+        dashes++;
+    if (dashes == line.size)
+        return STF_OK;
+    if (is_indented || !length) {
+        if (!rule || !*key || !is_indented)
+            return STF_OK; /* "Ok.", "No rules match the specified criteria.": no part of a rule */
+        return add_value(members, key, line) ? STF_OK
+                                             : stf_err_set(err, STF_NO_MEMORY, 0, "windows_read", NULL, "no memory");
+    }
+    struct line value = trimmed(line.at + length + 1, line.size - length - 1);
+    json_t *key_text = stf_doc_text(line.at, length);
+    const char *clean = json_string_value(key_text);
+    bool is_name = clean && strcmp(clean, "Rule Name") == 0, is_kept = clean != NULL && strlen(clean) <= KEY_MAX;
+    memset(key, 0, KEY_MAX + 1);
+    if (is_kept)
+        memcpy(key, clean, strlen(clean));
+    json_decref(key_text);
+    if (is_name) {
+        *key = '\0';
+        if (json_array_size(rules) >= RULES_MAX)
+            return invalid(err, "more than 10000 rules");
+        return new_rule(rules, stf_doc_text(value.at, value.size))
+                   ? STF_OK
+                   : stf_err_set(err, STF_NO_MEMORY, 0, "windows_read", NULL, "no memory");
+    }
+    if (!rule || !is_kept)
+        return is_kept
+                   ? invalid(err, "a member before the first \"Rule Name:\"; expected what netsh advfirewall consec "
+                                  "show rule prints in English")
+                   : STF_OK;
+    return add_value(members, key, value) ? STF_OK
+                                          : stf_err_set(err, STF_NO_MEMORY, 0, "windows_read", NULL, "no memory");
+}
+
+enum stf_kind stf_windows_read_consec(const char *text, size_t size, json_t **rules, struct stf_err *err)
+{
+    char key[KEY_MAX + 1] = "";
+    enum stf_kind kind = STF_OK;
+    *rules = json_array();
+    for (size_t at = 0; at < size && !kind;) {
+        const char *line_end = memchr(text + at, '\n', size - at);
+        size_t length = line_end ? (size_t)(line_end - text) - at : size - at;
+        kind = read_line(*rules, text + at, length, key, err);
+        at += length + 1;
+    }
+    if (kind) {
+        json_decref(*rules);
+        *rules = NULL;
+    }
+    return kind;
+}
+
+/* ---------- PowerShell ---------- */
+
+/* Numbers, booleans and text as text; NULL for all else. */
+static json_t *plain(const json_t *value)
+{
+    if (json_is_string(value))
+        return json_string(json_string_value(value));
+    if (json_is_integer(value))
+        return json_sprintf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
+    return json_is_boolean(value) ? json_string(json_is_true(value) ? "true" : "false") : NULL;
+}
+
+static void copy_member(json_t *members, const char *key, const json_t *value)
+{
+    size_t i;
+    json_t *item, *copy = json_is_array(value) ? json_array() : plain(value);
+    json_array_foreach (value, i, item) {
+        json_t *text = plain(item);
+        if (text)
+            json_array_append_new(copy, text);
+    }
+    if (copy)
+        json_object_set_new(members, key, copy);
+}
+
+static enum stf_kind add_rule(json_t *rules, const json_t *object, struct stf_err *err)
+{
+    const char *key;
+    json_t *value;
+    if (!json_is_string(json_object_get(object, "name")))
+        return invalid(err, "a rule without a \"name\"; expected what the script \"show\" prints");
+    json_t *rule = new_rule(rules, plain(json_object_get(object, "name")));
+    json_object_foreach ((json_t *)object, key, value) {
+        if (strcmp(key, "name") != 0)
+            copy_member(json_object_get(rule, "members"), key, value);
+    }
+    return STF_OK;
+}
+
+enum stf_kind stf_windows_read_powershell(const char *text, size_t size, json_t **rules, struct stf_err *err)
+{
+    json_error_t error;
+    size_t mark = size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0, i;
+    json_t *document = json_loadb(text + mark, size - mark, JSON_REJECT_DUPLICATES, &error), *item;
+    enum stf_kind kind = STF_OK;
+    *rules = NULL;
+    if (!document)
+        return stf_err_set(err, STF_INVALID_DATA, 0, "windows_read", NULL, "no JSON: %.100s", error.text);
+    *rules = json_array();
+    if (json_is_object(document))
+        kind = add_rule(*rules, document, err);
+    json_array_foreach (document, i, item) {
+        if (!kind)
+            kind = add_rule(*rules, item, err);
+    }
+    json_decref(document);
+    if (kind) {
+        json_decref(*rules);
+        *rules = NULL;
+    }
+    return kind;
+}
