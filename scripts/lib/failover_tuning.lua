@@ -1,5 +1,5 @@
--- failover_tuning.lua - the registry values of a Windows front end that shorten a crash failover, by Windows version, as
--- the sources tell them (docs/sources.md). Data only. What no source says is "not published", and is never set.
+-- failover_tuning.lua - the registry values of a Windows front end that shorten a crash failover, by Windows version,
+-- as the sources tell them (docs/sources.md). Data only. What no source says is "not published", and is never set.
 local M = {}
 
 local services = [[HKLM\SYSTEM\CurrentControlSet\Services]]
@@ -12,8 +12,8 @@ local nlbs_flags = {
   effect = "the idle timer is 1 minute, a crash costs 2", source = "KB 821839",
 }
 
--- KB 980915 names these two for a front end that has its hotfix; it says that reconnecting takes 2 to 3 minutes without.
--- Its section with types, units and data is not among what could be read.
+-- KB 980915 names these two for a front end that has its hotfix; it says that reconnecting takes 2 to 3 minutes
+-- without. Its section with types, units and data is not among what could be read.
 local function named_only(service, key, name)
   return {
     key = services .. key, name = name, service = service, unit = "not published", default = "not published",

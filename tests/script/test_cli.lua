@@ -268,8 +268,8 @@ function TestCli:test_scripts_list_show_where()
     list[script.kind .. "/" .. script.name] = script.origin
   end
   lu.assertEquals(list["playbook/try"], "site")
-  for _, name in ipairs { "playbook/rollout", "playbook/verify", "playbook/drill", "playbook/rollback", "playbook/reload",
-    "policy/mail-passwords", "policy/mail-all", "policy/everything", "check/answers-protected",
+  for _, name in ipairs { "playbook/rollout", "playbook/verify", "playbook/drill", "playbook/rollback",
+    "playbook/reload", "policy/mail-passwords", "policy/mail-all", "policy/everything", "check/answers-protected",
     "check/no-clear-text" } do
     lu.assertEquals(list[name], "bundled", name)
   end

@@ -563,7 +563,8 @@ function TestRegistryCommand:test_snapshots_and_reg_text_in_scripts()
   self:playbook [==[
     local taken = assert(r:snapshot(key))
     assert(#assert(r:diff(key, taken)) == 0)
-    local text = "REGEDIT4\n\n[HKEY_LOCAL_MACHINE\\SYSTEM\\Test]\n\"a\"=\"x\"\n\n[-HKEY_LOCAL_MACHINE\\SYSTEM\\Test\\Below]\n"
+    local text = "REGEDIT4\n\n[HKEY_LOCAL_MACHINE\\SYSTEM\\Test]\n\"a\"=\"x\"\n\n"
+      .. "[-HKEY_LOCAL_MACHINE\\SYSTEM\\Test\\Below]\n"
     assert(r:apply_reg(text).changed == true)
     assert(r:apply_reg(text).changed == false)
     assert(r:apply_reg("REGEDIT4\n").changed == false)

@@ -20,8 +20,8 @@ function TestTuning:tearDown()
 end
 
 function TestTuning:set(key, name, value)
-  local answer = support.command { "registry", "--state", self.place.state, "--mount", [[HKLM\SYSTEM]], "set", self.hive,
-    key, name, "dword", value }
+  local answer = support.command { "registry", "--state", self.place.state, "--mount", [[HKLM\SYSTEM]], "set",
+    self.hive, key, name, "dword", value }
   lu.assertEquals(answer.code, 0, answer.err)
 end
 
