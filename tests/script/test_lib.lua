@@ -7,6 +7,7 @@ local source = assert(os.getenv("STAFFETTA_SOURCE"), "STAFFETTA_SOURCE must name
 local program = assert(os.getenv("STAFFETTA"), "STAFFETTA must name the program")
 package.path = source .. "/scripts/lib/?.lua;" .. package.path
 local connections = require "connections"
+local takeover = require "takeover"
 local tuning = require "failover_tuning"
 
 local TestLib = {}
@@ -293,6 +294,47 @@ function TestLib:test_ports_to_ask()
 end
 
 -- Places and values as the sources name them (Microsoft KB 821839 and KB 980915).
+-- What a move makes each host do, in order: "node-a releases", "node-b initiates NAME", ...
+local function moves_of(policy, cluster, from, to)
+  local moves = {}
+  local function note(...) moves[#moves + 1] = table.concat({ ... }, " ") end
+  local function each_of(_, _, hosts, fn)
+    for _, host in ipairs(hosts) do
+      host.vip = { take = function() note(host.name, "takes") return {} end,
+        release = function() note(host.name, "releases") return {} end }
+      host.ipsec = {
+        terminate = function(_, options)
+          lu.assertTrue(options.force)
+          note(host.name, "ends", options.connection)
+          return {}
+        end,
+        initiate = function(_, options) note(host.name, "initiates", options.connection) return {} end,
+      }
+      fn(host)
+    end
+  end
+  takeover.move({ step = each_of, act = each_of }, { policy = policy, cluster = cluster }, from, to)
+  return moves
+end
+
+function TestLib:test_a_move_has_one_initiator_and_touches_what_moves()
+  local policy, node_a, node_b = policy_of("everything"), self.cluster.nodes[1], self.cluster.nodes[2]
+  local first, second = "staffetta-everything-fe1", "staffetta-everything-fe-two"
+  local taken_over = { "node-b takes", "node-b ends " .. first, "node-b initiates " .. first, "node-b ends " .. second,
+    "node-b initiates " .. second }
+  lu.assertEquals(moves_of(policy, self.cluster, nil, node_b), taken_over) -- after a crash
+  local in_order = { "node-a releases", table.unpack(taken_over) }
+  in_order[#in_order + 1] = "node-a ends " .. first
+  in_order[#in_order + 1] = "node-a ends " .. second
+  lu.assertEquals(moves_of(policy, self.cluster, node_a, node_b), in_order)
+
+  policy.failover.initiator = "front_end"
+  local address = "staffetta-everything-mail"
+  lu.assertEquals(moves_of(policy, self.cluster, node_a, node_b), { "node-a releases", "node-b takes",
+    "node-b ends " .. first, "node-b ends " .. second, "fe1 ends " .. address, "fe1 initiates " .. address,
+    "FE.two ends " .. address, "FE.two initiates " .. address, "node-a ends " .. first, "node-a ends " .. second })
+end
+
 function TestLib:test_the_tuning_depends_on_the_windows_version()
   local services = [[HKLM\SYSTEM\CurrentControlSet\Services]]
   local function places(list)
