@@ -358,6 +358,25 @@ static void add_exempt_children(json_t *children, const char *name, const json_t
     json_decref(exempt);
 }
 
+/* IPv6 finds the peer's address on the link by ICMP messages between the two, which a policy for them would hold back:
+ * neighbour solicitation (135) and advertisement (136). charon takes type * 256 + code for a port. */
+static void add_neighbour_child(json_t *children, const char *name, const json_t *document)
+{
+    char child[WORD_MAX];
+    json_t *icmp = json_pack("{s:s}", "protocol", "icmp");
+    bool is_needed = is_ipv6(document) && stf_traffic_overlaps(icmp, json_object_get(document, "traffic"));
+    json_decref(icmp);
+    if (!is_needed)
+        return;
+    const char *local = text_of(document, "local_address"), *remote = text_of(document, "remote_address");
+    snprintf(child, sizeof child, "%s-exempt-neighbours", name);
+    json_object_set_new(children, child,
+                        json_pack("{s:s, s:[o, o], s:[o], s:s}", "mode", "pass", "local_ts",
+                                  json_sprintf("%s/128[ipv6-icmp/%d]", local, 135 << 8),
+                                  json_sprintf("%s/128[ipv6-icmp/%d]", local, 136 << 8), "remote_ts",
+                                  json_sprintf("%s/128[ipv6-icmp]", remote), "start_action", "trap"));
+}
+
 /* The userland engine keeps no policies of its own in the kernel, so there is nothing to exempt from. */
 static json_t *children_tree(const char *name, const json_t *document, const struct stf_ipsec_engine *engine)
 {
@@ -367,8 +386,10 @@ static json_t *children_tree(const char *name, const json_t *document, const str
                         is_bare ? bare_child(text_of(document, "action"), document,
                                              json_object_get(document, "traffic"), is_text(document, "side", "server"))
                                 : protecting_child(document, engine));
-    if (!is_bare && !engine->is_userland)
+    if (!is_bare && !engine->is_userland) {
         add_exempt_children(children, name, document);
+        add_neighbour_child(children, name, document);
+    }
     return children;
 }
 

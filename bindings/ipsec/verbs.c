@@ -78,8 +78,10 @@ static enum stf_kind capabilities(void *self, const struct stf_host *host, const
 /* One document for one section of an event; NULL means that memory is out. */
 typedef json_t *(*section_to_document)(const char *name, const json_t *section);
 
+/* `message` may be NULL: no arguments. */
 static enum stf_kind list(const struct stf_host *host, const json_t *args, const char *command, const char *event_name,
-                          section_to_document convert, json_t **result, struct stf_err *err)
+                          const struct stf_vici_message *message, section_to_document convert, json_t **result,
+                          struct stf_err *err)
 {
     struct stf_strongswan daemon = {0};
     json_t *events = NULL, *answer = NULL, *documents = json_array(), *event, *section;
@@ -90,7 +92,8 @@ static enum stf_kind list(const struct stf_host *host, const json_t *args, const
     if (!kind)
         kind = stf_strongswan_open(&daemon, host, err);
     if (!kind)
-        kind = stf_vici_stream(daemon.client, command, event_name, NULL, STF_CHARON_ANSWER_MS, &events, &answer, err);
+        kind =
+            stf_vici_stream(daemon.client, command, event_name, message, STF_CHARON_ANSWER_MS, &events, &answer, err);
     stf_strongswan_close(&daemon);
     json_array_foreach (events, index, event) {
         json_object_foreach (event, name, section) {
@@ -121,7 +124,7 @@ static enum stf_kind connections(void *self, const struct stf_host *host, const 
                                  struct stf_err *err)
 {
     (void)self;
-    return list(host, args, "list-conns", "list-conn", connection_document, result, err);
+    return list(host, args, "list-conns", "list-conn", NULL, connection_document, result, err);
 }
 
 static const char *text(const json_t *section, const char *key)
@@ -174,7 +177,7 @@ static enum stf_kind sas(void *self, const struct stf_host *host, const json_t *
                          struct stf_err *err)
 {
     (void)self;
-    return list(host, args, "list-sas", "list-sa", sa_document, result, err);
+    return list(host, args, "list-sas", "list-sa", NULL, sa_document, result, err);
 }
 
 /* `mode` is what the kernel does: "tunnel", "transport", "pass", "drop". */
@@ -194,8 +197,14 @@ static json_t *policy_document(const char *name, const json_t *section)
 static enum stf_kind policies(void *self, const struct stf_host *host, const json_t *args, json_t **result,
                               struct stf_err *err)
 {
+    static const char *const kinds[] = {"trap", "pass", "drop"};
+    struct stf_vici_message message = {0};
     (void)self;
-    return list(host, args, "list-policies", "list-policy", policy_document, result, err);
+    for (int i = 0; i < 3; i++)
+        stf_vici_add_text(&message, kinds[i], "yes");
+    enum stf_kind kind = list(host, args, "list-policies", "list-policy", &message, policy_document, result, err);
+    stf_vici_message_fini(&message);
+    return kind;
 }
 
 static json_t *certificate_document(const json_t *section)

@@ -83,6 +83,8 @@ void fixture_down(struct fixture *fixture)
 
 static bool write_strongswan_conf(const struct node *node)
 {
+    /* or charon's own packets enter its tunnel */
+    static const char own_packets[] = "    kernel-netlink { fwmark = !0x42 }\n    socket-default { fwmark = 0x42 }\n";
     char path[160];
     snprintf(path, sizeof path, "%s/strongswan.conf", node->dir);
     FILE *file = fopen(path, "w");
@@ -91,19 +93,17 @@ static bool write_strongswan_conf(const struct node *node)
     fprintf(file,
             "charon {\n"
             "  load_modular = no\n"
-            "  load = random nonce openssl kdf pem x509 pubkey kernel-libipsec kernel-netlink socket-default vici "
-            "updown counters\n"
+            "  load = random nonce openssl kdf pem x509 pubkey %s kernel-netlink socket-default vici updown counters\n"
             "  install_routes = yes\n"
             "  install_virtual_ip = no\n"
             "  plugins {\n"
             "    vici { socket = unix://%s }\n"
             "    kernel-libipsec { allow_peer_ts = yes }\n"
-            "    kernel-netlink { fwmark = !0x42 }\n" /* or charon's own packets enter its tunnel */
-            "    socket-default { fwmark = 0x42 }\n"
+            "%s"
             "  }\n"
             "  syslog { daemon { default = -1 } }\n"
             "}\n",
-            node->socket);
+            node->is_kernel ? "" : "kernel-libipsec", node->socket, node->is_kernel ? "" : own_packets);
     return fclose(file) == 0;
 }
 
@@ -156,6 +156,7 @@ void fixture_stop_charon(struct node *node)
 static void describe_node(struct fixture *fixture, int index)
 {
     struct node *node = &fixture->nodes[index];
+    node->is_kernel = fixture->is_kernel;
     snprintf(node->netns, sizeof node->netns, "stf-ips%d-%d", (int)getpid(), index);
     snprintf(node->dir, sizeof node->dir, "%s/%d", fixture->dir, index);
     snprintf(node->socket, sizeof node->socket, "%s/%d/charon.vici", fixture->dir, index);
@@ -172,14 +173,15 @@ static bool start_node(struct node *node, int index)
     char conf_dir[160];
     snprintf(conf_dir, sizeof conf_dir, "%s/conf.d", node->dir);
     return mkdir(node->dir, 0700) == 0 && mkdir(conf_dir, 0700) == 0 && write_strongswan_conf(node) &&
-           run("ip -n %s link set lo up && ip -n %s link set eth0 up && ip -n %s addr add 10.9.0.%d/24 dev eth0",
-               node->netns, node->netns, node->netns, index + 1) &&
+           run("ip -n %s link set lo up && ip -n %s link set eth0 up && ip -n %s addr add 10.9.0.%d/24 dev eth0 && "
+               "ip -n %s addr add fd09::%d/64 dev eth0 nodad",
+               node->netns, node->netns, node->netns, index + 1, node->netns, index + 1) &&
            fixture_start_charon(node);
 }
 
-bool fixture_up(struct fixture *fixture)
+bool fixture_up(struct fixture *fixture, bool is_kernel)
 {
-    *fixture = (struct fixture){.janitor_fd = -1};
+    *fixture = (struct fixture){.is_kernel = is_kernel, .janitor_fd = -1};
     strcpy(fixture->dir, "/tmp/stf-ipsec-XXXXXX");
     if (!mkdtemp(fixture->dir))
         return false;

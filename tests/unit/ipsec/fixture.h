@@ -1,4 +1,4 @@
-/* fixture.h - for tests: two namespaces joined by a veth pair, with a real charon in each (userland ESP).
+/* fixture.h - for tests: two namespaces joined by a veth pair, with a real charon in each.
  * Must never leave a namespace, process or file behind, also when the test is killed. SPDX-License-Identifier: MIT */
 #pragma once
 
@@ -13,11 +13,13 @@ struct node {
     json_t *config; /* {"ipsec": {..}}, as in site.lua */
     struct stf_host host;
     pid_t charon;
+    bool is_kernel;
 };
 
 struct fixture {
+    bool is_kernel;       /* ESP is the kernel's, if it has any: policies are, on every kernel */
     char dir[64];         /* also the hosts' site_dir */
-    struct node nodes[2]; /* the client 10.9.0.1, the server 10.9.0.2 */
+    struct node nodes[2]; /* the client 10.9.0.1 and fd09::1, the server 10.9.0.2 and fd09::2 */
     int janitor_fd;       /* its end makes the janitor clean up */
     pid_t janitor;
 };
@@ -26,7 +28,7 @@ struct fixture {
 const char *fixture_obstacle(void);
 
 /* False, and a line on standard error, when something failed; take it down also then. */
-bool fixture_up(struct fixture *fixture);
+bool fixture_up(struct fixture *fixture, bool is_kernel);
 void fixture_down(struct fixture *fixture);
 
 /* A daemon started again comes back empty. Stop is SIGKILL. */

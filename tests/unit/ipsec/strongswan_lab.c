@@ -268,7 +268,14 @@ int lab_up(void **state)
 {
     (void)state;
     self = stf_ipsec_open();
-    return self && fixture_up(&lab) ? 0 : -1;
+    return self && fixture_up(&lab, false) ? 0 : -1;
+}
+
+int lab_up_in_kernel(void **state)
+{
+    (void)state;
+    self = stf_ipsec_open();
+    return self && fixture_up(&lab, true) ? 0 : -1;
 }
 
 int lab_down(void **state)

@@ -59,6 +59,7 @@ bool saw(const json_t *result, const char *name, bool is_up);
 void settle(void);
 void restart(int index);
 int lab_up(void **state);
+int lab_up_in_kernel(void **state);
 int lab_down(void **state);
 
 /* Each test begins and ends with empty daemons. */
