@@ -528,13 +528,12 @@ end
 function TestRegistryCommand:test_what_fails_half_way_is_put_back()
   self:site()
   local file = self.place:write("both.reg", both)
-  local lock = ("flock %s sh -c 'echo >%s/locked; sleep 30' & echo $!"):format(self.place.site .. "/hives/software",
-    self.place.dir)
-  local pipe = assert(io.popen(lock))
-  local pid = pipe:read("l")
+  local lock = ("setsid flock %s sh -c 'echo >%s/locked; sleep 30' >/dev/null 2>&1 & echo $!"):format(
+    self.place.site .. "/hives/software", self.place.dir)
+  local pid = support.shell("sh -c %s", lock):match("%d+")
   support.wait_until(function() return support.exists(self.place.dir .. "/locked") end, "the lock")
   local answer = self:on_host(3, "import", file)
-  support.shell("kill %s", pid)
+  support.shell("kill -- -%s", pid)
   lu.assertStrContains(answer.err, "another program is writing the hive")
   lu.assertNotStrContains(support.reglookup(self.place.site .. "/hives/system"), "/A")
   lu.assertNotStrContains(support.reglookup(self.place.site .. "/hives/software"), "/B")
