@@ -156,7 +156,9 @@ static void print_done(const struct session *session, const char *state)
     json_array_foreach (session->changes, index, change) {
         printf("%s\n  - %s\n  + %s\n", text_of(change, "what"), text_of(change, "before"), text_of(change, "after"));
     }
-    printf("%s, run %" PRId64 ": `staffetta rollback %" PRId64 "` puts it back\n", state, session->run, session->run);
+    const char *state_dir = session->rc->cli.state_dir;
+    printf("%s, run %" PRId64 ": `staffetta rollback %" PRId64 "%s%s` puts it back\n", state, session->run,
+           session->run, state_dir ? " --state " : "", state_dir ? state_dir : "");
 }
 
 static int print_unchanged(const struct stf_registry_cli *rc)

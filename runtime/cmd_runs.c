@@ -9,7 +9,7 @@
 static const char *text(const json_t *doc, const char *key)
 {
     const char *value = json_string_value(json_object_get(doc, key));
-    return value ? value : "-";
+    return value && *value ? value : "-";
 }
 
 static void format_time(const json_t *unix_ms, char *buffer, size_t size)

@@ -32,9 +32,42 @@ const char *stf_change_state_name(enum stf_change_state state)
     return change_state_names[state];
 }
 
+struct text {
+    char *bytes;
+    size_t size;
+    size_t room;
+    bool is_cut;
+};
+
+static int append(const char *bytes, size_t size, void *data)
+{
+    struct text *text = data;
+    if (text->size + size >= text->room) {
+        size_t room = 2 * (text->size + size) + 64;
+        char *more = realloc(text->bytes, room);
+        if (!more) {
+            text->is_cut = true;
+            return -1;
+        }
+        text->bytes = more;
+        text->room = room;
+    }
+    memcpy(text->bytes + text->size, bytes, size);
+    text->size += size;
+    return 0;
+}
+
+/* Not json_dumps: it (jansson 2.14) leaves out a key that it has no memory for, and says nothing. */
 char *stf_journal_text(const json_t *doc)
 {
-    return json_dumps(doc, JSON_SORT_KEYS | JSON_COMPACT | JSON_ENCODE_ANY);
+    struct text text = {0};
+    int failed = json_dump_callback(doc, append, &text, JSON_SORT_KEYS | JSON_COMPACT | JSON_ENCODE_ANY);
+    failed = failed || append("", 1, &text) || text.is_cut;
+    if (failed) {
+        free(text.bytes);
+        return NULL;
+    }
+    return text.bytes;
 }
 
 /* ---- runs ---- */
