@@ -456,4 +456,28 @@ function ipsec:kernel_watch(options) end
 ---@return staffetta.err? err
 function ipsec:kernel_watch_stop(watch) end
 
+--- Scripts that put a policy on a Windows host, take it off again, and show what stands; nothing is run. Pairs: all that
+--- the host has under the policy; ports are the server's; `peer` and `host` are names of the site, for allow_weak. Tool:
+--- "ipsec_static", "consec" or "powershell"; left out: the newest. With psk `secret_file` is a path on the Windows host,
+--- the key is in no script. `before`: what undo brings back (README.md). An `unsupported` error names the policy's
+--- field, what was asked and what that Windows has. Needs "ipsec.read".
+---@param request { policy: table, name: string, generation: string, pairs: { local_address: string, remote_address: string, side: "client"|"server", peer?: string }[], host?: string, tool?: string, ike_version?: integer, secret_file?: string, ca_name?: string, before?: string, is_plan?: boolean }
+---@return { apply: string, undo: string, show: string, language: "netsh"|"powershell", left_out: string[] }? scripts
+---@return staffetta.err? err
+function ipsec:windows_scripts(request) end
+
+--- What the IPsec of a Windows can do, with the titles of the sources. Needs "ipsec.read".
+---@param generation string "2000" to "2022", "2008r2", "2012r2"
+---@return { generation: string, tools: string[], ike_versions: integer[], main_mode: table, quick_mode: table, sources: string[] }? capabilities
+---@return staffetta.err? err
+function ipsec:windows_capabilities(generation) end
+
+--- The rules in what a host printed: "powershell", its script `show`; "netsh", `netsh advfirewall consec show rule
+--- name=all verbose` in English. Needs "ipsec.read".
+---@param language "netsh"|"powershell"
+---@param text string
+---@return { name: string, is_ours: boolean, members: table<string, string|string[]> }[]? rules
+---@return staffetta.err? err
+function ipsec:windows_read(language, text) end
+
 return ipsec

@@ -288,6 +288,41 @@ static int l_kernel_watch_stop(lua_State *L)
     return stop_watch(L, "ipsec.kernel_watch_stop");
 }
 
+/* ---------- Windows ---------- */
+
+/* host.ipsec:windows_scripts{ policy = ctx.policy, name = "staffetta-mail", generation = "2003", pairs = {..} } */
+static int l_windows_scripts(lua_State *L)
+{
+    static const char *const known[] = {"policy",      "name",        "generation", "pairs",  "host",    "tool",
+                                        "ike_version", "secret_file", "ca_name",    "before", "is_plan", NULL};
+    stf_lua_check_options(L, 2, known);
+    json_t *args = stf_lua_new_doc(L);
+    int box = lua_gettop(L);
+    for (int i = 0; known[i]; i++) {
+        if (lua_getfield(L, 2, known[i]) != LUA_TNIL)
+            stf_lua_value_to_doc(L, lua_gettop(L), args, known[i]);
+        lua_pop(L, 1);
+    }
+    return stf_lua_verb(L, "ipsec.windows_scripts", box, NULL);
+}
+
+/* host.ipsec:windows_capabilities("2003") */
+static int l_windows_capabilities(lua_State *L)
+{
+    json_t *args = stf_lua_new_doc(L);
+    stf_lua_doc_set_string(L, args, "generation", 2);
+    return stf_lua_verb(L, "ipsec.windows_capabilities", lua_gettop(L), NULL);
+}
+
+/* host.ipsec:windows_read("netsh", text) */
+static int l_windows_read(lua_State *L)
+{
+    json_t *args = stf_lua_new_doc(L);
+    stf_lua_doc_set_string(L, args, "language", 2);
+    stf_lua_doc_set_string(L, args, "text", 3);
+    return stf_lua_verb(L, "ipsec.windows_read", lua_gettop(L), NULL);
+}
+
 static const struct stf_lua_method methods[] = {
     {"version", l_version},
     {"stats", l_stats},
@@ -321,6 +356,9 @@ static const struct stf_lua_method methods[] = {
     {"kernel_compare", l_kernel_compare},
     {"kernel_watch", l_kernel_watch},
     {"kernel_watch_stop", l_kernel_watch_stop},
+    {"windows_scripts", l_windows_scripts},
+    {"windows_capabilities", l_windows_capabilities},
+    {"windows_read", l_windows_read},
     {NULL, NULL},
 };
 

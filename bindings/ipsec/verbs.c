@@ -14,6 +14,7 @@
 #include "ipsec/kernel_verbs.h"
 #include "ipsec/strongswan.h"
 #include "ipsec/watch.h"
+#include "ipsec/windows_verbs.h"
 
 enum { INITIATE_MS = 10000, TERMINATE_MS = 5000, TIMEOUT_MAX_MS = 600000, LOG_LINES = 3 };
 
@@ -585,6 +586,9 @@ const struct stf_verb stf_ipsec_verbs[] = {
     {"ipsec.kernel_compare", "ipsec.read", stf_kernel_verb_compare},
     {"ipsec.kernel_watch_start", "ipsec.read", stf_kernel_verb_watch_start},
     {"ipsec.kernel_watch_stop", "ipsec.read", stf_kernel_verb_watch_stop},
+    {"ipsec.windows_scripts", "ipsec.read", stf_windows_verb_scripts},
+    {"ipsec.windows_capabilities", "ipsec.read", stf_windows_verb_capabilities},
+    {"ipsec.windows_read", "ipsec.read", stf_windows_verb_read},
     {"ipsec.initiate", "ipsec.initiate", initiate},
     {"ipsec.terminate", "ipsec.initiate", terminate},
     {"ipsec.rekey", "ipsec.initiate", rekey},

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "ipsec/windows_read.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/doc.h"
@@ -11,6 +12,11 @@ enum { KEY_MAX = 64, RULES_MAX = 10000 };
 static enum stf_kind invalid(struct stf_err *err, const char *message)
 {
     return stf_err_set(err, STF_INVALID_DATA, 0, "windows_read", NULL, "%s", message);
+}
+
+static enum stf_kind no_memory(struct stf_err *err)
+{
+    return stf_err_set(err, STF_NO_MEMORY, 0, "windows_read", NULL, "no memory for the rules");
 }
 
 static json_t *new_rule(json_t *rules, json_t *name)
@@ -42,7 +48,7 @@ static struct line trimmed(const char *at, size_t size)
 /* Adds to what the key has already: a second value makes it a list. */
 static bool add_value(json_t *members, const char *key, struct line value)
 {
-    json_t *text = stf_doc_text(value.at, value.size), *have = json_object_get(members, key);
+    json_t *text = json_stringn(value.at, value.size), *have = json_object_get(members, key);
     if (!text)
         return false;
     if (!have)
@@ -80,11 +86,10 @@ static enum stf_kind read_line(json_t *rules, const char *start, size_t size, ch
     if (is_indented || !length) {
         if (!rule || !*key || !is_indented)
             return STF_OK; /* "Ok.", "No rules match the specified criteria.": no part of a rule */
-        return add_value(members, key, line) ? STF_OK
-                                             : stf_err_set(err, STF_NO_MEMORY, 0, "windows_read", NULL, "no memory");
+        return add_value(members, key, line) ? STF_OK : no_memory(err);
     }
     struct line value = trimmed(line.at + length + 1, line.size - length - 1);
-    json_t *key_text = stf_doc_text(line.at, length);
+    json_t *key_text = json_stringn(line.at, length);
     const char *clean = json_string_value(key_text);
     bool is_name = clean && strcmp(clean, "Rule Name") == 0, is_kept = clean != NULL && strlen(clean) <= KEY_MAX;
     memset(key, 0, KEY_MAX + 1);
@@ -95,30 +100,41 @@ static enum stf_kind read_line(json_t *rules, const char *start, size_t size, ch
         *key = '\0';
         if (json_array_size(rules) >= RULES_MAX)
             return invalid(err, "more than 10000 rules");
-        return new_rule(rules, stf_doc_text(value.at, value.size))
-                   ? STF_OK
-                   : stf_err_set(err, STF_NO_MEMORY, 0, "windows_read", NULL, "no memory");
+        return new_rule(rules, json_stringn(value.at, value.size)) ? STF_OK : no_memory(err);
     }
     if (!rule || !is_kept)
         return is_kept
                    ? invalid(err, "a member before the first \"Rule Name:\"; expected what netsh advfirewall consec "
                                   "show rule prints in English")
                    : STF_OK;
-    return add_value(members, key, value) ? STF_OK
-                                          : stf_err_set(err, STF_NO_MEMORY, 0, "windows_read", NULL, "no memory");
+    return add_value(members, key, value) ? STF_OK : no_memory(err);
+}
+
+/* The text as UTF-8 without NULs, so that every line is text too; NULL when memory is out. */
+static json_t *clean_text(const char *text, size_t size)
+{
+    char *ended = malloc(size + 1);
+    if (!ended)
+        return NULL;
+    memcpy(ended, text, size);
+    ended[size] = '\0';
+    json_t *clean = stf_doc_text(ended, size);
+    free(ended);
+    return clean;
 }
 
 enum stf_kind stf_windows_read_consec(const char *text, size_t size, json_t **rules, struct stf_err *err)
 {
     char key[KEY_MAX + 1] = "";
-    enum stf_kind kind = STF_OK;
+    json_t *clean = clean_text(text, size);
+    enum stf_kind kind = clean ? STF_OK : no_memory(err);
     *rules = json_array();
-    for (size_t at = 0; at < size && !kind;) {
-        const char *line_end = memchr(text + at, '\n', size - at);
-        size_t length = line_end ? (size_t)(line_end - text) - at : size - at;
-        kind = read_line(*rules, text + at, length, key, err);
-        at += length + 1;
+    for (const char *at = clean ? json_string_value(clean) : ""; *at && !kind;) {
+        size_t length = strcspn(at, "\n");
+        kind = read_line(*rules, at, length, key, err);
+        at += length + (at[length] == '\n');
     }
+    json_decref(clean);
     if (kind) {
         json_decref(*rules);
         *rules = NULL;

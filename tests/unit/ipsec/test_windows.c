@@ -344,6 +344,22 @@ static void reads_netsh(void **state)
     json_decref(rules);
 }
 
+/* As a fuzzer found: a line may end inside a UTF-8 character, and the text without a NUL after it. */
+static void reads_text_that_is_cut(void **state)
+{
+    static const char cut[] = {'R', 'u', 'l', 'e', ' ', 'N', 'a', 'm', 'e', ':', ' ', 'x', '\n', 'A', ':', ' ', '\xf0'};
+    char *text = malloc(sizeof cut);
+    struct stf_err err;
+    json_t *rules = NULL, *expected = parse("[{'name': 'x', 'is_ours': false, 'members': {'A': '\xef\xbf\xbd'}}]");
+    (void)state;
+    memcpy(text, cut, sizeof cut);
+    assert_int_equal(stf_windows_read_consec(text, sizeof cut, &rules, &err), STF_OK);
+    assert_true(json_equal(rules, expected));
+    json_decref(expected);
+    json_decref(rules);
+    free(text);
+}
+
 static void reads_powershell(void **state)
 {
     static const char sample[] =
@@ -377,6 +393,7 @@ int main(void)
         cmocka_unit_test(nothing_breaks_out_of_its_quotes),
         cmocka_unit_test(the_table_names_its_sources),
         cmocka_unit_test(reads_netsh),
+        cmocka_unit_test(reads_text_that_is_cut),
         cmocka_unit_test(reads_powershell),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
