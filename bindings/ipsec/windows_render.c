@@ -341,7 +341,7 @@ static enum stf_kind check_abilities(const struct stf_windows_plan *plan, struct
     if (strcmp(action, "drop") == 0 && !is_static)
         return unsupported(err, plan, "action", "\"drop\"",
                            "its connection security rules can not drop, only netsh ipsec can");
-    if (strcmp(text_of(plan->policy, "mode"), "tunnel") == 0 && is_static)
+    if (!plan->is_bare && strcmp(text_of(plan->policy, "mode"), "tunnel") == 0 && is_static)
         return unsupported(err, plan, "mode", "\"tunnel\"",
                            "with netsh ipsec only transport is written: its tunnels know no ports");
     if (strcmp(text_of(plan->policy, "mode"), "tunnel") == 0 && strcmp(action, "permit") == 0)
@@ -507,8 +507,6 @@ enum stf_kind stf_windows_scripts(const json_t *request, json_t **scripts, struc
     struct stf_windows_plan plan = {.left_out = json_array()};
     *scripts = NULL;
     enum stf_kind kind = check_request(request, &plan, err);
-    if (!kind)
-        kind = check_abilities(&plan, err);
     if (!kind && !plan.is_bare)
         kind = resolve(&plan, request, true, err);
     if (!kind && !plan.is_bare)
@@ -518,6 +516,8 @@ enum stf_kind stf_windows_scripts(const json_t *request, json_t **scripts, struc
                            "Windows 2000 can do this policy, but has no netsh ipsec; its tool is Ipsecpol.exe of the "
                            "Resource Kit, for which no scripts are written");
     if (!kind)
+        kind = check_abilities(&plan, err);
+    if (!kind && !plan.is_bare)
         kind = check_lifetimes(&plan, err);
     if (!kind && !plan.is_bare)
         kind = expand_ports(&plan, "traffic", err);

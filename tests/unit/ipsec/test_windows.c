@@ -249,6 +249,8 @@ static void names_field_asked_and_had(void **state)
     expect_refused(REQUEST(MAIL ", 'esp_proposals': ['chacha20poly1305', 'aes128ctr-sha256']", "'generation': '2022'"),
                    STF_UNSUPPORTED, "aes128gcm16, aes192gcm16, aes256gcm16");
     expect_refused(REQUEST(MAIL ", " OLD, "'generation': '2000', 'host': 'fe1'"), STF_UNSUPPORTED, "modp2048");
+    expect_refused(REQUEST("'traffic': [{'protocol': 'any'}], 'action': 'drop'", "'generation': '2000'"),
+                   STF_UNSUPPORTED, "no scripts are written");
     expect_refused(REQUEST(MAIL, "'generation': '2000', 'tool': 'ipsec_static'"), STF_UNSUPPORTED, "Ipsecpol.exe");
     expect_refused(REQUEST(MAIL, "'generation': '2012', 'tool': 'ipsec_static'"), STF_UNSUPPORTED, "does not have");
     expect_refused(REQUEST(MAIL, "'generation': '2012', 'ike_version': 2"), STF_UNSUPPORTED, "certificates only");
