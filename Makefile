@@ -2,7 +2,7 @@
 .PHONY: help demo test build deps need-root lint windows test-windows test-asan test-clang fuzz bench clean
 
 PRESET ?= debug
-CTEST_FLAGS ?= --output-on-failure
+CTEST_FLAGS ?= --output-on-failure --parallel 2
 
 help:
 	@echo "make demo        the whole job on real parts, in network namespaces (KEEP=1 leaves the lab up)"
