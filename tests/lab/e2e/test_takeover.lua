@@ -263,8 +263,9 @@ function TestTakeover:test_stale_sa_on_a_returning_holder()
   local log = log_of(lab, function() stalled = run(lab, "back-without-terminate", "--param", "watch_ms=700") end)
   row("naive: failback on a stale IKE SA", stalled.outage)
   print(("  node-a negotiated for %.0f ms"):format(stalled["node-a initiates"].took_ms))
-  lu.assertStrContains(log, "generating CREATE_CHILD_SA request")
-  lu.assertStrContains(log, "retransmit 1 of request")
+  -- On the stale IKE SA it asks for the child, or waits behind a question of dead-peer detection that is still open.
+  lu.assertStrMatches(log, ".*retransmit %d of request.*")
+  lu.assertTrue(stalled["node-a initiates"].took_ms > 300, "no stall on the stale IKE SA")
   lu.assertFalse(run(lab, "in-order").outage.is_open)
   lu.assertFalse(run(lab, "back-in-order").outage.is_open)
 
