@@ -67,6 +67,8 @@ void stf_output_init(struct stf_output *output, FILE *stream);
 void stf_output_event(void *output, const json_t *event);
 void stf_output_report(struct stf_output *output, const json_t *report);
 void stf_output_plan(struct stf_output *output, const json_t *plan);
+/* The text member `key` of a document; "" where there is none. Borrowed. */
+const char *stf_cli_text(const json_t *doc, const char *key);
 /* Prints a document on stdout, indented, keys sorted. */
 void stf_output_json(const json_t *doc);
 

@@ -5,17 +5,11 @@
 
 #include "cli.h"
 
-static const char *text(const json_t *doc, const char *key)
-{
-    const char *value = json_string_value(json_object_get(doc, key));
-    return value ? value : "";
-}
-
 static int exit_code_of_plan(const json_t *report)
 {
     if (json_is_true(json_object_get(report, "is_interrupted")))
         return STF_EXIT_INTERRUPTED;
-    if (strcmp(text(report, "state"), "done") != 0)
+    if (strcmp(stf_cli_text(report, "state"), "done") != 0)
         return STF_EXIT_ERROR;
     const json_t *changes = json_object_get(json_object_get(report, "plan"), "changes");
     return json_array_size(changes) ? STF_EXIT_PENDING : STF_EXIT_OK;
@@ -23,18 +17,18 @@ static int exit_code_of_plan(const json_t *report)
 
 static int exit_code_of(const json_t *report)
 {
-    const char *state = text(report, "state");
-    if (strcmp(text(report, "mode"), "plan") == 0)
+    const char *state = stf_cli_text(report, "state");
+    if (strcmp(stf_cli_text(report, "mode"), "plan") == 0)
         return exit_code_of_plan(report);
     if (strcmp(state, "needs_human") == 0 ||
-        strcmp(text(json_object_get(report, "error"), "kind"), stf_kind_name(STF_CONFLICT)) == 0)
+        strcmp(stf_cli_text(json_object_get(report, "error"), "kind"), stf_kind_name(STF_CONFLICT)) == 0)
         return STF_EXIT_NEEDS_HUMAN;
     if (json_is_true(json_object_get(report, "is_interrupted")))
         return STF_EXIT_INTERRUPTED;
-    if (strcmp(state, "done") != 0 || strcmp(text(report, "verdict"), "fail") == 0)
+    if (strcmp(state, "done") != 0 || strcmp(stf_cli_text(report, "verdict"), "fail") == 0)
         return STF_EXIT_FAILED;
     bool has_checks = json_array_size(json_object_get(report, "checks")) > 0;
-    return has_checks && strcmp(text(report, "verdict"), "unknown") == 0 ? STF_EXIT_UNKNOWN : STF_EXIT_OK;
+    return has_checks && strcmp(stf_cli_text(report, "verdict"), "unknown") == 0 ? STF_EXIT_UNKNOWN : STF_EXIT_OK;
 }
 
 static int run_playbook(const struct stf_cli *cli, const char *playbook, enum stf_run_mode mode)

@@ -13,12 +13,6 @@ static const struct {
 
 enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
 
-static const char *text(const json_t *doc, const char *key)
-{
-    const char *value = json_string_value(json_object_get(doc, key));
-    return value ? value : "";
-}
-
 /* Everything that can be loaded; what can not is listed with its error, and the exit code says so. */
 static json_t *describe_all(struct stf_runtime *rt, bool *is_ok)
 {
@@ -50,8 +44,8 @@ static int list_scripts(const struct stf_cli *cli, struct stf_runtime *rt)
         json_t *script;
         json_array_foreach (list, index, script) {
             const char *error = json_string_value(json_object_get(script, "error"));
-            printf("%-9s %-20s %-8s %s\n", text(script, "kind"), text(script, "name"), text(script, "origin"),
-                   error ? "" : text(script, "summary"));
+            printf("%-9s %-20s %-8s %s\n", stf_cli_text(script, "kind"), stf_cli_text(script, "name"),
+                   stf_cli_text(script, "origin"), error ? "" : stf_cli_text(script, "summary"));
             if (error)
                 fprintf(stderr, "staffetta: %s\n", error);
         }
@@ -66,16 +60,17 @@ static void print_params(const json_t *params)
     json_t *spec;
     json_object_foreach ((json_t *)params, name, spec) {
         char *fallback = json_dumps(json_object_get(spec, "default"), JSON_ENCODE_ANY);
-        printf("  --param %s=%s  %s%s%s%s\n", name, text(spec, "type"), text(spec, "doc"), fallback ? " (default " : "",
-               fallback ? fallback : "", fallback ? ")" : "");
+        printf("  --param %s=%s  %s%s%s%s\n", name, stf_cli_text(spec, "type"), stf_cli_text(spec, "doc"),
+               fallback ? " (default " : "", fallback ? fallback : "", fallback ? ")" : "");
         free(fallback);
     }
 }
 
 static void print_description(const json_t *script)
 {
-    printf("%s %s: %s\n\nfrom   %s (%s)\nsha256 %s\n", text(script, "kind"), text(script, "name"),
-           text(script, "summary"), text(script, "path"), text(script, "origin"), text(script, "sha256"));
+    printf("%s %s: %s\n\nfrom   %s (%s)\nsha256 %s\n", stf_cli_text(script, "kind"), stf_cli_text(script, "name"),
+           stf_cli_text(script, "summary"), stf_cli_text(script, "path"), stf_cli_text(script, "origin"),
+           stf_cli_text(script, "sha256"));
     size_t index;
     json_t *need;
     if (json_array_size(json_object_get(script, "needs")))
@@ -88,7 +83,7 @@ static void print_description(const json_t *script)
         puts("\nparameters:");
     print_params(json_object_get(script, "params"));
     if (json_object_get(script, "fingerprint"))
-        printf("fingerprint %s\n", text(script, "fingerprint"));
+        printf("fingerprint %s\n", stf_cli_text(script, "fingerprint"));
     if (json_object_get(script, "policy"))
         stf_output_json(json_object_get(script, "policy"));
 }
@@ -148,7 +143,7 @@ static int where_script(const struct stf_cli *cli, struct stf_runtime *rt, const
     else
         json_array_foreach (found, index, each) {
             printf("%-6s %-8s %.16s  %s\n", json_is_true(json_object_get(each, "is_used")) ? "used" : "hidden",
-                   text(each, "origin"), text(each, "sha256"), text(each, "path"));
+                   stf_cli_text(each, "origin"), stf_cli_text(each, "sha256"), stf_cli_text(each, "path"));
         }
     bool is_found = json_array_size(found) > 0;
     if (is_ok && !is_found)

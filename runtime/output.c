@@ -27,7 +27,7 @@ static const char *off(const struct stf_output *output)
     return output->has_colour ? escapes[PLAIN] : "";
 }
 
-static const char *text(const json_t *doc, const char *key)
+const char *stf_cli_text(const json_t *doc, const char *key)
 {
     const char *value = json_string_value(json_object_get(doc, key));
     return value ? value : "";
@@ -68,7 +68,7 @@ static void print_words(const struct stf_output *output, const json_t *doc)
 
 static void print_begin(struct stf_output *output, const json_t *event)
 {
-    fprintf(output->stream, "%s%s%s", on(output, BOLD), text(event, "playbook"), off(output));
+    fprintf(output->stream, "%s%s%s", on(output, BOLD), stf_cli_text(event, "playbook"), off(output));
     if (number(event, "run"))
         fprintf(output->stream, "  run %lld", number(event, "run"));
     fprintf(output->stream, "%s\n",
@@ -79,9 +79,10 @@ static void print_host(struct stf_output *output, const json_t *event)
 {
     bool is_ok = json_is_true(json_object_get(event, "ok"));
     long long changes = number(event, "changes");
-    fprintf(output->stream, "    %s%-10s%s ", on(output, is_ok ? PLAIN : RED), text(event, "host"), off(output));
+    fprintf(output->stream, "    %s%-10s%s ", on(output, is_ok ? PLAIN : RED), stf_cli_text(event, "host"),
+            off(output));
     if (!is_ok)
-        fprintf(output->stream, "FAILED: %s\n", text(event, "message"));
+        fprintf(output->stream, "FAILED: %s\n", stf_cli_text(event, "message"));
     else if (changes)
         fprintf(output->stream, "%lld change%s\n", changes, changes == 1 ? "" : "s");
     else
@@ -91,9 +92,9 @@ static void print_host(struct stf_output *output, const json_t *event)
 static void print_check(struct stf_output *output, const json_t *event)
 {
     const json_t *result = json_object_get(event, "result");
-    const char *verdict = text(result, "verdict");
+    const char *verdict = stf_cli_text(result, "verdict");
     fprintf(output->stream, "    %s%-7s%s %-10s %-20s ", on(output, colour_of(verdict)), verdict, off(output),
-            text(result, "host"), text(result, "check"));
+            stf_cli_text(result, "host"), stf_cli_text(result, "check"));
     print_words(output, json_object_get(result, "evidence"));
     fputc('\n', output->stream);
 }
@@ -102,15 +103,15 @@ static void print_undo(struct stf_output *output, const json_t *event)
 {
     const json_t *item = json_object_get(event, "item");
     const json_t *words = json_object_get(item, "describe");
-    fprintf(output->stream, "    %-8s %-10s %s: %s", text(item, "outcome"), text(item, "host"), text(words, "what"),
-            text(words, "before"));
+    fprintf(output->stream, "    %-8s %-10s %s: %s", stf_cli_text(item, "outcome"), stf_cli_text(item, "host"),
+            stf_cli_text(words, "what"), stf_cli_text(words, "before"));
     const char *error = json_string_value(json_object_get(item, "error"));
     fprintf(output->stream, "%s%s\n", error ? "  " : "", error ? error : "");
 }
 
 static void print_measure(struct stf_output *output, const json_t *event)
 {
-    fprintf(output->stream, "    %s%s%s  ", on(output, BOLD), text(event, "name"), off(output));
+    fprintf(output->stream, "    %s%s%s  ", on(output, BOLD), stf_cli_text(event, "name"), off(output));
     print_words(output, json_object_get(event, "figures"));
     fputc('\n', output->stream);
 }
@@ -118,11 +119,11 @@ static void print_measure(struct stf_output *output, const json_t *event)
 void stf_output_event(void *user, const json_t *event)
 {
     struct stf_output *output = user;
-    const char *name = text(event, "event");
+    const char *name = stf_cli_text(event, "event");
     if (strcmp(name, "begin") == 0)
         print_begin(output, event);
     else if (strcmp(name, "step") == 0)
-        fprintf(output->stream, "  %s\n", text(event, "step"));
+        fprintf(output->stream, "  %s\n", stf_cli_text(event, "step"));
     else if (strcmp(name, "host") == 0)
         print_host(output, event);
     else if (strcmp(name, "check") == 0)
@@ -130,11 +131,12 @@ void stf_output_event(void *user, const json_t *event)
     else if (strcmp(name, "measure") == 0)
         print_measure(output, event);
     else if (strcmp(name, "note") == 0)
-        fprintf(output->stream, "    %s\n", text(event, "text"));
+        fprintf(output->stream, "    %s\n", stf_cli_text(event, "text"));
     else if (strcmp(name, "would_act") == 0)
-        fprintf(output->stream, "  %s  (not in a plan)\n", text(event, "step"));
+        fprintf(output->stream, "  %s  (not in a plan)\n", stf_cli_text(event, "step"));
     else if (strcmp(name, "would_check") == 0)
-        fprintf(output->stream, "  %s  (%lld checks, not in a plan)\n", text(event, "step"), number(event, "checks"));
+        fprintf(output->stream, "  %s  (%lld checks, not in a plan)\n", stf_cli_text(event, "step"),
+                number(event, "checks"));
     else if (strcmp(name, "rolling_back") == 0)
         fprintf(output->stream, "  %sputting back what run %lld has changed%s\n", on(output, YELLOW),
                 number(event, "run"), off(output));
@@ -149,19 +151,19 @@ void stf_output_event(void *user, const json_t *event)
 /* The changes of one host, in order; nothing when an earlier change has named that host already. */
 static void print_host_plan(struct stf_output *output, const json_t *changes, size_t first)
 {
-    const char *host = text(json_array_get(changes, first), "host");
+    const char *host = stf_cli_text(json_array_get(changes, first), "host");
     for (size_t i = 0; i < first; i++)
-        if (strcmp(text(json_array_get(changes, i), "host"), host) == 0)
+        if (strcmp(stf_cli_text(json_array_get(changes, i), "host"), host) == 0)
             return;
     fprintf(output->stream, "\n%s%s%s\n", on(output, BOLD), host, off(output));
     for (size_t i = first; i < json_array_size(changes); i++) {
         const json_t *change = json_array_get(changes, i);
         const json_t *words = json_object_get(change, "describe");
-        if (strcmp(text(change, "host"), host) != 0)
+        if (strcmp(stf_cli_text(change, "host"), host) != 0)
             continue;
-        fprintf(output->stream, "  %s: %s\n", text(change, "resource"), text(words, "what"));
-        fprintf(output->stream, "    %s- %s%s\n", on(output, RED), text(words, "before"), off(output));
-        fprintf(output->stream, "    %s+ %s%s\n", on(output, GREEN), text(words, "after"), off(output));
+        fprintf(output->stream, "  %s: %s\n", stf_cli_text(change, "resource"), stf_cli_text(words, "what"));
+        fprintf(output->stream, "    %s- %s%s\n", on(output, RED), stf_cli_text(words, "before"), off(output));
+        fprintf(output->stream, "    %s+ %s%s\n", on(output, GREEN), stf_cli_text(words, "after"), off(output));
     }
 }
 
@@ -178,15 +180,15 @@ void stf_output_plan(struct stf_output *output, const json_t *plan)
 static void print_error(struct stf_output *output, const json_t *error)
 {
     fflush(output->stream);
-    fprintf(stderr, "staffetta: %s\n", text(error, "message"));
+    fprintf(stderr, "staffetta: %s\n", stf_cli_text(error, "message"));
     const char *traceback = json_string_value(json_object_get(error, "traceback"));
-    if (traceback && strcmp(text(error, "kind"), "invalid_data") == 0)
+    if (traceback && strcmp(stf_cli_text(error, "kind"), "invalid_data") == 0)
         fprintf(stderr, "%s\n", traceback);
 }
 
 void stf_output_report(struct stf_output *output, const json_t *report)
 {
-    const char *state = text(report, "state");
+    const char *state = stf_cli_text(report, "state");
     const json_t *error = json_object_get(report, "error");
     if (json_object_get(report, "plan") && !error)
         stf_output_plan(output, json_object_get(report, "plan"));
@@ -194,10 +196,10 @@ void stf_output_report(struct stf_output *output, const json_t *report)
         print_error(output, error);
     if (json_object_get(report, "rollback_error"))
         print_error(output, json_object_get(report, "rollback_error"));
-    if (strcmp(text(report, "mode"), "plan") == 0)
+    if (strcmp(stf_cli_text(report, "mode"), "plan") == 0)
         return;
     bool has_checks = json_array_size(json_object_get(report, "checks")) > 0;
-    const char *verdict = has_checks ? text(report, "verdict") : "";
+    const char *verdict = has_checks ? stf_cli_text(report, "verdict") : "";
     bool is_good = strcmp(state, "done") == 0 && (!has_checks || strcmp(verdict, "pass") == 0);
     fprintf(output->stream, "%s%s%s%s%s", on(output, is_good ? GREEN : RED), state, has_checks ? ", " : "", verdict,
             off(output));
