@@ -285,20 +285,30 @@ static json_t *seconds(const json_t *document, const char *member)
 
 /* What makes the daemon begin: a trap policy, which the kernel fires and which also blocks clear text. Permit must not
  * block, so it has none; the userland engine has none to fire, so there only dead-peer detection re-establishes. */
-static bool is_on_demand(const json_t *document)
+static bool has_trap(const json_t *document, const struct stf_ipsec_engine *engine)
 {
-    return is_text(document, "action", "require") && is_text(document, "initiate", "on_demand");
+    return is_text(document, "action", "require") && is_text(document, "initiate", "on_demand") && !engine->is_userland;
 }
 
 static const char *dpd_action(const json_t *document, const struct stf_ipsec_engine *engine)
 {
     const char *action = text_of(document, "dpd_action");
     /* only the client acts: two sides that both re-establish fight over the peer */
-    if (!is_text(document, "side", "client") || !is_on_demand(document))
+    if (!is_text(document, "side", "client") || !is_text(document, "initiate", "on_demand"))
         return "clear";
     if (action && strcmp(action, "trap") != 0)
         return action;
-    return engine->is_userland ? "restart" : "trap";
+    /* SAs keep the definition of their negotiation: also one that was made while hosts only permit must come back */
+    if (engine->is_userland)
+        return "restart";
+    return has_trap(document, engine) ? "trap" : "clear";
+}
+
+/* A client that restarts asks until somebody answers: while the address is with nobody, one sequence of
+ * retransmissions would be over before it has a new holder. */
+static const char *keying_tries(const json_t *document, const struct stf_ipsec_engine *engine)
+{
+    return strcmp(dpd_action(document, engine), "restart") == 0 ? "0" : NULL;
 }
 
 static json_t *number(const json_t *document, const char *member)
@@ -311,14 +321,14 @@ static json_t *protecting_child(const json_t *document, const struct stf_ipsec_e
 {
     bool is_server = is_text(document, "side", "server");
     const json_t *traffic = json_object_get(document, "traffic");
-    bool is_trap = is_on_demand(document) && !engine->is_userland;
     return json_pack("{s:s, s:o, s:o, s:O, s:s, s:s, s:o*, s:o*}", "mode",
                      engine->is_userland ? "tunnel" : text_of(document, "mode"), "local_ts",
                      selectors(traffic, "dynamic", is_server, is_ipv6(document)), "remote_ts",
                      selectors(traffic, "dynamic", !is_server, is_ipv6(document)), "esp_proposals",
-                     json_object_get(document, "esp_proposals"), "start_action", is_trap ? "trap" : "none",
-                     "dpd_action", dpd_action(document, engine), "rekey_time", seconds(document, "esp_rekey_ms"),
-                     "rekey_bytes", number(document, "esp_rekey_bytes"));
+                     json_object_get(document, "esp_proposals"), "start_action",
+                     has_trap(document, engine) ? "trap" : "none", "dpd_action", dpd_action(document, engine),
+                     "rekey_time", seconds(document, "esp_rekey_ms"), "rekey_bytes",
+                     number(document, "esp_rekey_bytes"));
 }
 
 /* A policy in the kernel without SAs: "pass" comes before all others, "drop" lets nothing through. Only full addresses:
@@ -434,12 +444,13 @@ enum stf_kind stf_connection_render(const char *name, const json_t *document, co
     if (kind)
         return kind;
     *tree = json_pack(
-        "{s:{s:s, s:[s], s:[s], s:O, s:s, s:s*, s:o*, s:o*, s:o, s:o, s:o}}", name, "version", "2", "local_addrs",
+        "{s:{s:s, s:[s], s:[s], s:O, s:s, s:s*, s:s*, s:o*, s:o*, s:o, s:o, s:o}}", name, "version", "2", "local_addrs",
         text_of(document, "local_address"), "remote_addrs", text_of(document, "remote_address"), "proposals",
         json_object_get(document, "ike_proposals"), "mobike", "no", "encap", engine->is_userland ? "yes" : NULL,
-        "dpd_delay", seconds(document, "dpd_delay_ms"), "rekey_time", seconds(document, "ike_rekey_ms"), "local",
-        peer_tree(document, "local_id", "certs", "certificate", engine), "remote",
-        peer_tree(document, "remote_id", "cacerts", "ca", engine), "children", children_tree(name, document, engine));
+        "keyingtries", keying_tries(document, engine), "dpd_delay", seconds(document, "dpd_delay_ms"), "rekey_time",
+        seconds(document, "ike_rekey_ms"), "local", peer_tree(document, "local_id", "certs", "certificate", engine),
+        "remote", peer_tree(document, "remote_id", "cacerts", "ca", engine), "children",
+        children_tree(name, document, engine));
     return *tree ? STF_OK : stf_err_set(err, STF_NO_MEMORY, 0, "render", name, "no memory for the connection");
 }
 

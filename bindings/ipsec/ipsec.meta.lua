@@ -48,7 +48,7 @@ local ipsec = {}
 ---@field esp_proposals string[]
 ---@field initiate "on_demand"|"never" on_demand, with "require": the first packet makes charon negotiate
 ---@field dpd_delay_ms? integer whole seconds; left out or 0: no dead-peer detection
----@field dpd_action? "trap"|"restart"|"clear" what a client that requires does; left out: trap
+---@field dpd_action? "trap"|"restart"|"clear" what a client does; left out: trap
 ---@field ike_rekey_ms? integer whole seconds; left out: charon's default; 0: never
 ---@field esp_rekey_ms? integer whole seconds; left out: charon's default; 0: never
 ---@field esp_rekey_bytes? integer left out or 0: never

@@ -321,6 +321,16 @@ function Lab:ask(host, port, text, timeout_s)
   return code == 0 and out or nil
 end
 
+-- The first answer within `limit_s` seconds, however fast the attempts fail; nil when there was none.
+function Lab:ask_for(limit_s, host, port)
+  local ends_at = os.time() + limit_s
+  repeat
+    local answer = self:ask(host, port, "", 1)
+    if answer then return answer end
+    bash("sleep 0.2")
+  until os.time() > ends_at
+end
+
 -- The nodes that hold the virtual IP, as `ip` says.
 function Lab:holders()
   local holders = {}

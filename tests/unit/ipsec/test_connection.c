@@ -165,6 +165,12 @@ static const json_t *child_of(const json_t *tree)
     return json_object_get(children, "staffetta-mail");
 }
 
+static void expect_connection(const json_t *tree, const char *key, const char *value)
+{
+    const json_t *connection = json_object_get(tree, "staffetta-mail");
+    assert_string_equal(json_string_value(json_object_get(connection, key)), value);
+}
+
 static void expect_child(const json_t *tree, const char *key, const char *value)
 {
     assert_string_equal(json_string_value(json_object_get(child_of(tree), key)), value);
@@ -226,8 +232,12 @@ static void test_a_userland_engine_needs_leave_for_a_tunnel(void **state)
     expect_child(tree, "mode", "tunnel");
     expect_child(tree, "start_action", "none");
     expect_child(tree, "dpd_action", "restart");
-    const json_t *encap = json_object_get(json_object_get(tree, "staffetta-mail"), "encap");
-    assert_string_equal(json_string_value(encap), "yes");
+    expect_connection(tree, "keyingtries", "0");
+    expect_connection(tree, "encap", "yes");
+    json_decref(tree);
+    json_object_set_new(document, "action", json_string("permit"));
+    tree = render(document, true, true);
+    expect_child(tree, "dpd_action", "restart");
     json_decref(tree);
     json_object_set_new(document, "mode", json_string("tunnel"));
     tree = render(document, true, false);
