@@ -135,6 +135,23 @@ static enum stf_kind print_diff(const struct stf_registry_cli *rc, const char *f
     return STF_OK;
 }
 
+static bool is_remote(const char *store)
+{
+    static const char prefix[] = "remote:";
+    return store && strncmp(store, prefix, sizeof prefix - 1) == 0;
+}
+
+/* Who one is counts for another host only, when the other side of the comparison is one. */
+static struct stf_registry_cli without_login(const struct stf_registry_cli *rc, const char *store, const char *other)
+{
+    struct stf_registry_cli own = *rc;
+    if (is_remote(other) && !is_remote(store)) {
+        own.words.credentials = NULL;
+        own.words.is_kerberos = false;
+    }
+    return own;
+}
+
 int stf_registry_cmd_diff(struct stf_registry_cli *rc)
 {
     const char *format = rc->format ? rc->format : rc->cli.is_json ? "json" : "text";
@@ -148,9 +165,11 @@ int stf_registry_cmd_diff(struct stf_registry_cli *rc)
         return stf_registry_cli_usage(rc, rc->host_name ? "PATH STORE2 [PATH2]" : "STORE PATH STORE2 [PATH2]");
     if (strcmp(format, "text") != 0 && strcmp(format, "json") != 0 && strcmp(format, "reg") != 0)
         return stf_cli_usage_error("registry", "--format expects text, json or reg, found '%s'", format);
-    enum stf_kind kind = open_side(&first, rc, store, path, &err);
+    const struct stf_registry_cli first_rc = without_login(rc, store, other_store);
+    const struct stf_registry_cli second_rc = without_login(rc, other_store, store);
+    enum stf_kind kind = open_side(&first, &first_rc, store, path, &err);
     if (kind == STF_OK)
-        kind = open_side(&second, rc, other_store, other_path ? other_path : path, &err);
+        kind = open_side(&second, &second_rc, other_store, other_path ? other_path : path, &err);
     int exit_code = STF_EXIT_ERROR;
     if (kind != STF_OK) {
         stf_cli_error(&rc->cli, &err);

@@ -1,5 +1,6 @@
 /* watch.h - is told when a registry key changes: by Windows for the live registry (watch_windows.c), by the file for
- * stores that are one (watch_inotify.c). Never reads the key itself. SPDX-License-Identifier: MIT */
+ * stores that are one (watch_inotify.c), by nobody for another host's: whoever waits is sent to look, every other
+ * second. Never reads the key itself. SPDX-License-Identifier: MIT */
 #pragma once
 
 #include "registry/registry.h"

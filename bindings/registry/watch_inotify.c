@@ -1,5 +1,6 @@
 /* watch_inotify.c - changes of stores that are a file, by its folder: a commit puts a new file in the old one's place.
- * SPDX-License-Identifier: MIT */
+ * The registry of another host tells nobody of changes (MS-RRP has no call for it): it may have changed every other
+ * second. SPDX-License-Identifier: MIT */
 #include "registry/watch.h"
 
 #include <errno.h>
@@ -12,11 +13,25 @@
 
 #include "common/clock.h"
 
+static const int64_t REMOTE_PERIOD_NS = 2000000000;
+
 struct stf_registry_watch {
+    bool is_remote; /* then there is neither file nor descriptor */
+    int64_t look_at_ns;
     int fd;
     char *path;
     const char *name; /* the file's, in `path` */
 };
+
+static enum stf_kind open_remote(struct stf_registry_watch **watch, struct stf_err *err)
+{
+    *watch = calloc(1, sizeof(**watch));
+    if (*watch == NULL) {
+        return stf_err_set(err, STF_NO_MEMORY, 0, "watch", NULL, "memory is out");
+    }
+    **watch = (struct stf_registry_watch){.is_remote = true, .fd = -1, .look_at_ns = stf_clock_ns() + REMOTE_PERIOD_NS};
+    return STF_OK;
+}
 
 enum stf_kind stf_registry_watch_open(const struct stf_registry_backend *backend,
                                       const struct stf_registry_place *place, const char *key,
@@ -27,10 +42,13 @@ enum stf_kind stf_registry_watch_open(const struct stf_registry_backend *backend
     enum stf_kind kind = STF_OK;
 
     *watch = NULL;
-    (void)backend;
     (void)key;
+    if (backend == &stf_registry_backend_remote) {
+        return open_remote(watch, err);
+    }
     if (place->path == NULL) {
-        return stf_err_set(err, STF_UNSUPPORTED, 0, "watch", NULL, "only stores that are a file can be watched here");
+        return stf_err_set(err, STF_UNSUPPORTED, 0, "watch", NULL,
+                           "only files and the registries of other hosts can be watched here");
     }
     made = calloc(1, sizeof(*made));
     folder = strdup(place->path);
@@ -86,11 +104,37 @@ static enum stf_kind take_events(struct stf_registry_watch *watch, bool *is_chan
                : STF_OK;
 }
 
+static enum stf_kind nothing_changed(const struct stf_registry_watch *watch, int timeout_ms, struct stf_err *err)
+{
+    return stf_err_set(err, STF_TIMEOUT, 0, "watch", watch->path, "nothing has changed in %d ms", timeout_ms);
+}
+
+static enum stf_kind wait_remote(struct stf_registry_watch *watch, int timeout_ms, struct stf_err *err)
+{
+    int64_t left_ms = (watch->look_at_ns - stf_clock_ns() + 999999) / 1000000;
+    bool is_due = left_ms <= timeout_ms;
+
+    if (!is_due) {
+        left_ms = timeout_ms;
+    }
+    if (left_ms > 0 && poll(NULL, 0, (int)left_ms) < 0 && errno != EINTR) {
+        return stf_err_errno(err, errno, "watch", NULL, "can not wait");
+    }
+    if (!is_due) {
+        return nothing_changed(watch, timeout_ms, err);
+    }
+    watch->look_at_ns = stf_clock_ns() + REMOTE_PERIOD_NS;
+    return STF_OK;
+}
+
 enum stf_kind stf_registry_watch_wait(struct stf_registry_watch *watch, int timeout_ms, struct stf_err *err)
 {
     int64_t end_ns = stf_clock_ns() + (int64_t)timeout_ms * 1000000;
     bool is_changed = false;
 
+    if (watch->is_remote) {
+        return wait_remote(watch, timeout_ms, err);
+    }
     for (;;) {
         struct pollfd pollfd = {.fd = watch->fd, .events = POLLIN};
         int64_t left_ns = end_ns - stf_clock_ns();
@@ -103,7 +147,7 @@ enum stf_kind stf_registry_watch_wait(struct stf_registry_watch *watch, int time
             return kind;
         }
         if (stf_clock_ns() >= end_ns) {
-            return stf_err_set(err, STF_TIMEOUT, 0, "watch", watch->path, "nothing has changed in %d ms", timeout_ms);
+            return nothing_changed(watch, timeout_ms, err);
         }
     }
 }

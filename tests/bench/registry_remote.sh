@@ -8,20 +8,12 @@ if [ ! -x "$build/staffetta-winreg" ]; then
     echo "SKIP: staffetta-winreg was not built (samba-dev)"
     exit 0
 fi
-if [ "${2-}" != inside ]; then
-    exec unshare --net --pid --fork --kill-child --mount-proc "$0" "$build" inside
+if [ -z "${SMB_FOLDER-}" ]; then
+    exec "$here/../support/with_smbd.sh" "$0" "$build"
 fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-chmod 711 "$work"
-ip link set lo up
-"$here/../support/smbd.sh" "$work/smb" >/dev/null 2>&1 &
-for _ in $(seq 300); do
-    (exec 3<>/dev/tcp/127.0.0.1/445) 2>/dev/null && break
-    sleep 0.1
-done
-export SMB_CONF_PATH=$work/smb/smb.conf
-credentials=$work/smb/root.cred
+credentials=$SMB_FOLDER/root.cred
 key='HKLM\SOFTWARE\Bench'
 
 # Median milliseconds of 31 runs of a `net rpc registry` command.

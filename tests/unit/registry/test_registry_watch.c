@@ -1,4 +1,4 @@
-/* test_registry_watch.c - notices of changes to stores that are a file. SPDX-License-Identifier: MIT */
+/* test_registry_watch.c - notices of changes to files, and to another host's. SPDX-License-Identifier: MIT */
 #include "registry_test.h"
 
 #include "registry/watch.h"
@@ -92,12 +92,28 @@ static void test_what_can_not_be_watched(void **state)
     stf_registry_watch_close(NULL);
 }
 
+/* Another host tells nothing: whoever waits is sent to look, not at once and not never. */
+static void test_another_host_is_to_be_looked_at(void **state)
+{
+    const struct stf_registry_place place = {0};
+    struct stf_registry_watch *watch = NULL;
+    struct stf_err err = {0};
+
+    (void)state;
+    assert_ok(stf_registry_watch_open(&stf_registry_backend_remote, &place, "", &watch, &err), &err);
+    assert_int_equal(stf_registry_watch_wait(watch, 1, &err), STF_TIMEOUT);
+    assert_ok(stf_registry_watch_wait(watch, 60000, &err), &err);
+    assert_int_equal(stf_registry_watch_wait(watch, 1, &err), STF_TIMEOUT);
+    stf_registry_watch_close(watch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_commits_are_told, setup, remove_test_folder),
         cmocka_unit_test_setup_teardown(test_other_files_are_not, setup, remove_test_folder),
         cmocka_unit_test_setup(test_the_folder_goes, setup),
+        cmocka_unit_test(test_another_host_is_to_be_looked_at),
         cmocka_unit_test(test_what_can_not_be_watched),
     };
 
