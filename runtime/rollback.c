@@ -45,8 +45,13 @@ static bool is_same_settled(const json_t *a, const json_t *b)
     return is_same;
 }
 
-static enum stf_undo_verdict judge(const struct stf_change *change, const json_t *now)
+/* `origin` is what stood there before the run's first change of the thing: with that there is nothing left to undo, and
+ * a thing that was changed and changed back is not taken through all of it once more. */
+static enum stf_undo_verdict judge(const struct stf_change *change, const json_t *origin, const json_t *now)
 {
+    if (json_equal(now, origin)) {
+        return STF_UNDO_NOTHING;
+    }
     if (json_equal(now, change->after)) {
         return STF_UNDO_UNDO;
     }
@@ -68,7 +73,7 @@ enum stf_kind stf_engine_undo_check(struct stf_engine *engine, const struct stf_
         kind = stf_thing_read(&thing, &now, err);
     }
     if (kind == STF_OK) {
-        *verdict = judge(change, now);
+        *verdict = judge(change, change->before, now);
     }
     json_decref(now);
     stf_thing_fini(&thing);
@@ -107,8 +112,8 @@ static enum stf_kind set_now(const struct stf_thing *thing, json_t *item, json_t
                : STF_OK;
 }
 
-enum stf_kind stf_engine_undo(struct stf_engine *engine, const struct stf_change *change, const struct stf_host *host,
-                              bool is_forced, json_t **result, struct stf_err *err)
+static enum stf_kind undo(struct stf_engine *engine, const struct stf_change *change, const json_t *origin,
+                          const struct stf_host *host, bool is_forced, json_t **result, struct stf_err *err)
 {
     struct stf_thing thing;
     json_t *now = NULL;
@@ -129,7 +134,7 @@ enum stf_kind stf_engine_undo(struct stf_engine *engine, const struct stf_change
     if (kind != STF_OK) {
         goto out;
     }
-    enum stf_undo_verdict verdict = judge(change, now);
+    enum stf_undo_verdict verdict = judge(change, origin, now);
     if (verdict == STF_UNDO_NOTHING) {
         kind = stf_result_unchanged(result, err);
         goto out;
@@ -159,12 +164,19 @@ out:
     return kind;
 }
 
+enum stf_kind stf_engine_undo(struct stf_engine *engine, const struct stf_change *change, const struct stf_host *host,
+                              bool is_forced, json_t **result, struct stf_err *err)
+{
+    return undo(engine, change, change->before, host, is_forced, result, err);
+}
+
 /* ---- a whole run ---- */
 
 /* What one look at a run found. */
 struct survey {
     struct stf_change_list list;
     const struct stf_change **changes; /* of the plan's items, in their order */
+    json_t *origins;                   /* key -> what stood there before the run's first change of it */
     json_t *hosts;
     json_t *items;
     json_t *standing; /* key -> what will stand there once the items so far are undone */
@@ -178,6 +190,7 @@ static void survey_fini(struct survey *survey)
     free(survey->changes);
     json_decref(survey->hosts);
     json_decref(survey->items);
+    json_decref(survey->origins);
     json_decref(survey->standing);
 }
 
@@ -225,7 +238,7 @@ static enum stf_kind judge_item(struct survey *survey, const struct stf_thing *t
             survey->unreadable = why;
         }
     } else {
-        verdict = judge(change, now);
+        verdict = judge(change, json_object_get(survey->origins, thing->key), now);
         json_t *next = verdict == STF_UNDO_NOTHING ? now : (json_t *)change->before;
         kind =
             json_object_set(survey->standing, thing->key, next) < 0 ? no_memory(err) : set_now(thing, item, now, err);
@@ -266,6 +279,27 @@ static enum stf_kind survey_change(struct survey *survey, const struct stf_engin
     return kind;
 }
 
+/* Sets `*origin` (borrowed) to what stood there before the run changed it, noting it when this is the first change. */
+static enum stf_kind find_origin(struct survey *survey, const struct stf_engine *engine,
+                                 const struct stf_change *change, const json_t **origin, struct stf_err *err)
+{
+    struct stf_host host;
+    struct stf_thing thing = {0};
+    enum stf_kind kind = find_host(survey, change->host, &host, err);
+    if (kind == STF_OK) {
+        kind = stf_thing_init(&thing, engine, &host, change->resource, change->id, err);
+    }
+    if (kind == STF_OK) {
+        *origin = json_object_get(survey->origins, thing.key);
+    }
+    if (kind == STF_OK && !*origin) {
+        *origin = change->before;
+        kind = json_object_set(survey->origins, thing.key, (json_t *)*origin) < 0 ? no_memory(err) : STF_OK;
+    }
+    stf_thing_fini(&thing);
+    return kind;
+}
+
 /* Fini the survey in either case. */
 static enum stf_kind survey_run(struct survey *survey, struct stf_engine *engine, int64_t run, struct stf_err *err)
 {
@@ -281,10 +315,15 @@ static enum stf_kind survey_run(struct survey *survey, struct stf_engine *engine
         return kind;
     }
     survey->items = json_array();
+    survey->origins = json_object();
     survey->standing = json_object();
     survey->changes = calloc(survey->list.count + 1, sizeof *survey->changes);
-    if (!survey->items || !survey->standing || !survey->changes) {
+    if (!survey->items || !survey->origins || !survey->standing || !survey->changes) {
         return no_memory(err);
+    }
+    for (size_t i = survey->list.count; kind == STF_OK && i > 0; i--) {
+        const json_t *origin;
+        kind = find_origin(survey, engine, &survey->list.items[i - 1], &origin, err);
     }
     for (size_t i = 0; kind == STF_OK && i < survey->list.count; i++) {
         const struct stf_change *change = &survey->list.items[i];
@@ -383,7 +422,7 @@ static enum stf_kind record_hosts(struct stf_engine *engine, const struct survey
     return kind;
 }
 
-static enum stf_kind undo_item(struct stf_engine *engine, const struct survey *survey, size_t index, bool is_forced,
+static enum stf_kind undo_item(struct stf_engine *engine, struct survey *survey, size_t index, bool is_forced,
                                bool *is_changed, struct stf_err *err)
 {
     const struct stf_change *change = survey->changes[index];
@@ -394,9 +433,13 @@ static enum stf_kind undo_item(struct stf_engine *engine, const struct survey *s
     if (change->state == STF_CHANGE_UNDONE) {
         return STF_OK;
     }
-    enum stf_kind kind = find_host(survey, change->host, &host, err);
+    const json_t *origin;
+    enum stf_kind kind = find_origin(survey, engine, change, &origin, err);
     if (kind == STF_OK) {
-        kind = stf_engine_undo(engine, change, &host, is_forced, &result, err);
+        kind = find_host(survey, change->host, &host, err);
+    }
+    if (kind == STF_OK) {
+        kind = undo(engine, change, origin, &host, is_forced, &result, err);
     }
     *is_changed = json_is_true(json_object_get(result, "changed"));
     json_decref(result);
@@ -409,8 +452,8 @@ struct tally {
     struct stf_err first;
 };
 
-static enum stf_kind undo_all(struct stf_engine *engine, const struct stf_rollback *rollback,
-                              const struct survey *survey, struct tally *tally, struct stf_err *err)
+static enum stf_kind undo_all(struct stf_engine *engine, const struct stf_rollback *rollback, struct survey *survey,
+                              struct tally *tally, struct stf_err *err)
 {
     size_t index;
     json_t *item;

@@ -371,7 +371,7 @@ static json_t *make_run(void)
     assert_int_equal(try_change(&hosts[2], "c", "new", &result), STF_IO);
     fake.failing_thing = NULL;
     assert_true(change(&hosts[2], "d", "new"));
-    assert_true(change(&hosts[0], "a", "one")); /* back, in the same run */
+    assert_true(change(&hosts[0], "a", "two")); /* back, in the same run */
     assert_true(change(&hosts[0], "a", "four"));
     end(STF_RUN_FAILED);
     return before;
@@ -408,7 +408,7 @@ static void a_run_is_put_back_in_reverse_order(void **state)
     end(STF_RUN_DONE);
     struct stf_change_list undoing = changes_of(run);
     assert_int_equal(undoing.count, 6);
-    assert_string_equal(json_string_value(undoing.items[5].after), "one"); /* the newest was undone first */
+    assert_string_equal(json_string_value(undoing.items[5].after), "two"); /* the newest was undone first */
     assert_string_equal(json_string_value(undoing.items[5].before), "four");
     stf_change_list_fini(&undoing);
     json_decref(summary);
@@ -418,6 +418,28 @@ static void a_run_is_put_back_in_reverse_order(void **state)
     assert_int_equal(count_of(summary, "nothing"), 7);
     json_decref(summary);
     json_decref(between);
+    json_decref(before);
+}
+
+static void what_a_run_has_changed_back_is_not_done_again(void **state)
+{
+    (void)state;
+    json_t *summary = NULL;
+    set("fe1", "a", "one");
+    json_t *before = all_hosts();
+    begin(true);
+    for (int i = 0; i < 3; i++) {
+        assert_true(change(&hosts[0], "a", "two"));
+        assert_true(change(&hosts[0], "a", "one"));
+    }
+    assert_true(change(&hosts[0], "a", "three"));
+    int writes = fake.write_count;
+    assert_ok(roll_back(run, false, &summary));
+    assert_int_equal(count_of(summary, "undone"), 1);
+    assert_int_equal(fake.write_count, writes + 1);
+    assert_hosts_equal(before);
+    json_decref(summary);
+    end(STF_RUN_ROLLED_BACK);
     json_decref(before);
 }
 
@@ -734,6 +756,7 @@ int main(void)
         TEST(a_plan_writes_nothing_and_sees_what_is_planned),
         TEST(what_has_no_words_is_shown_as_it_is),
         TEST(a_run_is_put_back_in_reverse_order),
+        TEST(what_a_run_has_changed_back_is_not_done_again),
         TEST(a_rollback_can_be_rolled_back),
         TEST(a_run_can_roll_itself_back),
         TEST(what_others_changed_is_not_overwritten_unless_forced),
