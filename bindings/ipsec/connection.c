@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/doc.h"
+#include "ipsec/proposal.h"
 #include "ipsec/traffic.h"
 
 enum {
@@ -39,7 +40,7 @@ static bool is_one_of(const json_t *value, const char *const words[])
 
 static bool is_version(const json_t *value)
 {
-    return json_is_integer(value) && json_integer_value(value) == 2;
+    return json_is_integer(value) && (json_integer_value(value) == 1 || json_integer_value(value) == 2);
 }
 
 /* Only the form that inet_ntop prints: one address has one spelling, so that states compare. */
@@ -155,7 +156,7 @@ struct rule {
 #define PROPOSALS_EXPECTED "a list of 1 to 16 proposals in strongSwan's words, such as "
 
 static const struct rule rules[] = {
-    {"version", is_version, "2 (IKEv2)", false},
+    {"version", is_version, "1 (IKEv1) or 2 (IKEv2)", false},
     {"local_address", is_address, ADDRESS_EXPECTED, false},
     {"remote_address", is_address, ADDRESS_EXPECTED, false},
     {"local_id", stf_ipsec_is_identity, IDENTITY_EXPECTED, false},
@@ -193,6 +194,40 @@ static enum stf_kind check_members(const json_t *document, struct stf_err *err)
     return stf_doc_check_keys(document, known, "connection", err);
 }
 
+static bool is_ikev1(const json_t *document)
+{
+    return json_integer_value(json_object_get(document, "version")) == 1;
+}
+
+/* Authenticated encryption of IKE's own messages came with IKEv2 (RFC 5282); ESP has it with both. */
+static bool has_aead(const json_t *proposal)
+{
+    struct stf_proposal parsed;
+    bool is_found = false;
+    if (stf_proposal_parse(json_string_value(proposal), true, &parsed, NULL))
+        return false; /* charon says what is wrong with it */
+    for (size_t i = 0; i < parsed.count; i++)
+        is_found = is_found || parsed.algorithms[i]->role == STF_AEAD;
+    return is_found;
+}
+
+static enum stf_kind check_ikev1(const json_t *document, struct stf_err *err)
+{
+    size_t i, j;
+    json_t *item, *port;
+    json_array_foreach (json_object_get(document, "ike_proposals"), i, item) {
+        if (has_aead(item))
+            return invalid(err, "ike_proposals", item, "no authenticated encryption (GCM, CCM) with IKEv1");
+    }
+    json_array_foreach (json_object_get(document, "traffic"), i, item) {
+        json_array_foreach (json_object_get(item, "ports"), j, port) {
+            if (json_is_string(port))
+                return invalid(err, "traffic", port, "single ports with IKEv1, which has no ranges");
+        }
+    }
+    return STF_OK;
+}
+
 enum stf_kind stf_connection_validate(const json_t *document, struct stf_err *err)
 {
     enum stf_kind kind = check_members(document, err);
@@ -215,6 +250,8 @@ enum stf_kind stf_connection_validate(const json_t *document, struct stf_err *er
     kind = stf_traffic_validate(json_object_get(document, "traffic"), what, "traffic", err);
     if (!kind && json_object_get(document, "exempt"))
         kind = stf_traffic_validate(json_object_get(document, "exempt"), what, "exempt", err);
+    if (!kind && is_ikev1(document))
+        kind = check_ikev1(document, err);
     return kind;
 }
 
@@ -317,10 +354,9 @@ static json_t *number(const json_t *document, const char *member)
     return value ? json_sprintf("%" JSON_INTEGER_FORMAT, json_integer_value(value)) : NULL;
 }
 
-static json_t *protecting_child(const json_t *document, const struct stf_ipsec_engine *engine)
+static json_t *protecting_child(const json_t *document, const json_t *traffic, const struct stf_ipsec_engine *engine)
 {
     bool is_server = is_text(document, "side", "server");
-    const json_t *traffic = json_object_get(document, "traffic");
     return json_pack("{s:s, s:o, s:o, s:O, s:s, s:s, s:o*, s:o*}", "mode",
                      engine->is_userland ? "tunnel" : text_of(document, "mode"), "local_ts",
                      selectors(traffic, "dynamic", is_server, is_ipv6(document)), "remote_ts",
@@ -329,6 +365,44 @@ static json_t *protecting_child(const json_t *document, const struct stf_ipsec_e
                      has_trap(document, engine) ? "trap" : "none", "dpd_action", dpd_action(document, engine),
                      "rekey_time", seconds(document, "esp_rekey_ms"), "rekey_bytes",
                      number(document, "esp_rekey_bytes"));
+}
+
+/* What one child protects. IKEv1's quick mode has one selector a side (RFC 2409, 5.5), so there each port is a child.
+ */
+static json_t *shares_of(const json_t *document)
+{
+    const json_t *traffic = json_object_get(document, "traffic");
+    json_t *shares = json_array(), *entry, *port;
+    size_t i, j;
+    if (!is_ikev1(document)) {
+        json_array_append(shares, (json_t *)traffic);
+        return shares;
+    }
+    json_array_foreach (traffic, i, entry) {
+        json_t *ports = json_object_get(entry, "ports");
+        json_array_foreach (ports, j, port)
+            json_array_append_new(
+                shares, json_pack("[{s:O, s:[O]}]", "protocol", json_object_get(entry, "protocol"), "ports", port));
+        if (!ports)
+            json_array_append_new(shares, json_pack("[O]", entry));
+    }
+    return shares;
+}
+
+/* The first child has the connection's name; with IKEv1 more may follow, NAME-2 and so on. */
+static void add_protecting_children(json_t *children, const char *name, const json_t *document,
+                                    const struct stf_ipsec_engine *engine)
+{
+    size_t i;
+    json_t *share, *shares = shares_of(document);
+    json_array_foreach (shares, i, share) {
+        char child[WORD_MAX];
+        snprintf(child, sizeof child, "%s", name);
+        if (i)
+            snprintf(child, sizeof child, "%s-%zu", name, i + 1);
+        json_object_set_new(children, child, protecting_child(document, share, engine));
+    }
+    json_decref(shares);
 }
 
 /* A policy in the kernel without SAs: "pass" comes before all others, "drop" lets nothing through. Only full addresses:
@@ -392,10 +466,12 @@ static json_t *children_tree(const char *name, const json_t *document, const str
 {
     json_t *children = json_object();
     bool is_bare = is_text(document, "action", "pass") || is_text(document, "action", "drop");
-    json_object_set_new(children, name,
-                        is_bare ? bare_child(text_of(document, "action"), document,
-                                             json_object_get(document, "traffic"), is_text(document, "side", "server"))
-                                : protecting_child(document, engine));
+    if (is_bare)
+        json_object_set_new(children, name,
+                            bare_child(text_of(document, "action"), document, json_object_get(document, "traffic"),
+                                       is_text(document, "side", "server")));
+    else
+        add_protecting_children(children, name, document, engine);
     if (!is_bare && !engine->is_userland) {
         add_exempt_children(children, name, document);
         add_neighbour_child(children, name, document);
@@ -444,13 +520,13 @@ enum stf_kind stf_connection_render(const char *name, const json_t *document, co
     if (kind)
         return kind;
     *tree = json_pack(
-        "{s:{s:s, s:[s], s:[s], s:O, s:s, s:s*, s:s*, s:o*, s:o*, s:o, s:o, s:o}}", name, "version", "2", "local_addrs",
-        text_of(document, "local_address"), "remote_addrs", text_of(document, "remote_address"), "proposals",
-        json_object_get(document, "ike_proposals"), "mobike", "no", "encap", engine->is_userland ? "yes" : NULL,
-        "keyingtries", keying_tries(document, engine), "dpd_delay", seconds(document, "dpd_delay_ms"), "rekey_time",
-        seconds(document, "ike_rekey_ms"), "local", peer_tree(document, "local_id", "certs", "certificate", engine),
-        "remote", peer_tree(document, "remote_id", "cacerts", "ca", engine), "children",
-        children_tree(name, document, engine));
+        "{s:{s:s, s:[s], s:[s], s:O, s:s, s:s*, s:s*, s:o*, s:o*, s:o, s:o, s:o}}", name, "version",
+        is_ikev1(document) ? "1" : "2", "local_addrs", text_of(document, "local_address"), "remote_addrs",
+        text_of(document, "remote_address"), "proposals", json_object_get(document, "ike_proposals"), "mobike", "no",
+        "encap", engine->is_userland ? "yes" : NULL, "keyingtries", keying_tries(document, engine), "dpd_delay",
+        seconds(document, "dpd_delay_ms"), "rekey_time", seconds(document, "ike_rekey_ms"), "local",
+        peer_tree(document, "local_id", "certs", "certificate", engine), "remote",
+        peer_tree(document, "remote_id", "cacerts", "ca", engine), "children", children_tree(name, document, engine));
     return *tree ? STF_OK : stf_err_set(err, STF_NO_MEMORY, 0, "render", name, "no memory for the connection");
 }
 

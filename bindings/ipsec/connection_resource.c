@@ -5,19 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ipsec/durable.h"
 #include "ipsec/strongswan.h"
 
-/* One thing at hand: the open daemon, the folder, and what stands there. */
 struct place {
-    struct stf_strongswan daemon;
-    struct stf_durable files;
-    const char *name;
-    char file[128]; /* staffetta-mail.conf */
-    char path[512]; /* for messages */
-    char *text;     /* the file, or NULL */
-    json_t *kept;   /* its document, or NULL */
-    json_t *live;   /* as list-conns shows it, or NULL */
+    struct stf_strongswan_place at; /* the file staffetta-mail.conf */
+    char *text;                     /* the file, or NULL */
+    json_t *kept;                   /* its document, or NULL */
+    json_t *live;                   /* as list-conns shows it, or NULL */
 };
 
 static void place_fini(struct place *place)
@@ -25,23 +19,22 @@ static void place_fini(struct place *place)
     free(place->text);
     json_decref(place->kept);
     json_decref(place->live);
-    stf_durable_close(&place->files);
-    stf_strongswan_close(&place->daemon);
+    stf_strongswan_place_close(&place->at);
 }
 
 static enum stf_kind read_file(struct place *place, struct stf_err *err)
 {
-    enum stf_kind kind = stf_durable_read(&place->files, place->file, &place->text, err);
+    enum stf_kind kind = stf_durable_read(&place->at.files, place->at.file, &place->text, err);
     if (!kind && place->text)
-        kind = stf_connection_file_parse(place->text, place->path, &place->kept, err);
+        kind = stf_connection_file_parse(place->text, place->at.path, &place->kept, err);
     return kind;
 }
 
 static enum stf_kind find_live(struct place *place, struct stf_err *err)
 {
     json_t *connections = NULL;
-    enum stf_kind kind = stf_strongswan_list_connections(&place->daemon, place->name, &connections, err);
-    place->live = json_incref(json_object_get(connections, place->name));
+    enum stf_kind kind = stf_strongswan_list_connections(&place->at.daemon, place->at.name, &connections, err);
+    place->live = json_incref(json_object_get(connections, place->at.name));
     json_decref(connections);
     return kind;
 }
@@ -50,24 +43,17 @@ static enum stf_kind find_live(struct place *place, struct stf_err *err)
 static enum stf_kind place_init(struct place *place, const struct stf_host *host, const json_t *id, bool is_writer,
                                 struct stf_err *err)
 {
-    *place = (struct place){.files.dir_fd = -1};
-    enum stf_kind kind = stf_strongswan_id_name(id, &place->name, err);
+    *place = (struct place){0};
+    enum stf_kind kind = stf_strongswan_place_open(&place->at, host, id, ".conf", is_writer, err);
     if (!kind)
-        kind = stf_strongswan_open(&place->daemon, host, err);
-    if (!kind)
-        kind = stf_durable_open(&place->files, place->daemon.conf_dir, is_writer, err);
-    if (kind)
-        return kind;
-    snprintf(place->file, sizeof place->file, "%s.conf", place->name);
-    snprintf(place->path, sizeof place->path, "%s/%s", place->daemon.conf_dir, place->file);
-    kind = read_file(place, err);
+        kind = read_file(place, err);
     if (!kind)
         kind = find_live(place, err);
     if (!kind && place->live && !place->kept)
-        kind = stf_err_set(err, STF_CONFLICT, 0, "read", place->name,
+        kind = stf_err_set(err, STF_CONFLICT, 0, "read", place->at.name,
                            "charon on '%s' has a connection '%s' that Staffetta did not load (there is no %s); remove "
                            "it there, or use another name",
-                           host->name, place->name, place->path);
+                           host->name, place->at.name, place->at.path);
     return kind;
 }
 
@@ -84,7 +70,7 @@ enum stf_kind stf_ipsec_connection_read(void *self, const struct stf_host *host,
     bool is_loaded = place.live && stf_connection_is_live(place.kept, place.live);
     if (place.kept && !is_loaded && json_object_set_new(*state, "loaded", json_false()) < 0) {
         json_decref(*state);
-        kind = stf_err_set(err, STF_NO_MEMORY, 0, "read", place.name, "no memory for the state");
+        kind = stf_err_set(err, STF_NO_MEMORY, 0, "read", place.at.name, "no memory for the state");
     }
 out:
     place_fini(&place);
@@ -94,8 +80,8 @@ out:
 /* Takes over `text`, NULL meaning that memory is out. */
 static enum stf_kind write_file(const struct place *place, char *text, struct stf_err *err)
 {
-    enum stf_kind kind = text ? stf_durable_write(&place->files, place->file, text, err)
-                              : stf_err_set(err, STF_NO_MEMORY, 0, "write", place->name, "no memory for the file");
+    enum stf_kind kind = text ? stf_durable_write(&place->at.files, place->at.file, text, err)
+                              : stf_err_set(err, STF_NO_MEMORY, 0, "write", place->at.name, "no memory for the file");
     free(text);
     return kind;
 }
@@ -103,7 +89,8 @@ static enum stf_kind write_file(const struct place *place, char *text, struct st
 /* Takes over and wipes `message`. */
 static enum stf_kind load(struct place *place, struct stf_vici_message *message, struct stf_err *err)
 {
-    return stf_strongswan_command(&place->daemon, "load-conn", message, place->name, STF_CHARON_ANSWER_MS, NULL, err);
+    return stf_strongswan_command(&place->at.daemon, "load-conn", message, place->at.name, STF_CHARON_ANSWER_MS, NULL,
+                                  err);
 }
 
 static enum stf_kind unload(struct place *place, struct stf_err *err)
@@ -111,12 +98,12 @@ static enum stf_kind unload(struct place *place, struct stf_err *err)
     struct stf_vici_message message = {0};
     enum stf_kind kind = STF_OK;
     if (place->live) {
-        stf_vici_add_text(&message, "name", place->name);
-        kind = stf_strongswan_command(&place->daemon, "unload-conn", &message, place->name, STF_CHARON_ANSWER_MS, NULL,
-                                      err);
+        stf_vici_add_text(&message, "name", place->at.name);
+        kind = stf_strongswan_command(&place->at.daemon, "unload-conn", &message, place->at.name, STF_CHARON_ANSWER_MS,
+                                      NULL, err);
     }
     /* also when the connection is gone already: a crash may have come between the two */
-    return kind ? kind : stf_strongswan_terminate(&place->daemon, place->name, STF_CHARON_FORCE, NULL, err);
+    return kind ? kind : stf_strongswan_terminate(&place->at.daemon, place->at.name, STF_CHARON_FORCE, NULL, err);
 }
 
 /* The document marked as not loaded, as a new reference. */
@@ -138,9 +125,9 @@ static enum stf_kind put(struct place *place, const json_t *document, struct stf
     struct stf_vici_message message = {0};
     json_t *tree = NULL, *pending = NULL;
 
-    enum stf_kind kind = stf_strongswan_engine(&place->daemon, &engine, err);
+    enum stf_kind kind = stf_strongswan_engine(&place->at.daemon, &engine, err);
     if (!kind)
-        kind = stf_connection_render(place->name, document, &engine, &tree, err);
+        kind = stf_connection_render(place->at.name, document, &engine, &tree, err);
     if (!kind && !json_object_get(document, "loaded"))
         kind = stf_strongswan_add_connection(&message, tree, err);
     if (kind)
@@ -174,13 +161,13 @@ static enum stf_kind take_away(struct place *place, struct stf_err *err)
     }
     if (!kind)
         kind = unload(place, err);
-    return kind ? kind : stf_durable_remove(&place->files, place->file, err);
+    return kind ? kind : stf_durable_remove(&place->at.files, place->at.file, err);
 }
 
 enum stf_kind stf_ipsec_connection_write(void *self, const struct stf_host *host, const json_t *id, const json_t *state,
                                          struct stf_err *err)
 {
-    struct place place = {.files.dir_fd = -1};
+    struct place place = {.at.files.dir_fd = -1};
     (void)self;
 
     enum stf_kind kind = json_is_null(state) ? STF_OK : stf_connection_validate(state, err);

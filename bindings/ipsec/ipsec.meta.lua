@@ -33,7 +33,7 @@ local ipsec = {}
 ---@field asks { port: integer, send?: string, expect?: string }[]
 
 ---@class staffetta.ipsec.connection
----@field version 2
+---@field version 1|2 IKE's; with 1 `ike_proposals` have no authenticated encryption
 ---@field local_address string in its shortest spelling, as are all addresses
 ---@field remote_address string
 ---@field local_id string letters, digits and . - _ @ :

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "common/doc.h"
-#include "ipsec/durable.h"
 #include "ipsec/strongswan.h"
 
 enum { SECRET_MAX = 16384, OWNERS_MAX = 4096 };
@@ -21,10 +20,7 @@ struct secret {
 };
 
 struct place {
-    struct stf_strongswan daemon;
-    struct stf_durable files;
-    const char *name;
-    char file[128]; /* staffetta-mail.secret.json */
+    struct stf_strongswan_place at; /* the file staffetta-mail.secret.json */
     const struct stf_host *host;
     json_t *note;                        /* its document, or NULL */
     char key_id[STF_CHARON_KEY_ID_SIZE]; /* what charon calls the private key; "" when it is none, or not known */
@@ -156,8 +152,7 @@ static enum stf_kind read_secret(const struct stf_host *host, const json_t *docu
 static void place_fini(struct place *place)
 {
     json_decref(place->note);
-    stf_durable_close(&place->files);
-    stf_strongswan_close(&place->daemon);
+    stf_strongswan_place_close(&place->at);
 }
 
 enum stf_kind stf_ipsec_secret_parse(const char *text, const char *path, json_t **document,
@@ -178,11 +173,10 @@ enum stf_kind stf_ipsec_secret_parse(const char *text, const char *path, json_t 
 
 static enum stf_kind read_note(struct place *place, struct stf_err *err)
 {
-    char *text = NULL, path[512];
-    snprintf(path, sizeof path, "%s/%s", place->daemon.conf_dir, place->file);
-    enum stf_kind kind = stf_durable_read(&place->files, place->file, &text, err);
+    char *text = NULL;
+    enum stf_kind kind = stf_durable_read(&place->at.files, place->at.file, &text, err);
     if (!kind && text)
-        kind = stf_ipsec_secret_parse(text, path, &place->note, place->key_id, err);
+        kind = stf_ipsec_secret_parse(text, place->at.path, &place->note, place->key_id, err);
     free(text);
     return kind;
 }
@@ -192,7 +186,7 @@ static enum stf_kind is_named(struct place *place, const char *command, const ch
 {
     json_t *names = NULL, *each;
     size_t index;
-    enum stf_kind kind = stf_strongswan_names(&place->daemon, command, "keys", &names, err);
+    enum stf_kind kind = stf_strongswan_names(&place->at.daemon, command, "keys", &names, err);
     *is_there = false;
     json_array_foreach (names, index, each)
         *is_there = *is_there || strcmp(json_string_value(each), name) == 0;
@@ -204,31 +198,24 @@ static enum stf_kind find_live(struct place *place, struct stf_err *err)
 {
     if (is_private_key(place->note))
         return is_named(place, "get-keys", place->key_id, &place->is_live, err);
-    return is_named(place, "get-shared", place->name, &place->is_live, err);
+    return is_named(place, "get-shared", place->at.name, &place->is_live, err);
 }
 
 /* Fini also after an error. */
 static enum stf_kind place_init(struct place *place, const struct stf_host *host, const json_t *id, bool is_writer,
                                 struct stf_err *err)
 {
-    *place = (struct place){.files.dir_fd = -1, .host = host};
-    enum stf_kind kind = stf_strongswan_id_name(id, &place->name, err);
+    *place = (struct place){.host = host};
+    enum stf_kind kind = stf_strongswan_place_open(&place->at, host, id, ".secret.json", is_writer, err);
     if (!kind)
-        kind = stf_strongswan_open(&place->daemon, host, err);
-    if (!kind)
-        kind = stf_durable_open(&place->files, place->daemon.conf_dir, is_writer, err);
-    if (kind)
-        return kind;
-    snprintf(place->file, sizeof place->file, "%s.secret.json", place->name);
-    kind = read_note(place, err);
+        kind = read_note(place, err);
     if (!kind)
         kind = find_live(place, err);
     if (!kind && place->is_live && !place->note)
-        kind =
-            stf_err_set(err, STF_CONFLICT, 0, "read", place->name,
-                        "charon on '%s' has a secret '%s' that Staffetta did not load (there is no %s/%s); remove it "
-                        "there, or use another name",
-                        host->name, place->name, place->daemon.conf_dir, place->file);
+        kind = stf_err_set(err, STF_CONFLICT, 0, "read", place->at.name,
+                           "charon on '%s' has a secret '%s' that Staffetta did not load (there is no %s); remove it "
+                           "there, or use another name",
+                           host->name, place->at.name, place->at.path);
     return kind;
 }
 
@@ -246,7 +233,7 @@ enum stf_kind stf_ipsec_secret_read(void *self, const struct stf_host *host, con
     *state = place.note ? json_incref(place.note) : json_null();
     if (place.note && !place.is_live && json_object_set_new(*state, "loaded", json_false()) < 0) {
         json_decref(*state);
-        kind = stf_err_set(err, STF_NO_MEMORY, 0, "read", place.name, "no memory for the state");
+        kind = stf_err_set(err, STF_NO_MEMORY, 0, "read", place.at.name, "no memory for the state");
     }
 out:
     place_fini(&place);
@@ -262,8 +249,8 @@ static enum stf_kind write_note(const struct place *place, const json_t *documen
                    (!place->key_id[0] || json_object_set_new(note, "key_id", json_string(place->key_id)) == 0);
     if (is_made)
         text = json_dumps(note, JSON_INDENT(2) | JSON_SORT_KEYS);
-    kind = text ? stf_durable_write(&place->files, place->file, text, err)
-                : stf_err_set(err, STF_NO_MEMORY, 0, "write", place->name, "no memory for the note");
+    kind = text ? stf_durable_write(&place->at.files, place->at.file, text, err)
+                : stf_err_set(err, STF_NO_MEMORY, 0, "write", place->at.name, "no memory for the note");
     free(text);
     json_decref(note);
     return kind;
@@ -305,7 +292,7 @@ static enum stf_kind load(struct place *place, const char *command, struct stf_v
 {
     json_t *answer = NULL;
     enum stf_kind kind =
-        stf_strongswan_command(&place->daemon, command, message, place->name, STF_CHARON_ANSWER_MS, &answer, err);
+        stf_strongswan_command(&place->at.daemon, command, message, place->at.name, STF_CHARON_ANSWER_MS, &answer, err);
     const char *id = json_string_value(json_object_get(answer, "id"));
     snprintf(place->key_id, sizeof place->key_id, "%s", id ? id : "");
     json_decref(answer);
@@ -317,7 +304,7 @@ static enum stf_kind unload_named(struct place *place, const char *command, cons
     struct stf_vici_message message = {0};
     stf_vici_add_text(&message, "id", name);
     enum stf_kind kind =
-        stf_strongswan_command(&place->daemon, command, &message, place->name, STF_CHARON_ANSWER_MS, NULL, err);
+        stf_strongswan_command(&place->at.daemon, command, &message, place->at.name, STF_CHARON_ANSWER_MS, NULL, err);
     return kind == STF_NOT_FOUND ? STF_OK : kind;
 }
 
@@ -325,7 +312,7 @@ static enum stf_kind unload(struct place *place, struct stf_err *err)
 {
     enum stf_kind kind = place->key_id[0] ? unload_named(place, "unload-key", place->key_id, err) : STF_OK;
     if (!kind && !is_private_key(place->note))
-        kind = unload_named(place, "unload-shared", place->name, err);
+        kind = unload_named(place, "unload-shared", place->at.name, err);
     return kind;
 }
 
@@ -354,7 +341,7 @@ static enum stf_kind learn_key(struct place *place, struct stf_err *err)
         return STF_OK;
     enum stf_kind kind = unload(place, err);
     if (!kind)
-        kind = stf_ipsec_secret_encode(place->host, place->name, place->note, &command, &message, err);
+        kind = stf_ipsec_secret_encode(place->host, place->at.name, place->note, &command, &message, err);
     if (!kind) {
         kind = load(place, command, &message, err);
         if (kind == STF_DENIED)
@@ -371,13 +358,13 @@ static enum stf_kind take_away(struct place *place, struct stf_err *err)
         kind = write_note(place, place->note, false, err);
     if (!kind)
         kind = unload(place, err);
-    return kind ? kind : stf_durable_remove(&place->files, place->file, err);
+    return kind ? kind : stf_durable_remove(&place->at.files, place->at.file, err);
 }
 
 enum stf_kind stf_ipsec_secret_write(void *self, const struct stf_host *host, const json_t *id, const json_t *state,
                                      struct stf_err *err)
 {
-    struct place place = {.files.dir_fd = -1};
+    struct place place = {.at.files.dir_fd = -1};
     struct stf_vici_message message = {0};
     const char *command = NULL, *name = NULL;
     bool is_absent = json_is_null(state);

@@ -88,6 +88,28 @@ enum stf_kind stf_strongswan_id_name(const json_t *id, const char **name, struct
     return kind ? kind : stf_strongswan_check_name(*name, err);
 }
 
+enum stf_kind stf_strongswan_place_open(struct stf_strongswan_place *place, const struct stf_host *host,
+                                        const json_t *id, const char *suffix, bool is_writer, struct stf_err *err)
+{
+    *place = (struct stf_strongswan_place){.files.dir_fd = -1};
+    enum stf_kind kind = stf_strongswan_id_name(id, &place->name, err);
+    if (!kind)
+        kind = stf_strongswan_open(&place->daemon, host, err);
+    if (!kind)
+        kind = stf_durable_open(&place->files, place->daemon.conf_dir, is_writer, err);
+    if (kind)
+        return kind;
+    snprintf(place->file, sizeof place->file, "%s%s", place->name, suffix);
+    snprintf(place->path, sizeof place->path, "%s/%s", place->daemon.conf_dir, place->file);
+    return STF_OK;
+}
+
+void stf_strongswan_place_close(struct stf_strongswan_place *place)
+{
+    stf_durable_close(&place->files);
+    stf_strongswan_close(&place->daemon);
+}
+
 enum stf_kind stf_strongswan_command(struct stf_strongswan *daemon, const char *command,
                                      struct stf_vici_message *message, const char *subject, int64_t timeout_ms,
                                      json_t **answer, struct stf_err *err)

@@ -6,6 +6,7 @@
 #include <staffetta/binding.h>
 
 #include "ipsec/connection.h"
+#include "ipsec/durable.h"
 #include "ipsec/vici_client.h"
 
 enum {
@@ -33,6 +34,20 @@ enum stf_kind stf_strongswan_check_name(const char *name, struct stf_err *err);
 
 /* The member "name" of a resource's id, checked as above; points into `id`. */
 enum stf_kind stf_strongswan_id_name(const json_t *id, const char **name, struct stf_err *err);
+
+/* One connection or secret at hand: the open daemon, the folder of our files, and the file of that name. */
+struct stf_strongswan_place {
+    struct stf_strongswan daemon;
+    struct stf_durable files;
+    const char *name; /* points into the id */
+    char file[128];   /* NAME and the suffix */
+    char path[512];   /* for messages */
+};
+
+/* Close also after an error. */
+enum stf_kind stf_strongswan_place_open(struct stf_strongswan_place *place, const struct stf_host *host,
+                                        const json_t *id, const char *suffix, bool is_writer, struct stf_err *err);
+void stf_strongswan_place_close(struct stf_strongswan_place *place);
 
 enum stf_kind stf_strongswan_engine(struct stf_strongswan *daemon, struct stf_ipsec_engine *engine,
                                     struct stf_err *err);

@@ -325,7 +325,7 @@ static enum stf_kind reload(void *self, const struct stf_host *host, const json_
     return kind ? kind : stf_strongswan_reload(host, result, err);
 }
 
-/* ---------- initiate, terminate ---------- */
+/* ---------- commands for a connection ---------- */
 
 /* charon's errmsg only says that it failed; its last words before tell why ("received AUTHENTICATION_FAILED ..."). */
 static void add_log(struct stf_err *err, const json_t *log)
@@ -366,29 +366,70 @@ static enum stf_kind initiate_in(struct stf_strongswan *daemon, const char *conn
     return kind;
 }
 
+/* What these verbs are given; each takes some of it. */
+struct command {
+    const char *connection, *child; /* the child's name is the connection's when left out */
+    int64_t timeout_ms;
+    bool is_forced, has_child;
+};
+
+/* Reads the members that are in `known` and connects; `timeout_ms` is the default. Close the daemon also after an
+ * error. */
+static enum stf_kind open_for(struct stf_strongswan *daemon, const struct stf_host *host, const json_t *args,
+                              const char *const known[], const char *op, struct command *command, struct stf_err *err)
+{
+    enum stf_kind kind = stf_doc_check_keys(args, known, op, err);
+    if (!kind)
+        kind = stf_doc_string(args, "connection", &command->connection, err);
+    if (!kind)
+        kind = stf_strongswan_check_name(command->connection, err);
+    if (!kind)
+        kind = stf_doc_opt_string(args, "child", command->connection, &command->child, err);
+    if (!kind)
+        kind = stf_doc_opt_bool(args, "force", false, &command->is_forced, err);
+    if (!kind)
+        kind = stf_doc_opt_int(args, "timeout_ms", 1, TIMEOUT_MAX_MS, command->timeout_ms, &command->timeout_ms, err);
+    command->has_child = json_object_get(args, "child") != NULL;
+    return kind ? kind : stf_strongswan_open(daemon, host, err);
+}
+
+/* NAME-2, NAME-3: a connection of IKEv1 has a child for each port. */
+static bool is_further_child(const char *child, const char *connection)
+{
+    size_t size = strlen(connection);
+    const char *number = child + size + 1;
+    return strncmp(child, connection, size) == 0 && child[size] == '-' && *number &&
+           strspn(number, "0123456789") == strlen(number);
+}
+
+static enum stf_kind initiate_further(struct stf_strongswan *daemon, const struct command *command, struct stf_err *err)
+{
+    json_t *connections = NULL, *child;
+    const char *name;
+    enum stf_kind kind = stf_strongswan_list_connections(daemon, command->connection, &connections, err);
+    const json_t *connection = json_object_get(connections, command->connection);
+    json_object_foreach (json_object_get(connection, "children"), name, child) {
+        if (!kind && is_further_child(name, command->connection))
+            kind = initiate_in(daemon, command->connection, name, command->timeout_ms, err);
+    }
+    json_decref(connections);
+    return kind;
+}
+
 static enum stf_kind initiate(void *self, const struct stf_host *host, const json_t *args, json_t **result,
                               struct stf_err *err)
 {
     static const char *const known[] = {"connection", "child", "timeout_ms", NULL};
     struct stf_strongswan daemon = {0};
-    const char *connection = NULL, *child = NULL;
-    int64_t timeout_ms = 0;
+    struct command command = {.timeout_ms = INITIATE_MS};
     (void)self;
 
-    enum stf_kind kind = stf_doc_check_keys(args, known, "initiate", err);
-    if (!kind)
-        kind = stf_doc_string(args, "connection", &connection, err);
-    if (!kind)
-        kind = stf_strongswan_check_name(connection, err);
-    if (!kind)
-        kind = stf_doc_opt_string(args, "child", connection, &child, err);
-    if (!kind)
-        kind = stf_doc_opt_int(args, "timeout_ms", 1, TIMEOUT_MAX_MS, INITIATE_MS, &timeout_ms, err);
-    if (!kind)
-        kind = stf_strongswan_open(&daemon, host, err);
+    enum stf_kind kind = open_for(&daemon, host, args, known, "initiate", &command, err);
     int64_t began_ns = stf_clock_ns();
     if (!kind)
-        kind = initiate_in(&daemon, connection, child, timeout_ms, err);
+        kind = initiate_in(&daemon, command.connection, command.child, command.timeout_ms, err);
+    if (!kind && !command.has_child)
+        kind = initiate_further(&daemon, &command, err);
     int64_t took_ms = (stf_clock_ns() - began_ns) / 1000000;
     stf_strongswan_close(&daemon);
     if (kind)
@@ -402,24 +443,14 @@ static enum stf_kind terminate(void *self, const struct stf_host *host, const js
 {
     static const char *const known[] = {"connection", "force", "timeout_ms", NULL};
     struct stf_strongswan daemon = {0};
-    const char *connection = NULL;
-    bool is_forced = false;
-    int64_t timeout_ms = 0, count = 0;
+    struct command command = {.timeout_ms = TERMINATE_MS};
+    int64_t count = 0;
     (void)self;
 
-    enum stf_kind kind = stf_doc_check_keys(args, known, "terminate", err);
+    enum stf_kind kind = open_for(&daemon, host, args, known, "terminate", &command, err);
     if (!kind)
-        kind = stf_doc_string(args, "connection", &connection, err);
-    if (!kind)
-        kind = stf_strongswan_check_name(connection, err);
-    if (!kind)
-        kind = stf_doc_opt_bool(args, "force", false, &is_forced, err);
-    if (!kind)
-        kind = stf_doc_opt_int(args, "timeout_ms", 1, TIMEOUT_MAX_MS, TERMINATE_MS, &timeout_ms, err);
-    if (!kind)
-        kind = stf_strongswan_open(&daemon, host, err);
-    if (!kind)
-        kind = stf_strongswan_terminate(&daemon, connection, is_forced ? STF_CHARON_FORCE : timeout_ms, &count, err);
+        kind = stf_strongswan_terminate(&daemon, command.connection,
+                                        command.is_forced ? STF_CHARON_FORCE : command.timeout_ms, &count, err);
     stf_strongswan_close(&daemon);
     if (kind)
         return kind;
@@ -427,31 +458,19 @@ static enum stf_kind terminate(void *self, const struct stf_host *host, const js
     return *result ? STF_OK : no_memory("terminate", err);
 }
 
-/* ---------- one command for a connection's child ---------- */
-
-/* Sends `command` for args {"connection", "child"}; the child's name is the connection's when left out. */
-
-static enum stf_kind command_child(const struct stf_host *host, const json_t *args, const char *command,
-                                   json_t **answer, struct stf_err *err)
+static enum stf_kind command_child(const struct stf_host *host, const json_t *args, const char *name, json_t **answer,
+                                   struct stf_err *err)
 {
     static const char *const known[] = {"connection", "child", NULL};
     struct stf_strongswan daemon = {0};
     struct stf_vici_message message = {0};
-    const char *connection = NULL, *child = NULL;
+    struct command command = {.timeout_ms = STF_CHARON_ANSWER_MS};
 
-    enum stf_kind kind = stf_doc_check_keys(args, known, command, err);
-    if (!kind)
-        kind = stf_doc_string(args, "connection", &connection, err);
-    if (!kind)
-        kind = stf_strongswan_check_name(connection, err);
-    if (!kind)
-        kind = stf_doc_opt_string(args, "child", connection, &child, err);
-    if (!kind)
-        kind = stf_strongswan_open(&daemon, host, err);
+    enum stf_kind kind = open_for(&daemon, host, args, known, name, &command, err);
     if (!kind) {
-        stf_vici_add_text(&message, "child", child);
-        stf_vici_add_text(&message, "ike", connection);
-        kind = stf_strongswan_command(&daemon, command, &message, connection, STF_CHARON_ANSWER_MS, answer, err);
+        stf_vici_add_text(&message, "child", command.child);
+        stf_vici_add_text(&message, "ike", command.connection);
+        kind = stf_strongswan_command(&daemon, name, &message, command.connection, command.timeout_ms, answer, err);
     }
     stf_strongswan_close(&daemon);
     return kind;

@@ -53,7 +53,8 @@ static void test_errors_name_member_found_and_expected(void **state)
     expect_invalid("local_id", json_stringn("fe\0x", 4), SAYS("'local_id'"));
     expect_invalid("remote_id", json_string(""), SAYS("'remote_id'", "\"\""));
     expect_invalid("remote_id", json_string("%any"), SAYS("'remote_id'"));
-    expect_invalid("version", json_integer(1), SAYS("'version'", "is 1;", "2 (IKEv2)"));
+    expect_invalid("version", json_integer(3), SAYS("'version'", "is 3;", "1 (IKEv1) or 2 (IKEv2)"));
+    expect_invalid("version", json_integer(1), SAYS("'ike_proposals'", "aes128gcm16", "IKEv1"));
     expect_invalid("side", json_string("both"), SAYS("'side'", "\"both\"", "\"client\""));
     expect_invalid("mode", json_string("beet"), SAYS("'mode'", "\"transport\" or \"tunnel\""));
     expect_invalid("action", json_true(), SAYS("'action'", "true", "\"permit\""));
@@ -118,6 +119,32 @@ static const char golden_client[] = "connections {\n"
                                     "        }\n"
                                     "    }\n"
                                     "}\n";
+
+/* IKEv1 has one selector a side, so each port is a child of its own. */
+static void test_ikev1(void **state)
+{
+    json_t *document = connection_document("client");
+    (void)state;
+    json_object_set_new(document, "version", json_integer(1));
+    json_object_set_new(document, "ike_proposals", json_pack("[s]", "aes128-sha256-modp2048"));
+    assert_int_equal(stf_connection_validate(document, NULL), STF_OK);
+    json_t *tree = render(document, false, false), *connection = json_object_get(tree, "staffetta-mail");
+    assert_string_equal(json_string_value(json_object_get(connection, "version")), "1");
+    const json_t *children = json_object_get(connection, "children");
+    assert_int_equal(json_object_size(children), 2);
+    const json_t *second = json_object_get(children, "staffetta-mail-2");
+    const json_t *remote = json_object_get(second, "remote_ts");
+    assert_int_equal(json_array_size(remote), 1);
+    assert_string_equal(json_string_value(json_array_get(remote, 0)), "dynamic[tcp/143]");
+    assert_string_equal(json_string_value(json_object_get(second, "start_action")), "trap");
+    json_decref(tree);
+
+    struct stf_err err;
+    json_object_set_new(document, "traffic", json_pack("[{s:s, s:[s]}]", "protocol", "tcp", "ports", "1000-1999"));
+    assert_int_equal(stf_connection_validate(document, &err), STF_INVALID_DATA);
+    assert_non_null(strstr(err.message, "IKEv1, which has no ranges"));
+    json_decref(document);
+}
 
 static void test_the_file_is_swanctl_and_gives_the_document_back(void **state)
 {
@@ -467,6 +494,7 @@ int main(void)
         cmocka_unit_test(test_the_examples_are_valid),
         cmocka_unit_test(test_errors_name_member_found_and_expected),
         cmocka_unit_test(test_errors_name_the_entry_of_traffic),
+        cmocka_unit_test(test_ikev1),
         cmocka_unit_test(test_the_file_is_swanctl_and_gives_the_document_back),
         cmocka_unit_test(test_an_edited_or_foreign_file_is_a_conflict),
         cmocka_unit_test(test_the_server_mirrors_the_client),

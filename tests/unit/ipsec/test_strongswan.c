@@ -365,6 +365,40 @@ static void test_initiate_makes_an_association(void **state)
     json_decref(server);
 }
 
+/* As with a peer that has no IKEv2: main mode finds a pre-shared key by address (RFC 2409, 5.4), so those are the
+ * identities. */
+static void test_ikev1_makes_an_association_for_each_port(void **state)
+{
+    json_t *secret = json_pack("{s:s, s:[s, s]}", "file", "mail.psk", "owners", "10.9.0.1", "10.9.0.2");
+    (void)state;
+    for (int i = CLIENT; i <= SERVER; i++) {
+        json_t *document = connection_document(i == CLIENT ? "client" : "server");
+        json_object_set_new(document, "version", json_integer(1));
+        json_object_set_new(document, "ike_proposals", json_pack("[s]", "aes128-sha256-ecp256-modp2048"));
+        json_object_set(document, "local_id", json_object_get(document, "local_address"));
+        json_object_set(document, "remote_id", json_object_get(document, "remote_address"));
+        must_write(SET_SECRET, i, secret);
+        must_write(SET_CONNECTION, i, document);
+        expect_state(CONNECTION, i, document);
+        json_decref(document);
+    }
+    initiate();
+    for (int i = CLIENT; i <= SERVER; i++) {
+        json_t *sas = must_call(i, "ipsec.sas", json_object()), *child;
+        const json_t *children = json_object_get(json_array_get(sas, 0), "children");
+        size_t index;
+        assert_int_equal(json_array_size(sas), 1);
+        assert_int_equal(json_array_size(children), 2);
+        json_array_foreach (children, index, child)
+            assert_string_equal(json_string_value(json_object_get(child, "state")), "INSTALLED");
+        json_decref(sas);
+        assert_true(swanctl_shows(i, "--list-sas", "ESTABLISHED, IKEv1"));
+        assert_true(swanctl_shows(i, "--list-sas", "[tcp/pop3]"));
+        assert_true(swanctl_shows(i, "--list-sas", "[tcp/imap2]"));
+    }
+    json_decref(secret);
+}
+
 static void test_terminate_counts(void **state)
 {
     (void)state;
@@ -641,6 +675,7 @@ int main(void)
         IN_LAB(test_a_secret_document_is_checked),
         IN_LAB(test_the_secret_is_in_no_file),
         IN_LAB(test_initiate_makes_an_association),
+        IN_LAB(test_ikev1_makes_an_association_for_each_port),
         IN_LAB(test_terminate_counts),
         IN_LAB(test_removal_ends_the_associations),
         IN_LAB(test_removal_tells_the_peer),
