@@ -4,6 +4,7 @@
 #include "ipsec/guard.h"
 #include "ipsec/policy.h"
 #include "ipsec/strongswan.h"
+#include "ipsec/timers.h"
 #include "ipsec/verbs.h"
 
 static const struct stf_resource resources[] = {
@@ -11,6 +12,9 @@ static const struct stf_resource resources[] = {
      stf_ipsec_connection_describe},
     {"ipsec.secret", "ipsec.write", stf_ipsec_secret_read, stf_ipsec_secret_write, stf_ipsec_secret_describe},
     {"ipsec.guard", "ipsec.write", stf_guard_read, stf_guard_write, stf_guard_describe},
+    {"ipsec.timers", "ipsec.write", stf_timers_read, stf_timers_write, stf_timers_describe},
+    {"ipsec.acquire_expires", "ipsec.write", stf_acquire_expires_read, stf_acquire_expires_write,
+     stf_acquire_expires_describe},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -38,7 +38,7 @@ enum stf_kind stf_durable_open(struct stf_durable *files, const char *dir, bool 
     if (files->dir_fd < 0) {
         char what[320];
         int errnum = errno;
-        snprintf(what, sizeof what, "open the folder %s, which is ipsec.conf_dir", dir);
+        snprintf(what, sizeof what, "open the folder %s, which ipsec of site.lua names", dir);
         return stf_err_errno(err, errnum, "open", dir, what);
     }
     enum stf_kind kind = is_writer ? lock(files, err) : STF_OK;

@@ -29,8 +29,19 @@ local ipsec = {}
 ---@field esp_rekey_bytes integer 0: never
 ---@field dpd_delay_ms integer 0: no dead-peer detection
 ---@field dpd_action "trap"|"restart"|"clear"
----@field failover { initiator: "new_holder"|"front_end" }
+---@field failover staffetta.ipsec.failover
 ---@field asks { port: integer, send?: string, expect?: string }[]
+
+---@class staffetta.ipsec.failover: staffetta.ipsec.timers
+---@field initiator "new_holder"|"front_end" who negotiates after the virtual IP has moved
+
+--- Of a whole daemon, kept in the file `ipsec.charon_conf` of the host; the kernel's acquires when charon starts.
+---@class staffetta.ipsec.timers
+---@field retransmit_timeout_ms integer until an unanswered request is repeated
+---@field retransmit_base number each next wait is as many times as long
+---@field retransmit_tries integer then the peer is given up
+---@field acquire_expires_ms integer whole seconds; how long the kernel waits for an SA before it asks again
+---@field loaded? false in the file, but charon may not have read it
 
 ---@class staffetta.ipsec.connection
 ---@field version 1|2 IKE's; with 1 `ike_proposals` have no authenticated encryption
@@ -362,6 +373,34 @@ function ipsec:set_guard(name, guard) end
 ---@return { changed: boolean }? outcome
 ---@return staffetta.err? err
 function ipsec:remove_guard(name) end
+
+--- The timers that we have set in the host's charon; nil without an error: its own hold. charon does not tell what it
+--- has read. `unsupported` where site.lua names no `ipsec.charon_conf`. Needs "ipsec.read".
+---@return staffetta.ipsec.timers? timers
+---@return staffetta.err? err
+function ipsec:get_timers() end
+
+--- A change: what charon negotiates from now on has these timers. Needs "ipsec.write".
+---@param timers staffetta.ipsec.timers
+---@return { changed: boolean }? outcome
+---@return staffetta.err? err
+function ipsec:set_timers(timers) end
+
+--- A change: charon has its own timers. Needs "ipsec.write".
+---@return { changed: boolean }? outcome
+---@return staffetta.err? err
+function ipsec:remove_timers() end
+
+--- net.core.xfrm_acq_expires, as the kernel has it now. Needs "ipsec.read".
+---@return { acquire_expires_ms: integer }? expires
+---@return staffetta.err? err
+function ipsec:get_acquire_expires() end
+
+--- A change: the kernel has this value until charon starts anew, which sets that of its timers. Needs "ipsec.write".
+---@param expires { acquire_expires_ms: integer } whole seconds
+---@return { changed: boolean }? outcome
+---@return staffetta.err? err
+function ipsec:set_acquire_expires(expires) end
 
 --- What the guard has dropped since it was written. Needs "ipsec.read".
 ---@param name string

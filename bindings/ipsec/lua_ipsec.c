@@ -133,6 +133,53 @@ static int l_remove_guard(lua_State *L)
     return change_named(L, "ipsec.guard", 0);
 }
 
+/* Of what a host has one of, and which so has no name. */
+static int read_only_one(lua_State *L, const char *resource)
+{
+    stf_lua_new_doc(L);
+    return stf_lua_read(L, resource, lua_gettop(L), NULL);
+}
+
+/* `state_index` 0: absent */
+static int change_only_one(lua_State *L, const char *resource, int state_index)
+{
+    if (state_index)
+        luaL_checktype(L, state_index, LUA_TTABLE);
+    json_t *change = stf_lua_new_doc(L);
+    int box = lua_gettop(L);
+    stf_lua_doc_set_new(L, change, "id", json_object());
+    if (state_index)
+        stf_lua_value_to_doc(L, state_index, change, "state");
+    return stf_lua_change(L, resource, box);
+}
+
+static int l_get_timers(lua_State *L)
+{
+    return read_only_one(L, "ipsec.timers");
+}
+
+/* host.ipsec:set_timers{ retransmit_timeout_ms = 300, retransmit_base = 1.0, .. } */
+static int l_set_timers(lua_State *L)
+{
+    return change_only_one(L, "ipsec.timers", 2);
+}
+
+static int l_remove_timers(lua_State *L)
+{
+    return change_only_one(L, "ipsec.timers", 0);
+}
+
+static int l_get_acquire_expires(lua_State *L)
+{
+    return read_only_one(L, "ipsec.acquire_expires");
+}
+
+/* host.ipsec:set_acquire_expires{ acquire_expires_ms = 1000 } */
+static int l_set_acquire_expires(lua_State *L)
+{
+    return change_only_one(L, "ipsec.acquire_expires", 2);
+}
+
 /* host.ipsec:guard_counters("staffetta-mail") */
 static int l_guard_counters(lua_State *L)
 {
@@ -341,6 +388,11 @@ static const struct stf_lua_method methods[] = {
     {"get_guard", l_get_guard},
     {"set_guard", l_set_guard},
     {"remove_guard", l_remove_guard},
+    {"get_timers", l_get_timers},
+    {"set_timers", l_set_timers},
+    {"remove_timers", l_remove_timers},
+    {"get_acquire_expires", l_get_acquire_expires},
+    {"set_acquire_expires", l_set_acquire_expires},
     {"guard_counters", l_guard_counters},
     {"initiate", l_initiate},
     {"terminate", l_terminate},

@@ -250,16 +250,80 @@ static enum stf_kind normalize_dpd_action(const json_t *given, json_t **normal, 
     return choose("dpd_action", given, words, "\"trap\", \"restart\" or \"clear\"", normal, err);
 }
 
+/* ---------- failover ---------- */
+
+enum { GIVE_UP_MAX_MS = 60 * 60 * 1000 };
+
+static enum stf_kind integer_in(const char *member, const json_t *given, json_int_t min, json_int_t max,
+                                json_int_t fallback, json_t **normal, struct stf_err *err)
+{
+    char expected[96];
+    json_int_t value = given ? json_integer_value(given) : fallback;
+    snprintf(expected, sizeof expected, "a whole number, %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT, min, max);
+    if ((given && !json_is_integer(given)) || value < min || value > max)
+        return invalid(err, member, given, expected);
+    *normal = json_integer(value);
+    return STF_OK;
+}
+
+static enum stf_kind retransmit_base(const json_t *given, json_t **normal, struct stf_err *err)
+{
+    double base = given ? json_number_value(given) : 1.0;
+    if (!(base >= 1.0 && base <= 5.0))
+        return invalid(err, "failover.retransmit_base", given, "a number, 1.0 to 5.0");
+    *normal = json_real(base);
+    return STF_OK;
+}
+
+static enum stf_kind acquire_expires_ms(const json_t *given, json_t **normal, struct stf_err *err)
+{
+    json_int_t ms = given ? json_integer_value(given) : 1000;
+    if ((given && !json_is_integer(given)) || ms < 1000 || ms > GIVE_UP_MAX_MS || ms % 1000)
+        return invalid(err, "failover.acquire_expires_ms", given,
+                       "milliseconds in whole seconds (a multiple of 1000), 1000 to 3600000");
+    *normal = json_integer(ms);
+    return STF_OK;
+}
+
+double stf_policy_give_up_ms(const json_t *failover)
+{
+    double wait_ms = json_number_value(json_object_get(failover, "retransmit_timeout_ms")), total_ms = 0;
+    json_int_t tries = json_integer_value(json_object_get(failover, "retransmit_tries"));
+    for (json_int_t i = 0; i <= tries; i++) {
+        total_ms += wait_ms;
+        wait_ms *= json_number_value(json_object_get(failover, "retransmit_base"));
+    }
+    return total_ms;
+}
+
 static enum stf_kind normalize_failover(const json_t *given, json_t **normal, struct stf_err *err)
 {
-    static const char *const known[] = {"initiator", NULL}, *const words[] = {"new_holder", "front_end", NULL};
-    json_t *initiator = NULL;
+    static const char *const words[] = {"new_holder", "front_end", NULL};
+    static const char *const known[] = {"initiator",        "retransmit_timeout_ms", "retransmit_base",
+                                        "retransmit_tries", "acquire_expires_ms",    NULL};
+    json_t *value[5] = {NULL}, *made = json_object();
     enum stf_kind kind = given ? stf_doc_check_keys(given, known, "failover", err) : STF_OK;
     if (!kind)
         kind = choose("failover.initiator", json_object_get(given, "initiator"), words,
-                      "\"new_holder\" or \"front_end\"", &initiator, err);
+                      "\"new_holder\" or \"front_end\"", &value[0], err);
     if (!kind)
-        *normal = json_pack("{s:o}", "initiator", initiator);
+        kind = integer_in("failover.retransmit_timeout_ms", json_object_get(given, "retransmit_timeout_ms"), 50, 60000,
+                          300, &value[1], err);
+    if (!kind)
+        kind = retransmit_base(json_object_get(given, "retransmit_base"), &value[2], err);
+    if (!kind)
+        kind = integer_in("failover.retransmit_tries", json_object_get(given, "retransmit_tries"), 1, 20, 4, &value[3],
+                          err);
+    if (!kind)
+        kind = acquire_expires_ms(json_object_get(given, "acquire_expires_ms"), &value[4], err);
+    for (int i = 0; i < 5; i++)
+        json_object_set_new(made, known[i], value[i]);
+    if (!kind && stf_policy_give_up_ms(made) > GIVE_UP_MAX_MS)
+        kind = invalid(err, "failover", made, "retransmissions that give a peer up within an hour");
+    if (kind)
+        json_decref(made);
+    else
+        *normal = made;
     return kind;
 }
 
@@ -694,6 +758,34 @@ static json_t *difference(const char *name, const json_t *before, const json_t *
     return line;
 }
 
+static bool have_same_members(const json_t *a, const json_t *b)
+{
+    const char *key;
+    json_t *value;
+    bool is_same = json_is_object(a) && json_object_size(a) == json_object_size(b);
+    json_object_foreach ((json_t *)a, key, value)
+        is_same = is_same && json_object_get(b, key);
+    return is_same;
+}
+
+/* A line for each member of an object that only differs in what its members say. */
+static bool add_differences(json_t *lines, const char *name, const json_t *was, const json_t *is)
+{
+    const char *key;
+    json_t *value;
+    char member[MEMBER_SIZE];
+    bool is_added = true;
+    if (json_equal(was, is))
+        return true;
+    if (!have_same_members(was, is))
+        return json_array_append_new(lines, difference(name, was, is)) == 0;
+    json_object_foreach ((json_t *)is, key, value) {
+        snprintf(member, sizeof member, "%s.%s", name, key);
+        is_added = is_added && add_differences(lines, member, json_object_get(was, key), value);
+    }
+    return is_added;
+}
+
 enum stf_kind stf_policy_diff(const json_t *before, const json_t *after, json_t **lines, struct stf_err *err)
 {
     json_t *normal[2] = {NULL, NULL}, *found = json_array();
@@ -702,8 +794,7 @@ enum stf_kind stf_policy_diff(const json_t *before, const json_t *after, json_t 
         kind = stf_policy_normalize(after, &normal[1], err);
     for (size_t i = 0; i < FIELD_COUNT && !kind; i++) {
         const char *name = fields[i].name;
-        const json_t *was = json_object_get(normal[0], name), *is = json_object_get(normal[1], name);
-        if (!json_equal(was, is) && json_array_append_new(found, difference(name, was, is)) < 0)
+        if (!add_differences(found, name, json_object_get(normal[0], name), json_object_get(normal[1], name)))
             kind = stf_err_set(err, STF_NO_MEMORY, 0, "compare", name, "no memory for a comparison");
     }
     json_decref(normal[0]);

@@ -26,21 +26,30 @@
  * "clear_text": "refuse" | "allow"
  *     Whether a guard (guard.h) drops what reaches the virtual IP unprotected, from anybody. Default and only choice
  * but for require: refuse with drop, allow with permit and pass. With require, default: refuse. "mode": "transport"
- * (default) | "tunnel" "auth": {"method": "psk"} (default): the cluster's secret. {"method": "certificate",
- * "certificate": PATH, "key": PATH, "ca": PATH}: files on the host; "{id}" in a path is the identity, as each has its
- * own. {"method": "kerberos"}: Windows only; where domain controllers are in "between", "exempt" must have TCP and
- * UDP 88. "ike_proposals", "esp_proposals": ["aes128gcm16-prfsha256-x25519", ..] in strongSwan's words (proposal.h),
- * best first Default: AES-GCM, then AES-CBC with SHA-256; groups x25519, ecp256, modp2048. "allow_weak": [{"algorithm":
- * "3des", "peers": ["win-fe1"]}] A proposal with a weak algorithm is refused unless this names the algorithm; only
- * connections from or to the named hosts get that proposal. At least one proposal must do for everybody else. Default:
- * none. "ike_rekey_ms" (default 4 h), "esp_rekey_ms" (1 h): whole seconds, to 86400000; 0: never "esp_rekey_bytes":
- * 1048576 to 2^50; 0 (default): never "dpd_delay_ms": how long a peer may be silent before it is asked for a sign of
- * life; 0: not asked. Default 1000. "dpd_action": what a client does about a dead peer: "trap" (default): the next
- * packet negotiates; "restart": negotiate at once; "clear": forget it. A server always forgets: two sides that both act
- * fight over the peer. "failover": {"initiator": "new_holder" (default) | "front_end"}: who negotiates after the
- * virtual IP has moved "asks": [{"port": 110, "send": TEXT, "expect": TEXT}]: what checks and drills ask through the
- * virtual IP, and how a right answer begins. Only the port is needed. Default: none. "name": ignored, and not in the
- * normal form. */
+ * (default) | "tunnel" "auth": {"method": "psk"} (default): the cluster's secret.
+ *     {"method": "certificate", "certificate": PATH, "key": PATH, "ca": PATH}: files on the host; "{id}" in a path is
+ *     the identity, as each has its own. {"method": "kerberos"}: Windows only; where domain controllers are in
+ *     "between", "exempt" must have TCP and UDP 88.
+ * "ike_proposals", "esp_proposals": ["aes128gcm16-prfsha256-x25519", ..] in strongSwan's words (proposal.h), best first
+ *     Default: AES-GCM, then AES-CBC with SHA-256; groups x25519, ecp256, modp2048.
+ * "allow_weak": [{"algorithm": "3des", "peers": ["win-fe1"]}]
+ *     A proposal with a weak algorithm is refused unless this names the algorithm; only connections from or to the
+ *     named hosts get that proposal. At least one proposal must do for everybody else. Default: none.
+ * "ike_rekey_ms" (default 4 h), "esp_rekey_ms" (1 h): whole seconds, to 86400000; 0: never
+ * "esp_rekey_bytes": 1048576 to 2^50; 0 (default): never
+ * "dpd_delay_ms": how long a peer may be silent before it is asked for a sign of life; 0: not asked. Default 1000.
+ * "dpd_action": what a client does about a dead peer: "trap" (default): the next packet negotiates; "restart":
+ *     negotiate at once; "clear": forget it. A server always forgets: two sides that both act fight over the peer.
+ * "failover": what decides how long a move or a crash costs; docs/failover.md has the figures
+ *     "initiator": "new_holder" (default) | "front_end": who negotiates after the virtual IP has moved
+ *     "retransmit_timeout_ms" (default 300; 50 to 60000), "retransmit_base" (1.0; to 5.0), "retransmit_tries" (4; 1 to
+ *     20): an unanswered request is repeated after the timeout, then after base times as long, and so on; when the last
+ *     of the tries is not answered either, the peer is given up. Altogether at most an hour.
+ *     "acquire_expires_ms": whole seconds, default 1000: how long the kernel, having asked for an SA, asks no more.
+ *     All but the initiator hold for a host's whole daemon or kernel.
+ * "asks": [{"port": 110, "send": TEXT, "expect": TEXT}]: what checks and drills ask through the virtual IP, and how a
+ *     right answer begins. Only the port is needed. Default: none.
+ * "name": ignored, and not in the normal form. */
 
 /* Checks everything and fills in the rest. STF_INVALID_DATA names the field, what stood there and what was expected.
  * `*normal` is a new reference. The normal form of a normal form is itself. */
@@ -48,6 +57,9 @@ enum stf_kind stf_policy_normalize(const json_t *policy, json_t **normal, struct
 
 /* A JSON array of lines such as "esp_rekey_ms: 3600000 -> 1800000", empty for equal policies; a new reference. */
 enum stf_kind stf_policy_diff(const json_t *before, const json_t *after, json_t **lines, struct stf_err *err);
+
+/* How long a peer that does not answer is tried, of an object with the three members "retransmit_.." of "failover". */
+double stf_policy_give_up_ms(const json_t *failover);
 
 enum { STF_FINGERPRINT_SIZE = 65 };
 

@@ -102,7 +102,8 @@ static bool write_strongswan_conf(const struct node *node)
             "%s"
             "  }\n"
             "  syslog { daemon { default = -1 } }\n"
-            "}\n",
+            "}\n"
+            "include strongswan.d/*.conf\n",
             node->is_kernel ? "" : "kernel-libipsec", node->socket, node->is_kernel ? "" : own_packets);
     return fclose(file) == 0;
 }
@@ -161,18 +162,21 @@ static void describe_node(struct fixture *fixture, int index)
     snprintf(node->dir, sizeof node->dir, "%s/%d", fixture->dir, index);
     snprintf(node->socket, sizeof node->socket, "%s/%d/charon.vici", fixture->dir, index);
     /* one node with the scheme in front, one with a path relative to the site */
-    node->config = json_pack("{s:{s:o, s:o, s:b}}", "ipsec", "vici",
+    node->config = json_pack("{s:{s:o, s:o, s:o, s:b}}", "ipsec", "vici",
                              json_sprintf("%s%s", index ? "unix://" : "", node->socket), "conf_dir",
-                             index ? json_sprintf("%s/conf.d", node->dir) : json_string("0/conf.d"), "allow_tunnel", 1);
+                             index ? json_sprintf("%s/conf.d", node->dir) : json_string("0/conf.d"), "charon_conf",
+                             json_sprintf("%d/strongswan.d/staffetta.conf", index), "allow_tunnel", 1);
     node->host = (struct stf_host){
         .name = index ? "server" : "client", .netns = node->netns, .config = node->config, .site_dir = fixture->dir};
 }
 
 static bool start_node(struct node *node, int index)
 {
-    char conf_dir[160];
+    char conf_dir[160], charon_dir[160];
     snprintf(conf_dir, sizeof conf_dir, "%s/conf.d", node->dir);
-    return mkdir(node->dir, 0700) == 0 && mkdir(conf_dir, 0700) == 0 && write_strongswan_conf(node) &&
+    snprintf(charon_dir, sizeof charon_dir, "%s/strongswan.d", node->dir);
+    return mkdir(node->dir, 0700) == 0 && mkdir(conf_dir, 0700) == 0 && mkdir(charon_dir, 0700) == 0 &&
+           write_strongswan_conf(node) &&
            run("ip -n %s link set lo up && ip -n %s link set eth0 up && ip -n %s addr add 10.9.0.%d/24 dev eth0 && "
                "ip -n %s addr add fd09::%d/64 dev eth0 nodad",
                node->netns, node->netns, node->netns, index + 1, node->netns, index + 1) &&
