@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char absent_words[] = "absent";
+
 static enum stf_kind no_memory(struct stf_err *err)
 {
     return stf_err_set(err, STF_NO_MEMORY, 0, "change", NULL, "out of memory");
@@ -28,7 +30,11 @@ enum stf_kind stf_engine_open(const struct stf_engine_config *config, struct stf
     made->planned = json_object();
     made->plan = json_array();
     made->bindings = calloc(config->binding_count + 1, sizeof *made->bindings);
-    if (!made->held || !made->planned || !made->plan || !made->bindings) {
+    if (config->expected) {
+        made->expected = stf_changes_by_thing(config->expected);
+    }
+    bool has_expected = made->expected || !config->expected;
+    if (!made->held || !made->planned || !made->plan || !made->bindings || !has_expected) {
         stf_engine_close(made);
         return no_memory(err);
     }
@@ -47,6 +53,7 @@ void stf_engine_close(struct stf_engine *engine)
     json_decref(engine->held);
     json_decref(engine->planned);
     json_decref(engine->plan);
+    json_decref(engine->expected);
     free(engine->bindings);
     pthread_cond_destroy(&engine->released);
     pthread_mutex_destroy(&engine->mutex);
@@ -54,6 +61,57 @@ void stf_engine_close(struct stf_engine *engine)
 }
 
 /* ---- things ---- */
+
+/* One text for a thing of a host; malloc'ed, NULL when memory is out. */
+static char *new_key(const char *host, const char *resource, const json_t *id)
+{
+    json_t *key = json_pack("[ssO]", host, resource, id);
+    char *text = key ? stf_journal_text(key) : NULL;
+    json_decref(key);
+    return text;
+}
+
+static char *new_change_key(const json_t *change)
+{
+    return new_key(json_string_value(json_object_get(change, "host")),
+                   json_string_value(json_object_get(change, "resource")), json_object_get(change, "id"));
+}
+
+bool stf_is_same_before(const json_t *one, const char *one_words, const json_t *other, const char *other_words)
+{
+    bool is_absent =
+        one_words && other_words && strcmp(one_words, absent_words) == 0 && strcmp(other_words, absent_words) == 0;
+    return is_absent || json_equal(one, other);
+}
+
+json_t *stf_changes_by_thing(const json_t *changes)
+{
+    size_t index;
+    json_t *change;
+    json_t *by_thing = json_object();
+    bool is_ok = by_thing != NULL;
+    json_array_foreach ((json_t *)changes, index, change) {
+        char *key = is_ok ? new_change_key(change) : NULL;
+        is_ok = key && (json_object_get(by_thing, key) || json_object_set_new(by_thing, key, json_array()) == 0) &&
+                json_array_append(json_object_get(by_thing, key), change) == 0;
+        free(key);
+    }
+    if (!is_ok) {
+        json_decref(by_thing);
+        return NULL;
+    }
+    return by_thing;
+}
+
+json_t *stf_changes_take(json_t *by_thing, const json_t *change)
+{
+    char *key = new_change_key(change);
+    json_t *left = key ? json_object_get(by_thing, key) : NULL;
+    json_t *next = json_incref(json_array_get(left, 0));
+    json_array_remove(left, 0);
+    free(key);
+    return next;
+}
 
 static bool find_resource(struct stf_thing *thing, const struct stf_engine *engine, const char *name)
 {
@@ -77,9 +135,7 @@ enum stf_kind stf_thing_init(struct stf_thing *thing, const struct stf_engine *e
     if (!find_resource(thing, engine, resource)) {
         return stf_err_set(err, STF_UNSUPPORTED, 0, "change", resource, "this program has no resource %s", resource);
     }
-    json_t *key = json_pack("[ssO]", host->name, resource, id);
-    thing->key = key ? stf_journal_text(key) : NULL;
-    json_decref(key);
+    thing->key = new_key(host->name, resource, id);
     return thing->key ? STF_OK : no_memory(err);
 }
 
@@ -122,7 +178,7 @@ char *stf_thing_describe(const struct stf_thing *thing, const json_t *state)
 {
     char *text = NULL;
     if (json_is_null(state)) {
-        return strdup("absent");
+        return strdup(absent_words);
     }
     if (thing->resource->describe) {
         text = thing->resource->describe(thing->id, state);
@@ -259,6 +315,41 @@ static enum stf_kind plan_thing(struct stf_engine *engine, const struct stf_thin
     return failed ? no_memory(err) : STF_OK;
 }
 
+/* Whether the plan that is being applied has this as the thing's next change; it counts as made from now on. */
+static enum stf_kind take_expected(struct stf_engine *engine, const struct stf_thing *thing,
+                                   const struct stf_alteration *alteration, struct stf_err *err)
+{
+    char *what = stf_thing_describe(thing, NULL);
+    char *before = stf_thing_describe(thing, alteration->before);
+    char *after = stf_thing_describe(thing, alteration->after);
+    enum stf_kind kind = STF_OK;
+    pthread_mutex_lock(&engine->mutex);
+    json_t *left = json_object_get(engine->expected, thing->key);
+    const json_t *next = json_array_get(left, 0);
+    const char *planned = json_string_value(json_object_get(json_object_get(next, "describe"), "before"));
+    if (json_equal(json_object_get(next, "after"), alteration->after) &&
+        stf_is_same_before(json_object_get(next, "before"), planned, alteration->before, before)) {
+        json_array_remove(left, 0);
+    } else {
+        kind = stf_err_set(err, STF_CONFLICT, 0, "change", what,
+                           "%s on %s would be changed from %s to %s, which the plan does not have",
+                           what ? what : thing->resource->name, thing->host->name, before ? before : "something",
+                           after ? after : "something else");
+    }
+    pthread_mutex_unlock(&engine->mutex);
+    free(what);
+    free(before);
+    free(after);
+    return kind;
+}
+
+static enum stf_kind apply_thing(struct stf_engine *engine, const struct stf_thing *thing,
+                                 const struct stf_alteration *alteration, struct stf_err *err)
+{
+    enum stf_kind kind = engine->expected ? take_expected(engine, thing, alteration, err) : STF_OK;
+    return kind == STF_OK ? stf_thing_alter(engine, thing, alteration, err) : kind;
+}
+
 static enum stf_kind change_thing(struct stf_engine *engine, const struct stf_thing *thing, const char *step,
                                   const json_t *after, json_t **result, struct stf_err *err)
 {
@@ -275,7 +366,7 @@ static enum stf_kind change_thing(struct stf_engine *engine, const struct stf_th
     } else {
         const struct stf_alteration alteration = {.step = step, .before = before, .after = after};
         kind = engine->mode == STF_ENGINE_PLAN ? plan_thing(engine, thing, &alteration, err)
-                                               : stf_thing_alter(engine, thing, &alteration, err);
+                                               : apply_thing(engine, thing, &alteration, err);
         if (kind == STF_OK) {
             kind = stf_result_changed(before, after, result, err);
         }
@@ -309,4 +400,23 @@ enum stf_kind stf_engine_plan(struct stf_engine *engine, json_t **plan, struct s
         json_pack("{s:o, s:I}", "changes", json_copy(engine->plan), "unchanged", (json_int_t)engine->unchanged_count);
     pthread_mutex_unlock(&engine->mutex);
     return *plan ? STF_OK : no_memory(err);
+}
+
+enum stf_kind stf_engine_check_complete(struct stf_engine *engine, struct stf_err *err)
+{
+    const char *key;
+    json_t *left;
+    const json_t *first = NULL;
+    size_t count = 0;
+    json_object_foreach (engine->expected, key, left) {
+        count += json_array_size(left);
+        first = first ? first : json_array_get(left, 0);
+    }
+    if (count == 0) {
+        return STF_OK;
+    }
+    const char *what = json_string_value(json_object_get(json_object_get(first, "describe"), "what"));
+    return stf_err_set(err, STF_CONFLICT, 0, "change", what,
+                       "%zu changes of the plan were not made, because they were not needed any more: %s on %s", count,
+                       what ? what : "one", json_string_value(json_object_get(first, "host")));
 }

@@ -25,6 +25,7 @@ struct stf_engine_config {
     int64_t run;                 /* the run that changes are recorded in; 0 in a plan */
     const struct stf_engine_binding *bindings;
     size_t binding_count;
+    const json_t *expected; /* changes of a plan: these are made, each once, and no others. NULL: any */
 };
 
 /* All functions block and may be called from many threads at once; two changes of the same thing wait for each other.
@@ -48,6 +49,18 @@ enum stf_kind stf_engine_change(struct stf_engine *engine, const char *step, con
 /* What was planned: {"changes":[{"step","host","resource","id","before","after","describe":{"what","before","after"}}],
  * "unchanged":n}, in the order of planning. */
 enum stf_kind stf_engine_plan(struct stf_engine *engine, json_t **plan, struct stf_err *err);
+
+/* STF_CONFLICT, naming one, when an expected change has not been made. */
+enum stf_kind stf_engine_check_complete(struct stf_engine *engine, struct stf_err *err);
+
+/* Whether a thing is the same before a change, given both states and their words. An absent thing is: its state may
+ * tell how much of the path to it there is, which the changes of other things alter. */
+bool stf_is_same_before(const json_t *one, const char *one_words, const json_t *other, const char *other_words);
+
+/* A list of changes (each with "host", "resource" and "id") as {thing: [changes in order]}; NULL: memory is out. */
+json_t *stf_changes_by_thing(const json_t *changes);
+/* Takes the next change of the same thing as `change` out of it: a new reference, or NULL when none is left. */
+json_t *stf_changes_take(json_t *by_thing, const json_t *change);
 
 /* ---- rollback ---- */
 

@@ -18,6 +18,27 @@ int stf_cli_usage_error(const char *command, const char *format, ...)
     return STF_EXIT_USAGE;
 }
 
+/* Options of some commands: of those whose usage names them. */
+static const struct own_option {
+    int letter;
+    const char *usage;
+    const char *help;
+} own_options[] = {
+    {'f', "--force", "also where a host no longer has what the run wrote"},
+    {'O', "--out FILE", "keep the plan, to apply exactly it later"},
+    {'P', "--plan FILE", "apply the plan that is kept there, or refuse, naming what has drifted"},
+    {0, NULL, NULL},
+};
+
+/* Whether the command knows the option of that letter. */
+static bool has_option(const struct stf_cli *cli, int letter)
+{
+    const struct own_option *own = own_options;
+    while (own->usage && own->letter != letter)
+        own++;
+    return !own->usage || strstr(stf_command_find(cli->command)->usage, own->usage);
+}
+
 void stf_command_help(const struct stf_command *command, FILE *stream)
 {
     fprintf(stream, "Usage: staffetta %s %s\n\n%s.\n", command->name, command->usage, command->summary);
@@ -33,8 +54,9 @@ void stf_command_help(const struct stf_command *command, FILE *stream)
           "  --dev DIR          developers: read the bundled scripts from this folder\n"
           "  --help             this text\n",
           stream);
-    if (strstr(command->usage, "[--force]"))
-        fputs("  --force            also where a host no longer has what the run wrote\n", stream);
+    for (const struct own_option *own = own_options; own->usage; own++)
+        if (strstr(command->usage, own->usage))
+            fprintf(stream, "  %-18s %s\n", own->usage, own->help);
 }
 
 /* "policy=mail-all" into params. */
@@ -49,8 +71,10 @@ static bool add_param(struct stf_cli *cli, const char *text)
     return is_ok;
 }
 
-static int take_option(struct stf_cli *cli, int option)
+static int take_option(struct stf_cli *cli, int option, const char *name)
 {
+    if (!has_option(cli, option))
+        return stf_cli_usage_error(cli->command, "%s has no option --%s", cli->command, name);
     switch (option) {
     case 's':
         cli->site_dir = optarg;
@@ -63,9 +87,13 @@ static int take_option(struct stf_cli *cli, int option)
         return -1;
     case 'f':
         cli->is_forced = true;
-        if (strstr(stf_command_find(cli->command)->usage, "[--force]"))
-            return -1;
-        return stf_cli_usage_error(cli->command, "--force is an option of rollback only");
+        return -1;
+    case 'O':
+        cli->out_path = optarg;
+        return -1;
+    case 'P':
+        cli->plan_path = optarg;
+        return -1;
     case 'p':
         if (add_param(cli, optarg))
             return -1;
@@ -90,15 +118,16 @@ int stf_cli_parse(struct stf_cli *cli, int argc, char **argv, int max_operands)
         {"site", required_argument, NULL, 's'},  {"state", required_argument, NULL, 't'},
         {"param", required_argument, NULL, 'p'}, {"output", required_argument, NULL, 'o'},
         {"dev", required_argument, NULL, 'd'},   {"force", no_argument, NULL, 'f'},
+        {"out", required_argument, NULL, 'O'},   {"plan", required_argument, NULL, 'P'},
         {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0},
     };
     static char program[] = "staffetta";
     *cli = (struct stf_cli){.command = argv[0], .params = json_object()};
     argv[0] = program; /* what getopt's own messages begin with */
-    int option;
+    int option, index = 0;
     optind = 1;
-    while ((option = getopt_long(argc, argv, "hp:", options, NULL)) != -1) {
-        int exit_code = take_option(cli, option);
+    while ((option = getopt_long(argc, argv, "hp:", options, &index)) != -1) {
+        int exit_code = take_option(cli, option, options[index].name);
         if (exit_code != -1)
             return exit_code;
     }

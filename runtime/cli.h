@@ -28,8 +28,10 @@ struct stf_cli {
     const char *scripts_dir;
     bool is_json;
     bool is_forced;
-    json_t *params;  /* from --param */
-    char **operands; /* what is no option, ended by NULL */
+    const char *out_path;  /* of --out */
+    const char *plan_path; /* of --plan FILE */
+    json_t *params;        /* from --param */
+    char **operands;       /* what is no option, ended by NULL */
     int operand_count;
 };
 

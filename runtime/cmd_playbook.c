@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "whole_file.h"
 
 static int exit_code_of_plan(const json_t *report)
 {
@@ -20,46 +21,92 @@ static int exit_code_of(const json_t *report)
     const char *state = stf_cli_text(report, "state");
     if (strcmp(stf_cli_text(report, "mode"), "plan") == 0)
         return exit_code_of_plan(report);
-    if (strcmp(state, "needs_human") == 0 ||
-        strcmp(stf_cli_text(json_object_get(report, "error"), "kind"), stf_kind_name(STF_CONFLICT)) == 0)
+    bool is_conflict = strcmp(stf_cli_text(json_object_get(report, "error"), "kind"), stf_kind_name(STF_CONFLICT)) == 0;
+    if (strcmp(state, "needs_human") == 0 || (is_conflict && strcmp(state, "failed") == 0))
         return STF_EXIT_NEEDS_HUMAN;
     if (json_is_true(json_object_get(report, "is_interrupted")))
         return STF_EXIT_INTERRUPTED;
+    if (strcmp(state, "refused") == 0)
+        return STF_EXIT_ERROR;
     if (strcmp(state, "done") != 0 || strcmp(stf_cli_text(report, "verdict"), "fail") == 0)
         return STF_EXIT_FAILED;
     bool has_checks = json_array_size(json_object_get(report, "checks")) > 0;
     return has_checks && strcmp(stf_cli_text(report, "verdict"), "unknown") == 0 ? STF_EXIT_UNKNOWN : STF_EXIT_OK;
 }
 
-static int run_playbook(const struct stf_cli *cli, const char *playbook, enum stf_run_mode mode)
+/* Keeps the plan of `report`, unless there is none because planning failed. */
+static enum stf_kind keep_plan(const char *path, const json_t *report, struct stf_err *err)
+{
+    const json_t *plan = json_object_get(report, "plan");
+    if (!plan || json_object_get(report, "error"))
+        return STF_OK;
+    char *text = json_dumps(plan, JSON_INDENT(2) | JSON_SORT_KEYS);
+    enum stf_kind kind = text ? stf_whole_file_write(path, text, strlen(text), err)
+                              : stf_err_set(err, STF_NO_MEMORY, 0, "plan", path, "not enough memory");
+    free(text);
+    return kind;
+}
+
+static int run_it(const struct stf_cli *cli, struct stf_run_options *options)
 {
     struct stf_runtime *runtime;
     if (!stf_cli_open(cli, &runtime))
         return STF_EXIT_ERROR;
     struct stf_output output;
     stf_output_init(&output, stdout);
-    struct stf_run_options options = {
-        .playbook = playbook,
-        .mode = mode,
-        .params = cli->params,
-        .on_event = cli->is_json ? NULL : stf_output_event,
-        .user = &output,
-        .handles_signals = true,
-    };
-    json_t *report;
+    options->on_event = cli->is_json ? NULL : stf_output_event;
+    options->user = &output;
+    options->handles_signals = true;
+    json_t *report = NULL;
     struct stf_err err;
     int exit_code = STF_EXIT_ERROR;
-    if (stf_runtime_run(runtime, &options, &report, &err) != STF_OK) {
-        stf_cli_error(cli, &err);
-    } else {
+    enum stf_kind kind = stf_runtime_run(runtime, options, &report, &err);
+    if (kind == STF_OK) {
         if (cli->is_json)
             stf_output_json(report);
         else
             stf_output_report(&output, report);
         exit_code = exit_code_of(report);
-        json_decref(report);
+        if (cli->out_path)
+            kind = keep_plan(cli->out_path, report, &err);
     }
+    if (kind != STF_OK) {
+        stf_cli_error(cli, &err);
+        exit_code = STF_EXIT_ERROR;
+    }
+    json_decref(report);
     stf_runtime_close(runtime);
+    return exit_code;
+}
+
+static int run_playbook(const struct stf_cli *cli, const char *playbook, enum stf_run_mode mode)
+{
+    struct stf_run_options options = {.playbook = playbook, .mode = mode, .params = cli->params};
+    return run_it(cli, &options);
+}
+
+/* Applies the plan of --plan; `playbook`, unless NULL, is the one that it must be of. */
+static int run_plan(const struct stf_cli *cli, const char *playbook)
+{
+    json_error_t why;
+    if (json_object_size(cli->params) > 0)
+        return stf_cli_usage_error(cli->command, "--param and --plan exclude each other: the plan has its parameters");
+    json_t *plan = json_load_file(cli->plan_path, JSON_REJECT_DUPLICATES, &why);
+    if (!plan) {
+        fprintf(stderr, "staffetta: %s: expected a plan that `staffetta plan --out FILE` wrote: %s\n", cli->plan_path,
+                why.text);
+        return STF_EXIT_ERROR;
+    }
+    const char *planned = stf_cli_text(plan, "playbook");
+    int exit_code = STF_EXIT_ERROR;
+    if (playbook && strcmp(playbook, planned) != 0) {
+        fprintf(stderr, "staffetta: %s is no plan of the playbook '%s' but of '%s'\n", cli->plan_path, playbook,
+                planned);
+    } else {
+        struct stf_run_options options = {.mode = STF_RUN_APPLY, .plan = plan};
+        exit_code = run_it(cli, &options);
+    }
+    json_decref(plan);
     return exit_code;
 }
 
@@ -78,7 +125,7 @@ int stf_cmd_playbook(int argc, char **argv)
     struct stf_cli cli;
     int exit_code = stf_cli_parse(&cli, argc, argv, 0);
     if (exit_code == -1)
-        exit_code = run_playbook(&cli, cli.command, STF_RUN_APPLY);
+        exit_code = cli.plan_path ? run_plan(&cli, cli.command) : run_playbook(&cli, cli.command, STF_RUN_APPLY);
     stf_cli_fini(&cli);
     return exit_code;
 }
@@ -87,6 +134,8 @@ int stf_cmd_run(int argc, char **argv)
 {
     struct stf_cli cli;
     int exit_code = stf_cli_parse(&cli, argc, argv, 1);
+    if (exit_code == -1 && cli.plan_path)
+        exit_code = run_plan(&cli, cli.operands[0]);
     if (exit_code == -1 && cli.operand_count == 0)
         exit_code =
             stf_cli_usage_error("run", "run expects the name of a playbook; `staffetta scripts list` shows them");

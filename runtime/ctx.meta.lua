@@ -289,19 +289,19 @@ local journal = {}
 
 --- What a rollback of the run would do: { run, items, undo, nothing, conflict, unknown }, where items are { change,
 --- step, host, resource, verdict, reason?, describe = { what, before, ours, now } } and the last four are how many.
----@param run integer|"last"
+---@param run integer a parameter of the type "run" is one, also where "last" was given
 ---@return table? plan
 ---@return staffetta.err? err
 function journal:rollback_plan(run) end
 
 --- What the run has measured: name -> figures.
----@param run integer|"last"
+---@param run integer a parameter of the type "run" is one, also where "last" was given
 ---@return table<string, table>? measures
 ---@return staffetta.err? err
 function journal:measures(run) end
 
 --- Does it. Refuses (`conflict`), having touched nothing, where a host no longer has what the run wrote.
----@param run integer|"last"
+---@param run integer a parameter of the type "run" is one, also where "last" was given
 ---@param options? { force?: boolean }
 ---@return table? summary
 ---@return staffetta.err? err

@@ -15,9 +15,10 @@ struct stf_engine {
 
     pthread_mutex_t mutex; /* guards all below; never held while a binding or the journal works */
     pthread_cond_t released;
-    json_t *held;    /* things that somebody is changing: key -> true */
-    json_t *planned; /* key -> planned state */
-    json_t *plan;    /* the changes planned, in order */
+    json_t *held;     /* things that somebody is changing: key -> true */
+    json_t *planned;  /* key -> planned state */
+    json_t *plan;     /* the changes planned, in order */
+    json_t *expected; /* by thing, those still to be made; NULL: any may be made */
     int64_t unchanged_count;
 };
 

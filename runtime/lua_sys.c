@@ -365,17 +365,15 @@ static int l_now_ns(lua_State *L)
 
 /* ---- the journal ---- */
 
-static int64_t check_run_id(lua_State *L, int index)
+/* find_run(number, or nil for the last one to roll back) -> number | nil, err */
+static int l_find_run(lua_State *L)
 {
-    int64_t id = 0;
     struct stf_err err;
-    if (lua_isinteger(L, index))
-        return lua_tointeger(L, index);
-    if (stf_run_last_id(stf_run_of(L), &id, &err) != STF_OK) {
-        stf_lua_push_err(L, &err);
-        return lua_error(L);
-    }
-    return id;
+    int64_t id = luaL_optinteger(L, 1, 0);
+    if (stf_run_find(stf_run_of(L), &id, &err) != STF_OK)
+        return stf_lua_push_err(L, &err);
+    lua_pushinteger(L, id);
+    return 1;
 }
 
 static int push_result_or_err(lua_State *L, enum stf_kind kind, json_t *result, const struct stf_err *err)
@@ -402,12 +400,12 @@ static json_t *drop_states(json_t *plan)
     return plan;
 }
 
-/* rollback_plan("last" | run) -> plan | nil, err */
+/* rollback_plan(run) -> plan | nil, err */
 static int l_rollback_plan(lua_State *L)
 {
     json_t *plan = NULL;
     struct stf_err err;
-    int64_t id = check_run_id(L, 1);
+    int64_t id = luaL_checkinteger(L, 1);
     enum stf_kind kind = stf_engine_rollback_plan(stf_run_of(L)->engine, id, &plan, &err);
     return push_result_or_err(L, kind, drop_states(plan), &err);
 }
@@ -418,7 +416,7 @@ static int l_measures(lua_State *L)
     size_t index;
     json_t *run = NULL, *event, *measures = json_object();
     struct stf_err err;
-    enum stf_kind kind = stf_journal_load(stf_run_of(L)->journal, check_run_id(L, 1), &run, &err);
+    enum stf_kind kind = stf_journal_load(stf_run_of(L)->journal, luaL_checkinteger(L, 1), &run, &err);
     json_array_foreach (json_object_get(run, "events"), index, event) {
         const char *what = NULL, *name = NULL;
         json_t *figures = NULL;
@@ -432,13 +430,13 @@ static int l_measures(lua_State *L)
     return push_result_or_err(L, kind, measures, &err);
 }
 
-/* rollback("last" | run, is_forced) -> summary | nil, err */
+/* rollback(run, is_forced) -> summary | nil, err */
 static int l_rollback(lua_State *L)
 {
     json_t *summary = NULL;
     struct stf_err err;
     struct stf_run *run = stf_run_of(L);
-    int64_t id = check_run_id(L, 1);
+    int64_t id = luaL_checkinteger(L, 1);
     enum stf_kind kind = stf_run_roll_back(run, id, lua_toboolean(L, 2), &summary, &err);
     return push_result_or_err(L, kind, drop_states(summary), &err);
 }
@@ -527,6 +525,7 @@ void stf_lua_push_sys(lua_State *L)
         {"spawn", l_task_spawn},
         {"join", l_task_join},
         {"sleep_ms", l_sleep_ms},
+        {"find_run", l_find_run},
         {"rollback_plan", l_rollback_plan},
         {"measures", l_measures},
         {"rollback", l_rollback},

@@ -10,10 +10,10 @@ static const char playbook_help[] =
     "fails, what the run has changed is put back. Ctrl-C does the same.\n";
 
 const struct stf_command stf_commands[] = {
-    {"plan", "[PLAYBOOK] [options]", "Run a playbook dry (default: rollout) and show what it would change",
+    {"plan", "[PLAYBOOK] [--out FILE] [options]", "Run a playbook dry (default: rollout) and show what it would change",
      "Nothing is written. Exit code 2 says that changes are pending, 0 that there is nothing to do.\n", stf_cmd_plan},
-    {"rollout", "[options]", "Put a policy on every host of a cluster, stage by stage, and prove it", playbook_help,
-     stf_cmd_playbook},
+    {"rollout", "[--plan FILE] [options]", "Put a policy on every host of a cluster, stage by stage, and prove it",
+     playbook_help, stf_cmd_playbook},
     {"verify", "[options]", "Look whether a rolled-out policy stands and protects; changes nothing", NULL,
      stf_cmd_playbook},
     {"drill", "[options]", "Move the virtual IP on purpose, measure the outage, move it back", playbook_help,
@@ -23,8 +23,8 @@ const struct stf_command stf_commands[] = {
     {"rollback", "[RUN] [--force] [options]", "Put back what a run has changed (default: the last one)",
      "Refuses, having touched nothing, where a host no longer has what the run wrote; --force overwrites that.\n",
      stf_cmd_rollback},
-    {"run", "PLAYBOOK [options]", "Run any playbook: the site's own, the machine's or a bundled one", playbook_help,
-     stf_cmd_run},
+    {"run", "PLAYBOOK | --plan FILE [options]", "Run any playbook: the site's own, the machine's or a bundled one",
+     playbook_help, stf_cmd_run},
     {"runs", "[options]", "List the runs in the journal", NULL, stf_cmd_runs},
     {"show", "[RUN] [options]", "Show one run: its changes, checks, figures and scripts (default: the last one)", NULL,
      stf_cmd_show},

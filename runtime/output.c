@@ -186,6 +186,15 @@ static void print_error(struct stf_output *output, const json_t *error)
         fprintf(stderr, "%s\n", traceback);
 }
 
+static void print_drift(const json_t *drift)
+{
+    size_t index;
+    json_t *each;
+    json_array_foreach ((json_t *)drift, index, each) {
+        fprintf(stderr, "  %s\n", stf_cli_text(each, "message"));
+    }
+}
+
 void stf_output_report(struct stf_output *output, const json_t *report)
 {
     const char *state = stf_cli_text(report, "state");
@@ -194,6 +203,7 @@ void stf_output_report(struct stf_output *output, const json_t *report)
         stf_output_plan(output, json_object_get(report, "plan"));
     if (error)
         print_error(output, error);
+    print_drift(json_object_get(report, "drift"));
     if (json_object_get(report, "rollback_error"))
         print_error(output, json_object_get(report, "rollback_error"));
     if (strcmp(stf_cli_text(report, "mode"), "plan") == 0)

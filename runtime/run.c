@@ -11,6 +11,14 @@
 
 #include "common/clock.h"
 #include "common/doc.h"
+#include "common/hash.h"
+#include "plan.h"
+
+static json_t *error_doc(const struct stf_err *err)
+{
+    return json_pack("{s:s, s:s, s:s, s:s}", "kind", stf_kind_name(err->kind), "op", err->op, "subject", err->subject,
+                     "message", err->message);
+}
 
 /* ---- telling ---- */
 
@@ -19,6 +27,18 @@ void stf_run_emit(struct stf_run *run, json_t *event)
     if (event && run->options->on_event)
         run->options->on_event(run->options->user, event);
     json_decref(event);
+}
+
+/* A plan is applied by the scripts that made it. */
+static enum stf_kind check_planned_script(const struct stf_run *run, const json_t *script, struct stf_err *err)
+{
+    const char *name = json_string_value(json_object_get(script, "name"));
+    const char *planned = stf_plan_script_hash(json_object_get(run->options->plan, "scripts"),
+                                               json_string_value(json_object_get(script, "folder")), name);
+    if (planned && strcmp(planned, json_string_value(json_object_get(script, "sha256"))) == 0)
+        return STF_OK;
+    return stf_err_set(err, STF_CONFLICT, 0, "load", name, "the plan was not made with this %s",
+                       json_string_value(json_object_get(script, "origin")));
 }
 
 enum stf_kind stf_run_record_script(struct stf_run *run, json_t *script, struct stf_err *err)
@@ -31,6 +51,8 @@ enum stf_kind stf_run_record_script(struct stf_run *run, json_t *script, struct 
         if (json_equal(known, script))
             return STF_OK;
     }
+    if (run->options->plan && check_planned_script(run, script, err) != STF_OK)
+        return err->kind;
     if (json_array_append(run->scripts, script) != 0)
         return stf_err_set(err, STF_NO_MEMORY, 0, "record script", NULL, "not enough memory");
     if (!run->has_begun || !run->id)
@@ -125,6 +147,7 @@ enum stf_kind stf_run_begin(struct stf_run *run, struct stf_err *err)
         .run = run->id,
         .bindings = bindings,
         .binding_count = run->rt->bound_count,
+        .expected = json_object_get(run->options->plan, "changes"),
     };
     kind = stf_engine_open(&config, &run->engine, err);
     if (kind == STF_OK)
@@ -135,29 +158,40 @@ enum stf_kind stf_run_begin(struct stf_run *run, struct stf_err *err)
 
 /* ---- rolling back ---- */
 
-enum stf_kind stf_run_last_id(struct stf_run *run, int64_t *id, struct stf_err *err)
+/* Whether a rollback that names no run means this one. */
+static bool is_last(const struct stf_run *run, const json_t *each)
+{
+    const char *state = json_string_value(json_object_get(each, "state"));
+    return json_integer_value(json_object_get(each, "run")) != run->id &&
+           strcmp(state, stf_run_state_name(STF_RUN_ROLLED_BACK)) != 0 &&
+           json_integer_value(json_object_get(each, "undoes_run")) == 0 &&
+           json_integer_value(json_object_get(each, "changes")) > 0;
+}
+
+enum stf_kind stf_run_find(struct stf_run *run, int64_t *id, struct stf_err *err)
 {
     json_t *runs = NULL;
-    enum stf_kind kind = stf_journal_list(run->journal, &runs, err);
+    int64_t wanted = *id;
+    enum stf_kind kind = run->journal ? stf_journal_list(run->journal, &runs, err) : STF_OK;
     if (kind != STF_OK)
         return kind;
     size_t index;
     json_t *each;
     *id = 0;
     json_array_foreach (runs, index, each) {
-        int64_t each_id = json_integer_value(json_object_get(each, "run"));
-        const char *state = json_string_value(json_object_get(each, "state"));
-        bool is_undone = state && strcmp(state, stf_run_state_name(STF_RUN_ROLLED_BACK)) == 0;
-        bool is_rollback = json_integer_value(json_object_get(each, "undoes_run")) != 0;
-        if (each_id != run->id && !is_undone && !is_rollback &&
-            json_integer_value(json_object_get(each, "changes")) > 0) {
-            *id = each_id;
+        int64_t number = json_integer_value(json_object_get(each, "run"));
+        if (wanted ? number == wanted : is_last(run, each)) {
+            *id = number;
             break;
         }
     }
     json_decref(runs);
     if (*id)
         return STF_OK;
+    if (wanted)
+        return stf_err_set(err, STF_NOT_FOUND, 0, "roll back", NULL,
+                           "the journal in %s has no run %lld; `staffetta runs` lists them", run->rt->state_dir,
+                           (long long)wanted);
     return stf_err_set(err, STF_NOT_FOUND, 0, "roll back", "last",
                        "no run in this journal has changes that still stand; `staffetta runs` lists them, "
                        "and a run can be named by its number");
@@ -279,12 +313,6 @@ static const char *overall_verdict(const struct stf_run *run)
     return worst;
 }
 
-static json_t *error_doc(const struct stf_err *err)
-{
-    return json_pack("{s:s, s:s, s:s, s:s}", "kind", stf_kind_name(err->kind), "op", err->op, "subject", err->subject,
-                     "message", err->message);
-}
-
 /* A run that failed after it had changed something puts it all back; one that was itself a rollback does not. */
 static const char *undo_failed_run(struct stf_run *run, json_t *report)
 {
@@ -371,8 +399,10 @@ static void finish_report(struct stf_run *run, json_t *report, const char *state
     json_object_set(report, "measures", run->measures);
     json_object_set_new(report, "duration_ms", json_integer((stf_clock_ns() - started_ns) / 1000000));
     json_t *plan = NULL;
-    if (run->is_planning && stf_engine_plan(run->engine, &plan, &err) == STF_OK)
-        json_object_set_new(report, "plan", plan);
+    if (run->is_planning && stf_engine_plan(run->engine, &plan, &err) == STF_OK &&
+        stf_plan_complete(run, plan, &err) == STF_OK)
+        json_object_set(report, "plan", plan);
+    json_decref(plan);
 }
 
 /* Drives the playbook. STF_OK: `report` is filled. */
@@ -394,8 +424,11 @@ static enum stf_kind execute(struct stf_run *run, json_t *report, struct stf_err
             *err = failure;
             return failure.kind;
         }
-        state = run->is_planning ? "failed" : undo_failed_run(run, report);
+    } else if (run->options->plan && stf_engine_check_complete(run->engine, &failure) != STF_OK) {
+        json_object_set_new(report, "error", error_doc(&failure));
     }
+    if (failure.kind != STF_OK)
+        state = run->is_planning ? "failed" : undo_failed_run(run, report);
     finish_report(run, report, state, started_ns);
     if (run->is_interrupted)
         json_object_set_new(report, "is_interrupted", json_true());
@@ -405,7 +438,23 @@ static enum stf_kind execute(struct stf_run *run, json_t *report, struct stf_err
     return stf_journal_run_end(run->journal, run->id, journal_state(state), report, err);
 }
 
-enum stf_kind stf_runtime_run(struct stf_runtime *rt, const struct stf_run_options *options, json_t **report,
+/* The site counts as a script of the run: what a run does follows from both. */
+static enum stf_kind record_site(struct stf_run *run, const json_t *site, struct stf_err *err)
+{
+    char hash[STF_SHA256_TEXT_SIZE];
+    if (!site)
+        return STF_OK;
+    json_t *entry = stf_sha256_of_doc(site, hash)
+                        ? json_pack("{s:s, s:O, s:s, s:s}", "folder", "site", "name", json_object_get(site, "name"),
+                                    "origin", run->rt->site_dir, "sha256", hash)
+                        : NULL;
+    enum stf_kind kind = entry ? stf_run_record_script(run, entry, err)
+                               : stf_err_set(err, STF_NO_MEMORY, 0, "run", NULL, "not enough memory");
+    json_decref(entry);
+    return kind;
+}
+
+static enum stf_kind run_once(struct stf_runtime *rt, const struct stf_run_options *options, json_t **report,
                               struct stf_err *err)
 {
     const json_t *site;
@@ -424,6 +473,9 @@ enum stf_kind stf_runtime_run(struct stf_runtime *rt, const struct stf_run_optio
     run.checks = json_array();
     run.measures = json_object();
     run.outcomes = json_object();
+    kind = record_site(&run, site, err);
+    if (kind != STF_OK)
+        goto out;
     stf_run_collect_needs(&run);
     run.L = stf_sandbox_open(&rt->limits, &run);
     if (!run.L || uv_loop_init(&run.loop) != 0) {
@@ -453,4 +505,70 @@ out:
     json_decref(run.outcomes);
     free(run.hosts);
     return kind;
+}
+
+/* ---- applying a plan ---- */
+
+/* What the plan would be now, without a word to anybody. STF_OK: *fresh is the report. */
+static enum stf_kind plan_again(struct stf_runtime *rt, const struct stf_run_options *options, json_t **fresh,
+                                struct stf_err *err)
+{
+    struct stf_run_options silent = *options;
+    silent.mode = STF_RUN_PLAN;
+    silent.plan = NULL;
+    silent.on_event = NULL;
+    return run_once(rt, &silent, fresh, err);
+}
+
+/* The report of a plan that does not fit any more: `fresh` with the drift. Nothing was touched. */
+static enum stf_kind refuse_plan(json_t *fresh, json_t *drift, struct stf_err *err)
+{
+    size_t count = json_array_size(drift);
+    json_object_del(fresh, "plan");
+    json_object_set_new(fresh, "mode", json_string("apply"));
+    json_object_set_new(fresh, "state", json_string("refused"));
+    if (!json_object_get(fresh, "error")) {
+        stf_err_set(err, STF_CONFLICT, 0, "plan", NULL,
+                    "the plan is not applied, and nothing was touched: %zu thing%s changed since it was made", count,
+                    count == 1 ? " has" : "s have");
+        json_object_set_new(fresh, "error", error_doc(err));
+    }
+    return json_object_set(fresh, "drift", drift) == 0
+               ? STF_OK
+               : stf_err_set(err, STF_NO_MEMORY, 0, "plan", NULL, "not enough memory");
+}
+
+static enum stf_kind apply_plan(struct stf_runtime *rt, const struct stf_run_options *given, json_t **report,
+                                struct stf_err *err)
+{
+    json_t *fresh = NULL, *drift = NULL;
+    struct stf_run_options options = *given;
+    options.playbook = json_string_value(json_object_get(given->plan, "playbook"));
+    options.params = json_object_get(given->plan, "params");
+    enum stf_kind kind = plan_again(rt, &options, &fresh, err);
+    if (kind != STF_OK)
+        goto out;
+    drift = stf_plan_drift(given->plan, json_object_get(fresh, "plan"));
+    if (!drift) {
+        kind = stf_err_set(err, STF_NO_MEMORY, 0, "plan", NULL, "not enough memory");
+    } else if (json_array_size(drift) > 0 || json_object_get(fresh, "error")) {
+        kind = refuse_plan(fresh, drift, err);
+        *report = kind == STF_OK ? json_incref(fresh) : NULL;
+    } else {
+        kind = run_once(rt, &options, report, err);
+    }
+out:
+    json_decref(drift);
+    json_decref(fresh);
+    return kind;
+}
+
+enum stf_kind stf_runtime_run(struct stf_runtime *rt, const struct stf_run_options *options, json_t **report,
+                              struct stf_err *err)
+{
+    *report = NULL;
+    if (!options->plan)
+        return run_once(rt, options, report, err);
+    enum stf_kind kind = stf_plan_check(options->plan, err);
+    return kind == STF_OK ? apply_plan(rt, options, report, err) : kind;
 }

@@ -100,6 +100,7 @@ enum stf_kind stf_run_record_script(struct stf_run *run, json_t *script, struct 
 enum stf_kind stf_run_record_check(struct stf_run *run, const char *step, json_t *result, struct stf_err *err);
 enum stf_kind stf_run_record_measure(struct stf_run *run, const char *name, json_t *figures, struct stf_err *err);
 struct stf_run_host *stf_run_find_host(struct stf_run *run, const char *name); /* NULL: there is none */
-/* The newest run that changed something and has not been rolled back. */
-enum stf_kind stf_run_last_id(struct stf_run *run, int64_t *id, struct stf_err *err);
+/* Makes sure that the journal has the run *id; 0 becomes the last one: the newest that changed something, has not been
+ * rolled back, and is no rollback itself. */
+enum stf_kind stf_run_find(struct stf_run *run, int64_t *id, struct stf_err *err);
 enum stf_kind stf_run_roll_back(struct stf_run *run, int64_t id, bool is_forced, json_t **summary, struct stf_err *err);

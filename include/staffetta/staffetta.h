@@ -45,6 +45,8 @@ struct stf_run_options {
     const char *playbook;
     enum stf_run_mode mode;
     const json_t *params; /* object; values may be strings as typed on a command line. NULL: defaults */
+    const json_t *plan;   /* the "plan" of an earlier report: playbook and params are its, and exactly its changes are
+                             made. When anything has drifted since, nothing is touched and the state is "refused" */
     /* Called on the runtime's thread as things happen: {"event":"step", ...}; docs/events.md lists them. May be NULL.
      * The document is borrowed. */
     void (*on_event)(void *user, const json_t *event);
@@ -53,7 +55,7 @@ struct stf_run_options {
 };
 
 /* Runs a playbook to its end. STF_OK means that there is a report (a new reference), also of a run that failed: read
- * its "state" ("done", "failed", "rolled_back", "needs_human", "interrupted") and "verdict" ("pass", "fail",
+ * its "state" ("done", "failed", "rolled_back", "needs_human", "refused") and "verdict" ("pass", "fail",
  * "unknown"). Any other kind means that nothing was begun: no such playbook, wrong parameters, site or journal
  * unusable. */
 enum stf_kind stf_runtime_run(struct stf_runtime *runtime, const struct stf_run_options *options, json_t **report,

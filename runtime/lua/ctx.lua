@@ -154,6 +154,7 @@ end
 function methods.checks(self, name, rows)
   if sys.planning then
     sys.emit { event = "would_check", step = name, checks = #rows }
+    for _, row in ipairs(rows) do pcall(load_script, "check", row.check) end -- which they are belongs to the plan
     return "unknown", {}
   end
   sys.emit { event = "step", step = name, checks = #rows }

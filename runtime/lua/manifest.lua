@@ -61,7 +61,12 @@ local converters = {
     if given == false or given == "false" or given == "no" then return false end
   end,
   choice = function(given, spec) return contains(spec.choices, given) and given or nil end,
-  run = function(given) return given == "last" and given or to_integer(given) end,
+  run = function(given)
+    local number = given ~= "last" and to_integer(given) or nil
+    if not number and given ~= "last" then return nil end
+    local run, err = sys.find_run(number)
+    return run or error(err, 0)
+  end,
   policy = function(given, _, world)
     if type(given) == "string" then return world.policy(given) end
     return type(given) == "table" and given.traffic and given or nil

@@ -98,7 +98,7 @@ function TestCli:test_wrong_options()
   self:expect_usage({ "rollout", "--param", "=x" }, "--param expects NAME=VALUE")
   self:expect_usage({ "rollout", "--param", "a=\255" }, "--param expects NAME=VALUE in UTF-8")
   self:expect_usage({ "runs", "--output", "xml" }, "--output expects human or json, found 'xml'")
-  self:expect_usage({ "rollout", "--force" }, "--force", "rollback")
+  self:expect_usage({ "rollout", "--force" }, "rollout has no option --force")
   self:expect_usage({ "rollout", "extra" }, "'extra' is one argument too many")
   self:expect_usage({ "run" }, "run expects the name of a playbook")
   self:expect_usage({ "run", "a", "b" }, "'b' is one argument too many")
@@ -180,7 +180,7 @@ function TestCli:test_json_is_all_there_is_on_stdout()
   self:write_playbook()
   for _, case in ipairs {
     { 2, "plan", "try" }, { 0, "run", "try" }, { 0, "plan", "try" }, { 0, "runs" }, { 0, "show" }, { 0, "show", "1" },
-    { 1, "show", "99" }, { 1, "show", "x" }, { 0, "rollback" }, { 3, "rollback", "99" }, { 0, "scripts" },
+    { 1, "show", "99" }, { 1, "show", "x" }, { 0, "rollback" }, { 1, "rollback" }, { 1, "rollback", "99" }, { 0, "scripts" },
     { 0, "scripts", "list" }, { 0, "scripts", "show", "playbook/rollout" },
     { 0, "scripts", "show", "check/tuning-set" },
     { 0, "scripts", "show", "policy/everything" }, { 1, "scripts", "show", "policy/none" },
@@ -240,7 +240,7 @@ function TestCli:test_runs_and_show()
   lu.assertEquals({ last.run.run, first.run.run, self.place:json("show", "last").doc.run.run }, { 2, 1, 2 })
   lu.assertEquals({ #first.changes, first.changes[1].host, first.changes[1].step, first.changes[1].state },
     { 1, "win", "set it", "done" })
-  lu.assertEquals({ first.scripts[1].name, #first.scripts[1].sha256 }, { "try", 64 })
+  lu.assertEquals({ first.scripts[2].name, #first.scripts[2].sha256 }, { "try", 64 })
   human = self.place:staffetta("show", "1").out
   lu.assertStrContains(human, "run 1: try on site test, done")
   lu.assertStrContains(human, [["key":"HKLM\\SYSTEM\\Test","name":"a"]])
@@ -252,9 +252,14 @@ end
 function TestCli:test_nothing_to_roll_back()
   self.place:playbook("look", "", "")
   self.place:staffetta("run", "look")
-  local answer = self.place:staffetta("rollback")
-  lu.assertNotEquals(answer.code, 0)
-  lu.assertStrContains(answer.err, "no run in this journal has changes that still stand")
+  for run, message in pairs { last = "no run in this journal has changes that still stand", ["99"] = "has no run 99" } do
+    for _, command in ipairs { { "rollback", run }, { "plan", "rollback", "--param", "run=" .. run } } do
+      local answer = self.place:staffetta(table.unpack(command))
+      lu.assertEquals({ answer.code, answer.out }, { 1, "" })
+      lu.assertStrContains(answer.err, message)
+    end
+  end
+  lu.assertEquals(#self.place:json("runs").doc, 1) -- nothing was begun
 end
 
 -- ---- scripts ----

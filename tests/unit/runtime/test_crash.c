@@ -49,7 +49,7 @@ static struct stf_engine *open_engine(struct stf_journal *journal, int64_t run)
 {
     struct stf_engine *engine;
     const struct stf_engine_binding bindings[] = {{&fake_binding, &fake}};
-    const struct stf_engine_config config = {STF_ENGINE_APPLY, journal, run, bindings, 1};
+    const struct stf_engine_config config = {STF_ENGINE_APPLY, journal, run, bindings, 1, NULL};
     must(stf_engine_open(&config, &engine, &err));
     return engine;
 }
