@@ -61,6 +61,41 @@ exits "diff" 0 staffetta registry diff windows: "$key" "reg:$work/ours.reg"
 exits "rollback" 0 staffetta rollback --state "$work/state"
 exits "reg query" 1 run reg query "$key"
 
+# snapshots, differences, and the two ways back
+exits "set" 0 staffetta registry set windows: "$key\\Tree" a dword 1 --state "$work/state"
+exits "set" 0 staffetta registry set windows: "$key\\Tree\\Below" '' multi_sz one two --state "$work/state"
+exits "snapshot" 0 staffetta registry snapshot windows: "$key\\Tree" "$work/snap.json"
+hash=$output
+exits "set" 0 staffetta registry set windows: "$key\\Tree" A sz other --state "$work/state"
+exits "delete" 0 staffetta registry delete windows: "$key\\Tree\\Below" --state "$work/state"
+exits "diff" 2 staffetta registry diff windows: "$key\\Tree" "$work/snap.json"
+contains "diff" "$output" "+ [$key\\Tree\\Below]"
+exits "restore, planned" 2 staffetta registry restore "$work/snap.json" windows: --plan --state "$work/state"
+exits "restore" 0 staffetta registry restore "$work/snap.json" windows: --state "$work/state"
+number=$(printf '%s' "$output" | sed -n 's/.*, run \([0-9]*\):.*/\1/p')
+exits "snapshot" 0 staffetta registry snapshot windows: "$key\\Tree" "$work/snap2.json"
+[ "$output" = "$hash" ] || fail "restore: the tree is not as it was"
+exits "undo as .reg text" 0 staffetta registry export --undo "$number" "$work/undo.reg" --state "$work/state"
+exits "import of the undo" 0 staffetta registry import windows: "$work/undo.reg" --state "$work/state"
+exits "get" 0 staffetta registry get windows: "$key\\Tree" a
+contains "get" "$output" 'sz "other"'
+
+# what is refused, and what others have changed
+exits "no key" 6 staffetta registry list windows: "$key\\None"
+exits "no root" 1 staffetta registry get windows: 'Software' x
+contains "no root" "$output" "does not start with a root"
+exits "no such type" 1 staffetta registry set windows: "$key" x dwrd 1 --state "$work/state"
+exits "a key with subkeys" 1 staffetta registry delete windows: "$key" --state "$work/state"
+contains "a key with subkeys" "$output" "--recursive"
+exits "no other host" 1 staffetta registry list remote:127.0.0.1 HKLM
+contains "no other host" "$output" "has no remote: stores"
+exits "set" 0 staffetta registry set windows: "$key\\Tree" a dword 2 --state "$work/state"
+exits "reg add" 0 run reg add "$key\\Tree" /v a /t REG_DWORD /d 3 /f
+exits "rollback over another's change" 5 staffetta rollback --state "$work/state"
+exits "reg query" 0 run reg query "$key\\Tree" /v a
+contains "reg query" "$output" "0x3"
+exits "delete" 0 staffetta registry delete windows: "$key" --recursive --state "$work/state"
+
 # notices: the watcher is ready at some moment, so the value is changed until it tells
 exits "set" 0 staffetta registry set windows: "$key" watched dword 0 --state "$work/state"
 "$wine" "$prefix" run "$exe" registry watch windows: "$key" >"$work/notices" 2>&1 &
