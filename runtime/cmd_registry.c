@@ -123,6 +123,7 @@ static enum stf_kind host_of_store(struct stf_registry_target *target, const str
     if (!getcwd(folder, sizeof folder))
         return stf_err_set(err, STF_IO, 0, "registry", store, "the present folder can not be named");
     enum stf_kind kind = stf_registry_location_init(&location, &words, folder, err);
+    location.is_prompting = location.host && !location.credentials && !location.is_kerberos;
     if (kind == STF_OK)
         kind = stf_registry_location_key(&location, path, &below, err);
     if (kind == STF_OK) {
@@ -366,7 +367,7 @@ const char stf_registry_help[] =
     "  --site DIR           the folder with site.lua (default " STF_DEFAULT_SITE_DIR "), for --host\n"
     "  --host NAME          the stores of this host of the site\n"
     "  --mount KEY          the key that the root of the hive is\n"
-    "  --credentials FILE   for remote:, or --kerberos: the tickets that you have\n"
+    "  --credentials FILE   for remote:, or --kerberos: the tickets that you have; else the terminal is asked\n"
     "  --replay-logs        a hive that was not closed well: as its .LOG1 and .LOG2 say; a change writes it so\n"
     "  --plan               change nothing; exit code 2 says that changes are pending\n"
     "  --recursive          delete: a key that has subkeys\n"

@@ -169,23 +169,22 @@ static enum stf_kind take_mount(struct stf_registry_location *location, const ch
 static enum stf_kind take_credentials(struct stf_registry_location *location, const struct stf_registry_words *words,
                                       const char *base_dir, struct stf_err *err)
 {
-    if (words->credentials == NULL && !words->is_kerberos) {
-        return STF_OK;
-    }
-    if (location->host == NULL) {
+    int given = (words->credentials != NULL) + words->is_kerberos + words->is_prompting;
+
+    if (given > 0 && location->host == NULL) {
         return stf_err_set(err, STF_INVALID_DATA, 0, "registry", words->store,
                            "the store %s takes no credentials; only remote: does", words->store);
     }
-    if (words->credentials != NULL && words->is_kerberos) {
+    if (given > 1) {
         return stf_err_set(err, STF_INVALID_DATA, 0, "registry", words->store,
-                           "the store %s is given both a file of credentials and Kerberos; it takes one", words->store);
+                           "the store %s takes one of a file of credentials, Kerberos and a prompt", words->store);
     }
     if (words->credentials != NULL) {
         location->credentials = stf_doc_path(base_dir, words->credentials);
-        return location->credentials != NULL ? STF_OK : no_memory(err);
     }
-    location->is_kerberos = true;
-    return STF_OK;
+    location->is_kerberos = words->is_kerberos;
+    location->is_prompting = words->is_prompting;
+    return words->credentials == NULL || location->credentials != NULL ? STF_OK : no_memory(err);
 }
 
 static enum stf_kind no_backend(const struct store_kind *kind, const char *store, struct stf_err *err)
@@ -318,6 +317,7 @@ enum stf_kind stf_registry_location_open(const struct stf_registry_location *loc
         .root = location->place.key,
         .credentials_file = location->credentials,
         .use_kerberos = location->is_kerberos,
+        .may_ask = location->is_prompting,
     };
     struct stf_registry_place place = location->place;
 
@@ -355,7 +355,7 @@ static enum stf_kind bad_entry(const struct stf_host *host, const char *name, st
 static enum stf_kind words_from_doc(const struct stf_host *host, const char *name, const json_t *entry,
                                     struct stf_registry_words *words, struct stf_err *err)
 {
-    static const char *const known[] = {"store", "mount", "credentials", "kerberos", "replay_logs", NULL};
+    static const char *const known[] = {"store", "mount", "credentials", "kerberos", "prompt", "replay_logs", NULL};
     enum stf_kind kind;
 
     *words = (struct stf_registry_words){.store = json_string_value(entry)};
@@ -377,6 +377,9 @@ static enum stf_kind words_from_doc(const struct stf_host *host, const char *nam
     }
     if (kind == STF_OK) {
         kind = stf_doc_opt_bool(entry, "kerberos", false, &words->is_kerberos, err);
+    }
+    if (kind == STF_OK) {
+        kind = stf_doc_opt_bool(entry, "prompt", false, &words->is_prompting, err);
     }
     return kind == STF_OK ? stf_doc_opt_bool(entry, "replay_logs", false, &words->is_replaying_logs, err) : kind;
 }
@@ -454,6 +457,7 @@ enum stf_kind stf_registry_location_to_doc(const struct stf_registry_location *l
                    (location->credentials == NULL ||
                     json_object_set_new(entry, "credentials", json_string(location->credentials)) == 0) &&
                    (!location->is_kerberos || json_object_set_new(entry, "kerberos", json_true()) == 0) &&
+                   (!location->is_prompting || json_object_set_new(entry, "prompt", json_true()) == 0) &&
                    (!location->place.is_replaying_logs || json_object_set_new(entry, "replay_logs", json_true()) == 0);
 
     *doc = is_full ? json_pack("{s:O}", location->mount, entry) : NULL;

@@ -14,6 +14,7 @@ struct stf_registry_words {
     const char *mount;       /* the key that the store's root is; NULL: see stf_registry_location_init */
     const char *credentials; /* remote: the file with user, password and domain */
     bool is_kerberos;        /* remote: by the ticket that the user has */
+    bool is_prompting;       /* remote: by what is typed at the terminal */
     bool is_replaying_logs;  /* hive: a dirty one is opened as its transaction logs say */
 };
 
@@ -23,6 +24,7 @@ struct stf_registry_location {
     struct stf_registry_place place; /* its strings are the members below */
     bool is_whole;                   /* its keys start with a root: a .reg file, a live registry, without a mount */
     bool is_kerberos;
+    bool is_prompting;
     char *mount; /* the key that its root is; "" when it is whole, or when nobody knows */
     char *path;  /* absolute when `base_dir` was; NULL for a live registry */
     char *host;
@@ -57,9 +59,9 @@ enum stf_kind stf_registry_location_open(const struct stf_registry_location *loc
 /* ---- the stores of a host ----
  *
  * `registry` in the host's table: { ["HKLM\\SYSTEM"] = "hives/SYSTEM", ["HKLM"] = { store = "remote:10.0.0.5",
- * credentials = "win.cred" } }; the other members are mount, kerberos and replay_logs. Each entry is for the keys below
- * its name, the longest name wins, and the name "" is for all keys. A store that is not whole is mounted at the entry's
- * name unless its `mount` says otherwise. */
+ * credentials = "win.cred" } }; the other members are mount, kerberos, prompt and replay_logs. Each entry is for the
+ * keys below its name, the longest name wins, and the name "" is for all keys. A store that is not whole is mounted at
+ * the entry's name unless its `mount` says otherwise. */
 
 /* The store that `key` is in. *below points into `key`. Fini the location in either case. */
 enum stf_kind stf_registry_host_store(const struct stf_host *host, const char *key,

@@ -26,7 +26,7 @@ extern const struct stf_registry_backend stf_registry_backend_remote;
 enum stf_registry_mode { STF_REGISTRY_READ, STF_REGISTRY_WRITE };
 
 /* remote: the registry of another host, through its winreg service. Credentials come from the file, from `user` and the
- * two after it (what somebody typed), or from the user's Kerberos tickets. */
+ * two after it, from the user's Kerberos tickets, or are asked for at the terminal. */
 struct stf_registry_remote {
     const char *host;             /* a name or an address */
     uint16_t port;                /* 0: 445 */
@@ -36,6 +36,7 @@ struct stf_registry_remote {
     const char *domain;
     const char *password;
     bool use_kerberos;
+    bool may_ask;
     int64_t deadline_ms; /* for each answer; 0: 10 s */
     const char *helper;  /* staffetta-winreg; NULL: beside this program, or where it was installed */
 };

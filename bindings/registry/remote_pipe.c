@@ -18,6 +18,7 @@
 
 #include "common/clock.h"
 #include "registry/remote_login.h"
+#include "registry/remote_prompt.h"
 
 enum { DEFAULT_DEADLINE_MS = 10000, GOODBYE_MS = 2000, READ_STEP = 65536 };
 
@@ -409,6 +410,9 @@ static enum stf_kind fill_connect(const struct stf_registry_remote *remote, int6
     if (remote->credentials_file != NULL) {
         return stf_remote_login_read(remote->credentials_file, connect, err);
     }
+    if (remote->user == NULL && remote->may_ask) {
+        return stf_remote_prompt(connect, err);
+    }
     if (remote->user == NULL) {
         return stf_err_set(err, STF_DENIED, 0, "remote", remote->host,
                            "the registry of %s needs a file of credentials, or Kerberos", remote->host);
@@ -473,6 +477,9 @@ enum stf_kind stf_remote_pipe_open(const struct stf_registry_remote *remote, str
     }
     if (kind == STF_OK) {
         kind = send_connect(pipe, &connect, err);
+        if (kind == STF_DENIED) {
+            stf_remote_prompt_forget(pipe->host);
+        }
     }
     explicit_bzero(&connect, sizeof(connect));
     if (kind != STF_OK) {

@@ -159,7 +159,10 @@ static void test_remote_and_reg_text(void **state)
     free(words);
     stf_registry_location_fini(&location);
     assert_refused(&(struct stf_registry_words){.store = "remote:h", .credentials = "c", .is_kerberos = true},
-                   STF_INVALID_DATA, "it takes one");
+                   STF_INVALID_DATA, "takes one of");
+    assert_refused(&(struct stf_registry_words){.store = "remote:h", .is_prompting = true, .is_kerberos = true},
+                   STF_INVALID_DATA, "takes one of");
+    assert_refused(&(struct stf_registry_words){.store = "x", .is_prompting = true}, STF_INVALID_DATA, "only remote:");
 
     location = locate(&(struct stf_registry_words){.store = "SYSTEM.REG"});
     assert_ptr_equal(location.backend, &stf_registry_backend_regfile);

@@ -1,6 +1,7 @@
 /* test_remote_server.c - the registry of another host, which is a real smbd: the contract of every store, and what only
  * this one has: logins, servers and helpers that die, other sessions, and a second reader that is not ours (net).
  * SPDX-License-Identifier: MIT */
+#include "pty_test.h"
 #include "registry_contract.h"
 #include "remote_test.h"
 
@@ -82,6 +83,40 @@ static void test_logins(void **state)
     remote.use_kerberos = true; /* there are no tickets, and nothing else is tried */
     assert_int_equal(try_remote(&remote, &err), STF_DENIED);
     assert_contains(err.message, "kinit");
+}
+
+/* The program itself, with nothing on its command line that says who one is. */
+static void run_at_terminal(struct pty_child *child, const char *password)
+{
+    if (pty_fork(child)) {
+        execl(STAFFETTA, "staffetta", "registry", "list", "remote:127.0.0.1", "HKLM", NULL);
+        _exit(127);
+    }
+    pty_expect(child, "User (or DOMAIN\\user) on 127.0.0.1: ");
+    pty_type(child, "root\n");
+    pty_expect(child, "Password on 127.0.0.1: ");
+    pty_type(child, password);
+}
+
+static void test_typed_logins(void **state)
+{
+    struct pty_child child;
+    int status;
+
+    (void)state;
+    run_at_terminal(&child, "pass-root\n");
+    status = pty_finish(&child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_contains(child.shown, "SOFTWARE\\");
+    assert_null(strstr(child.shown, "pass-root"));
+    close(child.fd);
+    run_at_terminal(&child, "wrong-pass\n");
+    status = pty_finish(&child);
+    assert_int_equal(WEXITSTATUS(status), 1);
+    assert_contains(child.shown, "connecting to 127.0.0.1 failed");
+    assert_null(strstr(child.shown, "wrong-pass"));
+    close(child.fd);
 }
 
 static void test_who_may_not_write(void **state)
@@ -448,6 +483,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CONTRACT_TESTS("remote", setup_remote, teardown_remote),
         cmocka_unit_test(test_logins),
+        cmocka_unit_test(test_typed_logins),
         cmocka_unit_test(test_who_may_not_write),
         cmocka_unit_test(test_unreachable),
         cmocka_unit_test(test_roots),
