@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "registry/diff.h"
+#include "registry/patch.h"
 #include "registry/snapshot.h"
 #include "registry/tree.h"
 #include "registry/watch.h"
@@ -187,33 +188,47 @@ int stf_registry_cmd_diff(struct stf_registry_cli *rc)
 
 /* ---- what a plan changes ---- */
 
-/* The state of a part of a store (patch.h) as a tree of what is in it: NULL for null. */
-static json_t *tree_of_part(const json_t *state)
+/* A key as a state of registry.key says. */
+static enum stf_kind open_key_state(struct side *side, const json_t *state, struct stf_err *err)
 {
-    if (!json_is_object(state))
-        return NULL;
-    json_t *tree = json_pack("{s:[], s:{}}", "values", "keys");
-    const json_t *values = json_object_get(state, "values");
-    const char *name;
-    json_t *item;
-    size_t index;
-    json_array_foreach (values, index, item) {
-        json_array_append(json_object_get(tree, "values"), item);
-    }
-    json_object_foreach ((json_t *)values, name, item) {
-        if (json_is_null(item))
-            continue;
-        json_t *value = json_copy(item);
-        if (!json_object_get(value, "name"))
-            json_object_set_new(value, "name", json_string(name));
-        json_array_append_new(json_object_get(tree, "values"), value);
-    }
-    json_object_foreach (json_object_get(state, "keys"), name, item) {
-        json_t *below = tree_of_part(item);
-        if (below)
-            json_object_set_new(json_object_get(tree, "keys"), name, below);
-    }
-    return tree;
+    bool is_absent = !json_is_object(state) || json_object_get(state, "existing_keys");
+    json_t *tree = is_absent ? NULL : json_copy((json_t *)state);
+    json_object_del(tree, "name");
+    enum stf_kind kind = open_memory(side, tree, err);
+    json_decref(tree);
+    return kind;
+}
+
+/* What a patch alters, as it is in one state after the other. */
+static enum stf_kind open_patch_states(struct side *side, const char *text, const json_t *const states[],
+                                       struct stf_err *err)
+{
+    struct stf_registry_patch *patch = NULL;
+    side->memory = stf_registry_memory_new();
+    side->open.key = "";
+    if (!side->memory)
+        return no_memory(err);
+    const struct stf_registry_place place = {.memory = side->memory};
+    enum stf_kind kind =
+        stf_registry_open(&stf_registry_backend_memory, &place, STF_REGISTRY_WRITE, &side->open.registry, err);
+    if (kind == STF_OK)
+        kind = stf_registry_patch_parse(text, &patch, err);
+    for (; kind == STF_OK && *states; states++)
+        kind = stf_registry_patch_write(side->open.registry, patch, *states, err);
+    stf_registry_patch_free(patch);
+    return kind;
+}
+
+static enum stf_kind open_planned(const json_t *change, struct side *first, struct side *second, struct stf_err *err)
+{
+    const json_t *before = json_object_get(change, "before"), *after = json_object_get(change, "after");
+    const char *text = json_string_value(json_object_get(json_object_get(change, "id"), "patch"));
+    enum stf_kind kind = text ? open_patch_states(first, text, (const json_t *const[]){before, NULL}, err)
+                              : open_key_state(first, before, err);
+    if (kind == STF_OK)
+        kind = text ? open_patch_states(second, text, (const json_t *const[]){before, after, NULL}, err)
+                    : open_key_state(second, after, err);
+    return kind;
 }
 
 enum { SHOWN_LINES_MAX = 200 };
@@ -237,9 +252,7 @@ void stf_registry_print_planned(const json_t *change)
     struct stf_err err;
     if (strcmp(resource, "registry.key") != 0 && strcmp(resource, "registry.patch") != 0)
         return;
-    json_t *before = tree_of_part(json_object_get(change, "before"));
-    json_t *after = tree_of_part(json_object_get(change, "after"));
-    if (open_memory(&first, before, &err) == STF_OK && open_memory(&second, after, &err) == STF_OK &&
+    if (open_planned(change, &first, &second, &err) == STF_OK &&
         stf_registry_diff(&first.open, &second.open, &diff, &err) == STF_OK) {
         char *text = stf_registry_diff_text(&diff, key);
         if (text)
@@ -249,8 +262,6 @@ void stf_registry_print_planned(const json_t *change)
     stf_registry_diff_fini(&diff);
     side_fini(&first);
     side_fini(&second);
-    json_decref(before);
-    json_decref(after);
 }
 
 /* ---- watch ---- */

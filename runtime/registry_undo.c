@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "registry/patch.h"
 #include "registry/place.h"
 #include "registry/tree.h"
 
@@ -135,27 +136,28 @@ static enum stf_kind undo_key(struct stf_reg_edits *edits, const struct item *it
     return kind == STF_OK && json_is_object(before) ? add_tree(edits, item->key, before, err) : kind;
 }
 
-static enum stf_kind undo_part(struct stf_reg_edits *edits, const char *key, const json_t *scope, const json_t *before,
-                               struct stf_err *err)
+/* A state of a patch, which is a tree where its values are a list: the patch has made that key anew. */
+static enum stf_kind undo_part(struct stf_reg_edits *edits, const char *key, const json_t *before, struct stf_err *err)
 {
+    const json_t *values = json_object_get(before, "values");
+    bool is_tree = json_is_array(values);
     enum stf_kind kind = STF_OK;
     const char *name;
     json_t *item;
-    if (json_is_null(before) || json_is_true(scope))
+    if (json_is_null(before) || is_tree)
         kind = add_key(edits, STF_REG_DELETE_KEY, key, err);
     if (kind != STF_OK || json_is_null(before))
         return kind;
-    if (json_is_true(scope))
+    if (is_tree)
         return add_tree(edits, key, before, err);
-    json_object_foreach (json_object_get(before, "values"), name, item) {
+    json_object_foreach ((json_t *)values, name, item) {
         if (kind == STF_OK)
             kind = add_value(edits, key, name, item, err);
     }
-    json_object_foreach (json_object_get(scope, "keys"), name, item) {
+    json_object_foreach (json_object_get(before, "keys"), name, item) {
         char *below = kind == STF_OK ? join(key, name) : NULL;
         if (kind == STF_OK)
-            kind = below ? undo_part(edits, below, item, json_object_get(json_object_get(before, "keys"), name), err)
-                         : no_memory(err);
+            kind = below ? undo_part(edits, below, item, err) : no_memory(err);
         free(below);
     }
     return kind;
@@ -163,9 +165,16 @@ static enum stf_kind undo_part(struct stf_reg_edits *edits, const char *key, con
 
 static enum stf_kind undo_patch(struct stf_reg_edits *edits, const struct item *item, struct stf_err *err)
 {
-    bool is_mounted = item->mount_size > 0;
-    return undo_part(edits, is_mounted ? item->key : "", json_object_get(item->change->id, "scope"),
-                     item->change->before, err);
+    const char *mount = item->mount_size > 0 ? item->key : "";
+    const char *text = json_string_value(json_object_get(item->change->id, "patch"));
+    struct stf_registry_patch *patch = NULL;
+    if (!json_is_true(item->change->before))
+        return undo_part(edits, mount, item->change->before, err);
+    enum stf_kind kind = stf_registry_patch_parse(text ? text : "", &patch, err);
+    if (kind == STF_OK)
+        kind = stf_registry_patch_edits(patch, mount, edits, err);
+    stf_registry_patch_free(patch);
+    return kind;
 }
 
 static const struct {

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include <staffetta/binding.h>
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -693,20 +694,77 @@ static char *describe_presence(const json_t *id, const json_t *state)
     return state == NULL ? describe_key(id, NULL) : strdup(is_absent(state) ? "absent" : "present");
 }
 
-/* ---- registry.patch: many keys and values all over a store, in one commit. Its id has the scope. ---- */
+/* ---- registry.patch: many keys and values all over a store, in one commit. Its id has what is to be done. ---- */
 
-/* The key must be the root of its store, or any in a store that has all roots: the scope starts at the store's own. */
-static enum stf_kind open_patch(struct target *target, const struct stf_host *host, const json_t *id,
-                                enum stf_registry_mode mode, const json_t **scope, struct stf_err *err)
+/* What the calls share: the patch that was used last, for the change engine asks several times about one. */
+struct registry_binding {
+    pthread_mutex_t mutex;
+    json_t *id; /* of the patch */
+    struct stf_registry_patch *patch;
+};
+
+static void *open_binding(void)
 {
-    static const char *const known[] = {"key", "scope", NULL};
-    struct stf_registry_location location = {0};
-    const char *key = NULL;
+    struct registry_binding *binding = calloc(1, sizeof(*binding));
+
+    if (binding != NULL) {
+        pthread_mutex_init(&binding->mutex, NULL);
+    }
+    return binding;
+}
+
+/* Nobody else has the kept patch until it is given back with keep_patch. */
+static enum stf_kind take_patch(struct registry_binding *binding, const json_t *id, struct stf_registry_patch **patch,
+                                struct stf_err *err)
+{
+    static const char *const known[] = {"key", "patch", NULL};
+    const char *text = NULL;
     enum stf_kind kind = stf_doc_check_keys(id, known, "registry.patch", err);
 
+    *patch = NULL;
     if (kind == STF_OK) {
-        kind = stf_doc_string(id, "key", &key, err);
+        kind = stf_doc_string(id, "patch", &text, err);
     }
+    if (kind != STF_OK) {
+        return kind;
+    }
+    pthread_mutex_lock(&binding->mutex);
+    if (binding->id != NULL && json_equal(binding->id, id)) {
+        *patch = binding->patch;
+        binding->patch = NULL;
+    }
+    pthread_mutex_unlock(&binding->mutex);
+    return *patch != NULL ? STF_OK : stf_registry_patch_parse(text, patch, err);
+}
+
+static void keep_patch(struct registry_binding *binding, const json_t *id, struct stf_registry_patch *patch)
+{
+    pthread_mutex_lock(&binding->mutex);
+    stf_registry_patch_free(binding->patch);
+    json_decref(binding->id);
+    binding->patch = patch;
+    binding->id = json_incref((json_t *)id);
+    pthread_mutex_unlock(&binding->mutex);
+}
+
+static void close_binding(void *self)
+{
+    struct registry_binding *binding = self;
+
+    stf_registry_patch_free(binding->patch);
+    json_decref(binding->id);
+    pthread_mutex_destroy(&binding->mutex);
+    free(binding);
+}
+
+/* The key must be the root of its store, or any in a store that has all roots: a patch starts at the store's own. */
+static enum stf_kind open_patch(struct target *target, const struct stf_host *host, const json_t *id,
+                                enum stf_registry_mode mode, struct stf_err *err)
+{
+    struct stf_registry_location location = {0};
+    const char *key = NULL;
+    enum stf_kind kind = stf_doc_string(id, "key", &key, err);
+
     if (kind == STF_OK) {
         kind = stf_registry_host_store(host, key, &location, &target->below, err);
     }
@@ -718,7 +776,6 @@ static enum stf_kind open_patch(struct target *target, const struct stf_host *ho
         kind = stf_registry_location_open(&location, mode, &target->registry, err);
     }
     stf_registry_location_fini(&location);
-    *scope = json_object_get(id, "scope");
     return kind;
 }
 
@@ -726,14 +783,18 @@ static enum stf_kind read_patch(void *self, const struct stf_host *host, const j
                                 struct stf_err *err)
 {
     struct target target = {0};
-    const json_t *scope;
-    enum stf_kind kind = open_patch(&target, host, id, STF_REGISTRY_READ, &scope, err);
+    struct stf_registry_patch *patch;
+    enum stf_kind kind = take_patch(self, id, &patch, err);
 
-    (void)self;
+    if (kind != STF_OK) {
+        return kind;
+    }
+    kind = open_patch(&target, host, id, STF_REGISTRY_READ, err);
     if (kind == STF_OK) {
-        kind = stf_registry_scope_read(target.registry, scope, state, err);
+        kind = stf_registry_patch_read(target.registry, patch, state, err);
         target_close(&target);
     }
+    keep_patch(self, id, patch);
     return kind;
 }
 
@@ -741,31 +802,36 @@ static enum stf_kind write_patch(void *self, const struct stf_host *host, const 
                                  struct stf_err *err)
 {
     struct target target = {0};
-    const json_t *scope;
-    enum stf_kind kind = open_patch(&target, host, id, STF_REGISTRY_WRITE, &scope, err);
+    struct stf_registry_patch *patch;
+    enum stf_kind kind = take_patch(self, id, &patch, err);
 
-    (void)self;
     if (kind != STF_OK) {
         return kind;
     }
-    kind = stf_registry_scope_write(target.registry, scope, state, err);
+    kind = open_patch(&target, host, id, STF_REGISTRY_WRITE, err);
     if (kind == STF_OK) {
-        kind = stf_registry_commit(target.registry, err);
+        kind = stf_registry_patch_write(target.registry, patch, state, err);
+        if (kind == STF_OK) {
+            kind = stf_registry_commit(target.registry, err);
+        }
+        target_close(&target);
     }
-    target_close(&target);
+    keep_patch(self, id, patch);
     return kind;
 }
 
 static char *describe_patch(const json_t *id, const json_t *state)
 {
-    const char *key = json_string_value(json_object_get(id, "key"));
-    struct stf_registry_scope_size size =
-        stf_registry_scope_count(state != NULL ? state : json_object_get(id, "scope"));
+    const char *key = state == NULL ? json_string_value(json_object_get(id, "key")) : NULL;
+    const char *text = json_string_value(json_object_get(id, "patch"));
+    struct stf_registry_patch_size size = stf_registry_patch_count_state(state);
     char *line = NULL;
 
-    if (asprintf(&line, "%s%s%zu value%s in %zu key%s", state == NULL && key != NULL ? key : "",
-                 state == NULL && key != NULL && *key != '\0' ? ": " : "", size.values, size.values == 1 ? "" : "s",
-                 size.keys, size.keys == 1 ? "" : "s") < 0) {
+    if (text != NULL && !json_is_object(state)) {
+        size = state == NULL ? stf_registry_patch_count_named(text) : stf_registry_patch_count_after(text);
+    }
+    if (asprintf(&line, "%s%s%zu value%s in %zu key%s", key != NULL ? key : "", key != NULL && *key != '\0' ? ": " : "",
+                 size.values, size.values == 1 ? "" : "s", size.keys, size.keys == 1 ? "" : "s") < 0) {
         return NULL;
     }
     return line;
@@ -785,4 +851,5 @@ static const struct stf_resource resources[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
-const struct stf_binding stf_registry_binding = {.name = "registry", .verbs = verbs, .resources = resources};
+const struct stf_binding stf_registry_binding = {
+    .name = "registry", .open = open_binding, .close = close_binding, .verbs = verbs, .resources = resources};

@@ -1,4 +1,4 @@
-/* import.c - sorts edits by the stores of a host, and reads what each of them has where it is edited (import.h).
+/* import.c - sorts edits by the stores of a host and makes one patch of those for each (import.h). Writes nothing.
  * SPDX-License-Identifier: MIT */
 #include "registry/import.h"
 
@@ -13,28 +13,15 @@ static enum stf_kind no_memory(struct stf_err *err)
 }
 
 /* Appends the change that the edits of one store make; `key` is the store's entry in the host's table. */
-static enum stf_kind add_change(const char *key, struct stf_registry *registry, const struct stf_registry_patch *patch,
-                                json_t *changes, struct stf_err *err)
+static enum stf_kind add_change(const char *key, const struct stf_registry_patch *patch, json_t *changes,
+                                struct stf_err *err)
 {
-    json_t *scope = NULL;
-    json_t *before = NULL;
-    json_t *after = NULL;
-    json_t *change;
-    enum stf_kind kind = stf_registry_patch_scope(patch, &scope, err);
+    char *text = stf_registry_patch_text(patch);
+    json_t *change =
+        text != NULL ? json_pack("{s:{s:s, s:s}, s:b}", "id", "key", key, "patch", text, "state", 1) : NULL;
+    enum stf_kind kind = json_array_append_new(changes, change) == 0 ? STF_OK : no_memory(err);
 
-    if (kind == STF_OK) {
-        kind = stf_registry_scope_read(registry, scope, &before, err);
-    }
-    if (kind == STF_OK) {
-        kind = stf_registry_patch_after(patch, before, &after, err);
-    }
-    if (kind == STF_OK) {
-        change = json_pack("{s:{s:s, s:O}, s:O}", "id", "key", key, "scope", scope, "state", after);
-        kind = json_array_append_new(changes, change) == 0 ? STF_OK : no_memory(err);
-    }
-    json_decref(scope);
-    json_decref(before);
-    json_decref(after);
+    free(text);
     return kind;
 }
 
@@ -59,7 +46,7 @@ static enum stf_kind import_into(const struct stf_host *host, const char *key, c
         kind = stf_registry_patch_new(edits, location.is_whole ? NULL : location.mount, registry, &patch, err);
     }
     if (kind == STF_OK) {
-        kind = add_change(key, registry, patch, changes, err);
+        kind = add_change(key, patch, changes, err);
     }
     stf_registry_patch_free(patch);
     stf_registry_close(registry);

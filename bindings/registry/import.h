@@ -1,5 +1,5 @@
 /* import.h - what a .reg text does to a host, as changes: one for each of the host's stores that it touches.
- * Reads the stores; writes nothing. SPDX-License-Identifier: MIT */
+ * Writes nothing. SPDX-License-Identifier: MIT */
 #pragma once
 
 #include <jansson.h>

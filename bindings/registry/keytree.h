@@ -65,6 +65,12 @@ static inline struct stf_keytree_value *stf_keytree_value_at(const struct stf_ke
     return (struct stf_keytree_value *)key->values.items[i];
 }
 
+/* The value in the form that the backends speak; name and data stay the tree's. */
+static inline struct stf_registry_value stf_keytree_borrow(const struct stf_keytree_value *value)
+{
+    return (struct stf_registry_value){value->item.name, value->type, value->data, value->size};
+}
+
 /* Sets the value, spelled as `name`; `data` may be NULL (see above). False when memory is out. */
 bool stf_keytree_set(struct stf_keytree_key *key, const char *name, uint32_t type, const uint8_t *data, size_t size);
 /* The value is absent afterwards. */

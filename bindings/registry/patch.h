@@ -1,6 +1,6 @@
-/* patch.h - a set of alterations all over a tree, such as a .reg file says, as one change: what it touches (its scope),
- * the states of that before and after, and a store brought to such a state. Nothing outside the scope is ever read into
- * a state or written. SPDX-License-Identifier: MIT */
+/* patch.h - a set of alterations all over a store, such as a .reg file says, as one change: as a line of text, and a
+ * store brought to what it says, or back. Nothing that the patch does not name is ever read into a state or written.
+ * SPDX-License-Identifier: MIT */
 #pragma once
 
 #include <jansson.h>
@@ -17,27 +17,35 @@ enum stf_kind stf_registry_patch_new(const struct stf_reg_edits *edits, const ch
                                      struct stf_err *err);
 void stf_registry_patch_free(struct stf_registry_patch *patch); /* NULL is legal */
 
-/* What the patch touches, below the root: of a key {"values": [names], "keys": {name: the same}}, or true where it is
- * deleted (and perhaps made anew): all that is in it. A new reference. */
-enum stf_kind stf_registry_patch_scope(const struct stf_registry_patch *patch, json_t **scope, struct stf_err *err);
+/* The patch as text for the journal, malloc'ed, and back. Keys start with a sign, the length of their name, and the
+ * name, and end with ')'. '+': it is to stand; '-': it goes, with all that is in it; '!': it goes and comes anew; '.':
+ * as it is. In between are its values ('=', name, type, size, data in hex), values that go ('~', name), and the keys
+ * below. STF_INVALID_DATA for text that is none. */
+char *stf_registry_patch_text(const struct stf_registry_patch *patch);
+enum stf_kind stf_registry_patch_parse(const char *text, struct stf_registry_patch **patch, struct stf_err *err);
 
-/* What is in the scope, after the patch, where `before` is what is in it now. A new reference. */
-enum stf_kind stf_registry_patch_after(const struct stf_registry_patch *patch, const json_t *before, json_t **after,
-                                       struct stf_err *err);
+/* What the store has where the patch alters it, a new reference: JSON true when that is just what the patch says. Else,
+ * of a key, null when it is absent, {"values": {name: null or a value}, "keys": {name: the same}}, or the document of
+ * tree.h for one that the patch deletes (and perhaps makes anew). A "name" is the stored spelling where it is another
+ * than the patch's (not for keys that the patch alters in part: they are never made anew). */
+enum stf_kind stf_registry_patch_read(struct stf_registry *registry, const struct stf_registry_patch *patch,
+                                      json_t **state, struct stf_err *err);
 
-/* The state of a scope: of a key null when it is absent, {"values": {name: null or a value}, "keys": {name: the same}},
- * or the document of tree.h where the scope is true. A "name" is the stored spelling where it is another than the
- * scope's (not for keys that are in the scope in part: they are never made anew). A new reference. */
-enum stf_kind stf_registry_scope_read(struct stf_registry *registry, const json_t *scope, json_t **state,
-                                      struct stf_err *err);
+/* Brings the store to such a state. STF_CONFLICT when a key would have to go that has something which the patch does
+ * not name. */
+enum stf_kind stf_registry_patch_write(struct stf_registry *registry, const struct stf_registry_patch *patch,
+                                       const json_t *state, struct stf_err *err);
 
-/* Brings the scope to `state`. STF_CONFLICT when a key would have to go that has something from outside the scope. */
-enum stf_kind stf_registry_scope_write(struct stf_registry *registry, const json_t *scope, const json_t *state,
-                                       struct stf_err *err);
+/* The edits of .reg text that do what the patch says; `mount` goes before its keys, and may be "". */
+enum stf_kind stf_registry_patch_edits(const struct stf_registry_patch *patch, const char *mount,
+                                       struct stf_reg_edits *edits, struct stf_err *err);
 
-/* How many values and keys a scope or a state has; null counts as nothing. */
-struct stf_registry_scope_size {
+/* How many values and keys stand in a state that is a document, or once the patch of that text is applied; and how many
+ * such a text names. */
+struct stf_registry_patch_size {
     size_t values;
     size_t keys;
 };
-struct stf_registry_scope_size stf_registry_scope_count(const json_t *scope_or_state);
+struct stf_registry_patch_size stf_registry_patch_count_state(const json_t *state);
+struct stf_registry_patch_size stf_registry_patch_count_after(const char *text);
+struct stf_registry_patch_size stf_registry_patch_count_named(const char *text);

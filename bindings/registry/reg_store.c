@@ -170,59 +170,60 @@ enum stf_kind stf_reg_export_store(struct stf_registry *registry, const char *mo
 
 /* ---- apply ---- */
 
-/* Takes out of the alterations what stands already, and lists the values that are to go. The list borrows names. */
-static void leave_changes(struct stf_keytree_key *changes, const struct stf_registry_values *have, const char **gone,
-                          size_t *gone_count)
+static int compare_value(const void *name, const void *value)
 {
-    for (size_t i = 0; i < have->count; i++) {
-        const struct stf_registry_value *value = &have->items[i];
-        const struct stf_keytree_value *change = stf_keytree_find_value(changes, value->name);
-        if (change == NULL) {
-            continue;
-        }
-        if (change->data == NULL) {
-            gone[(*gone_count)++] = value->name;
-        } else if (change->type == value->type && change->size == value->size &&
-                   strcmp(change->item.name, value->name) == 0 && memcmp(change->data, value->data, value->size) == 0) {
-            stf_keytree_unset(changes, value->name);
-        }
-    }
+    return stf_registry_name_compare(name, ((const struct stf_registry_value *)value)->name);
 }
 
-static enum stf_kind apply_values(struct stf_registry *registry, stf_registry_node node,
-                                  struct stf_keytree_key *changes, struct stf_err *err)
+/* Sorts what is to be done by what is not so already. `have` is sorted; the edit's lists are large enough. */
+static void leave_changes(const struct stf_keytree_key *changes, const struct stf_registry_values *have,
+                          struct stf_registry_value *set, const char **gone, struct stf_registry_edit *edit)
 {
+    for (size_t i = 0; i < changes->values.count; i++) {
+        const struct stf_keytree_value *change = stf_keytree_value_at(changes, i);
+        const struct stf_registry_value wanted = stf_keytree_borrow(change);
+        const struct stf_registry_value *found =
+            have->count > 0 ? bsearch(wanted.name, have->items, have->count, sizeof(have->items[0]), compare_value)
+                            : NULL;
+        if (wanted.data != NULL && (found == NULL || !stf_registry_value_equal(found, &wanted))) {
+            set[edit->set_count++] = wanted;
+        } else if (wanted.data == NULL && found != NULL) {
+            gone[edit->gone_count++] = wanted.name;
+        }
+    }
+    edit->gone = gone;
+    edit->set = set;
+}
+
+static enum stf_kind apply_values(struct stf_registry *registry, stf_registry_node node, bool is_new,
+                                  const struct stf_keytree_key *changes, struct stf_err *err)
+{
+    size_t count = changes->values.count;
     struct stf_registry_values have = {0};
     struct stf_registry_value *set = NULL;
     const char **gone = NULL;
     struct stf_registry_edit edit = {0};
     enum stf_kind kind = STF_OK;
 
-    if (changes->values.count == 0) {
+    if (count == 0) {
         return STF_OK;
     }
-    kind = registry->backend->values(registry->store, node, &have, err);
+    if (!is_new) {
+        kind = registry->backend->values(registry->store, node, &have, err);
+        stf_registry_values_sort(&have);
+    }
     if (kind == STF_OK) {
-        gone = calloc(have.count + 1, sizeof(*gone));
-        set = calloc(changes->values.count + 1, sizeof(*set));
+        gone = calloc(count, sizeof(*gone));
+        set = calloc(count, sizeof(*set));
         kind = gone != NULL && set != NULL ? STF_OK : no_memory(err);
     }
     if (kind == STF_OK) {
-        leave_changes(changes, &have, gone, &edit.gone_count);
-        for (size_t i = 0; i < changes->values.count; i++) {
-            const struct stf_keytree_value *value = stf_keytree_value_at(changes, i);
-            if (value->data != NULL) {
-                set[edit.set_count++] =
-                    (struct stf_registry_value){value->item.name, value->type, value->data, value->size};
-            }
-        }
-        edit.gone = gone;
-        edit.set = set;
-        if (edit.gone_count > 0 || edit.set_count > 0) {
-            kind = stf_registry_begin_change(registry, err);
-            if (kind == STF_OK) {
-                kind = registry->backend->edit_values(registry->store, node, &edit, err);
-            }
+        leave_changes(changes, &have, set, gone, &edit);
+    }
+    if (kind == STF_OK && (edit.gone_count > 0 || edit.set_count > 0)) {
+        kind = stf_registry_begin_change(registry, err);
+        if (kind == STF_OK) {
+            kind = registry->backend->edit_values(registry->store, node, &edit, err);
         }
     }
     free(set);
@@ -231,12 +232,12 @@ static enum stf_kind apply_values(struct stf_registry *registry, stf_registry_no
     return kind;
 }
 
-static enum stf_kind apply_key(struct stf_registry *registry, stf_registry_node node, struct stf_keytree_key *changes,
-                               struct stf_err *err);
+static enum stf_kind apply_key(struct stf_registry *registry, stf_registry_node node, bool is_new,
+                               const struct stf_keytree_key *changes, struct stf_err *err);
 
 /* One subkey; `standing` says whether `node` is it. */
 static enum stf_kind apply_subkey(struct stf_registry *registry, stf_registry_node parent, stf_registry_node node,
-                                  bool is_standing, struct stf_keytree_key *changes, struct stf_err *err)
+                                  bool is_standing, const struct stf_keytree_key *changes, struct stf_err *err)
 {
     bool is_deleted = is_standing && changes->is_reset;
     bool is_created = changes->is_wanted && (is_deleted || !is_standing);
@@ -251,7 +252,7 @@ static enum stf_kind apply_subkey(struct stf_registry *registry, stf_registry_no
     if (kind != STF_OK || !(is_created || (is_standing && !is_deleted))) {
         return kind;
     }
-    return apply_key(registry, node, changes, err);
+    return apply_key(registry, node, is_created, changes, err);
 }
 
 /* The nodes of those subkeys that stand, by their positions in the alterations. */
@@ -288,27 +289,35 @@ static enum stf_kind find_standing(struct stf_registry *registry, stf_registry_n
     return STF_OK;
 }
 
-static enum stf_kind apply_key(struct stf_registry *registry, stf_registry_node node, struct stf_keytree_key *changes,
-                               struct stf_err *err)
+static enum stf_kind apply_key(struct stf_registry *registry, stf_registry_node node, bool is_new,
+                               const struct stf_keytree_key *changes, struct stf_err *err)
 {
     size_t count = changes->keys.count;
     stf_registry_node *nodes = NULL;
     bool *is_standing = NULL;
-    enum stf_kind kind = apply_values(registry, node, changes, err);
+    enum stf_kind kind = apply_values(registry, node, is_new, changes, err);
 
     if (kind != STF_OK || count == 0) {
         return kind;
     }
     nodes = calloc(count, sizeof(*nodes));
     is_standing = calloc(count, sizeof(*is_standing));
-    kind = nodes != NULL && is_standing != NULL ? find_standing(registry, node, changes, nodes, is_standing, err)
-                                                : no_memory(err);
+    kind = nodes != NULL && is_standing != NULL ? STF_OK : no_memory(err);
+    if (kind == STF_OK && !is_new) {
+        kind = find_standing(registry, node, changes, nodes, is_standing, err);
+    }
     for (size_t i = 0; i < count && kind == STF_OK; i++) {
         kind = apply_subkey(registry, node, nodes[i], is_standing[i], stf_keytree_key_at(changes, i), err);
     }
     free(is_standing);
     free(nodes);
     return kind;
+}
+
+enum stf_kind stf_reg_tree_apply(struct stf_registry *registry, const struct stf_keytree_key *changes,
+                                 struct stf_err *err)
+{
+    return apply_key(registry, registry->backend->root(registry->store), false, changes, err);
 }
 
 enum stf_kind stf_registry_apply_reg(struct stf_registry *registry, const char *mount,
@@ -318,7 +327,7 @@ enum stf_kind stf_registry_apply_reg(struct stf_registry *registry, const char *
     enum stf_kind kind = stf_reg_tree_new(edits, mount, registry, &changes, err);
 
     if (kind == STF_OK) {
-        kind = apply_key(registry, registry->backend->root(registry->store), changes, err);
+        kind = stf_reg_tree_apply(registry, changes, err);
     }
     if (kind == STF_OK) {
         kind = stf_registry_commit(registry, err);

@@ -1,5 +1,5 @@
 /* reg_tree.h - a list of edits as one tree of alterations: what is to stand, what is to go, whatever the order was.
- * Only reg_*.c and be_regfile.c include it. SPDX-License-Identifier: MIT */
+ * Only reg_*.c, be_regfile.c and patch_tree.h include it. SPDX-License-Identifier: MIT */
 #pragma once
 
 #include "registry/keytree.h"
@@ -10,6 +10,10 @@
  * root. */
 enum stf_kind stf_reg_tree_new(const struct stf_reg_edits *edits, const char *mount, struct stf_registry *registry,
                                struct stf_keytree_key **root, struct stf_err *err);
+
+/* Does them to the store, whose root the tree's root is; what already is as it should be is not touched. No commit. */
+enum stf_kind stf_reg_tree_apply(struct stf_registry *registry, const struct stf_keytree_key *changes,
+                                 struct stf_err *err);
 
 /* As stf_registry_export_reg, of the whole store. `is_implied`, unless NULL, says of a key that has others below it
  * whether they are enough to say that it stands. */

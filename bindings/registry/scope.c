@@ -1,12 +1,10 @@
-/* scope.c - reads and writes the part of a store that a patch touches (patch.h), one list of subkeys and one of values
- * for each key that has something to do. Must never touch what is outside the scope. SPDX-License-Identifier: MIT */
-#include "registry/patch.h"
+/* scope.c - reads and writes the part of a store that a patch alters, its scope, with one list of subkeys and one of
+ * values for each key that has something to do. Must never touch what is outside it. SPDX-License-Identifier: MIT */
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/doc.h"
-#include "registry/store.h"
+#include "registry/patch_tree.h"
 #include "registry/tree.h"
 
 static enum stf_kind no_memory(struct stf_err *err)
@@ -18,8 +16,8 @@ static enum stf_kind bad_doc(const char *name, struct stf_err *err)
 {
     return stf_err_set(
         err, STF_INVALID_DATA, 0, "patch", name,
-        "the document of a registry patch is wrong at %s: a scope is true or {values, keys}, and a state "
-        "has what its scope has",
+        "the registry patch, or its state, is wrong at %s: a patch names control sets themselves, and a state is "
+        "true or has what its patch names",
         *name != '\0' ? name : "the root");
 }
 
@@ -42,16 +40,15 @@ static void contents_fini(struct contents *contents)
 
 /* Lists what the scope asks for and the store can not look up by name; all when it is NULL. Fini in either case. */
 static enum stf_kind contents_init(struct contents *contents, struct stf_registry *registry, stf_registry_node node,
-                                   bool is_root, const json_t *scope, struct stf_err *err)
+                                   bool is_root, const struct stf_keytree_key *scope, struct stf_err *err)
 {
     enum stf_kind kind = STF_OK;
 
     *contents = (struct contents){.registry = registry, .node = node, .is_root = is_root};
-    if (scope == NULL ||
-        (registry->backend->find_key == NULL && json_object_size(json_object_get(scope, "keys")) > 0)) {
+    if (scope == NULL || (registry->backend->find_key == NULL && scope->keys.count > 0)) {
         kind = registry->backend->subkeys(registry->store, node, &contents->subkeys, err);
     }
-    if (kind == STF_OK && (scope == NULL || json_array_size(json_object_get(scope, "values")) > 0)) {
+    if (kind == STF_OK && (scope == NULL || scope->values.count > 0)) {
         kind = registry->backend->values(registry->store, node, &contents->values, err);
     }
     if (kind == STF_OK) {
@@ -71,6 +68,12 @@ static int compare_value(const void *name, const void *value)
     return stf_registry_name_compare(name, ((const struct stf_registry_value *)value)->name);
 }
 
+/* A patch names the control set itself: what CurrentControlSet stands for may change until it is undone. */
+static bool is_name(const struct contents *contents, const char *name)
+{
+    return !contents->is_root || !stf_registry_is_control_set(contents->registry, name);
+}
+
 /* *spelling is NULL when the key is absent, else malloc'ed. */
 static enum stf_kind find_subkey(const struct contents *contents, const char *name, stf_registry_node *node,
                                  char **spelling, struct stf_err *err)
@@ -80,6 +83,9 @@ static enum stf_kind find_subkey(const struct contents *contents, const char *na
     enum stf_kind kind;
 
     *spelling = NULL;
+    if (!is_name(contents, name)) {
+        return bad_doc(name, err);
+    }
     if (registry->backend->find_key != NULL) {
         kind = registry->backend->find_key(registry->store, contents->node, name, node, spelling, err);
         return kind == STF_NOT_FOUND ? STF_OK : kind;
@@ -102,16 +108,73 @@ static const struct stf_registry_value *find_value(const struct contents *conten
                                       : NULL;
 }
 
-/* A patch names the control set itself: what CurrentControlSet stands for may change until it is undone. */
-static bool is_name(const struct contents *contents, const char *name)
+/* ---- comparing ---- */
+
+static bool is_value(const struct contents *contents, const struct stf_keytree_value *value)
 {
-    return !contents->is_root || !stf_registry_is_control_set(contents->registry, name);
+    const struct stf_registry_value wanted = stf_keytree_borrow(value);
+    const struct stf_registry_value *found = find_value(contents, wanted.name);
+
+    return wanted.data != NULL ? found != NULL && stf_registry_value_equal(found, &wanted) : found == NULL;
 }
 
-static bool is_scope(const json_t *scope)
+/* Whether there is nothing in the key but what the patch puts there. */
+static enum stf_kind check_exact(const struct contents *contents, const struct stf_keytree_key *scope, bool *is_exact,
+                                 struct stf_err *err)
 {
-    return json_is_true(scope) || (json_object_size(scope) == 2 && json_is_array(json_object_get(scope, "values")) &&
-                                   json_is_object(json_object_get(scope, "keys")));
+    size_t values = 0;
+    size_t keys = 0;
+
+    for (size_t i = 0; i < scope->values.count; i++) {
+        values += stf_keytree_value_at(scope, i)->data != NULL;
+    }
+    for (size_t i = 0; i < scope->keys.count; i++) {
+        keys += stf_keytree_key_at(scope, i)->is_wanted;
+    }
+    *is_exact = values == contents->values.count && keys == contents->subkeys.count;
+    return *is_exact ? stf_registry_node_is_plain(contents->registry, contents->node, is_exact, err) : STF_OK;
+}
+
+static enum stf_kind check_key(struct stf_registry *registry, stf_registry_node node, bool is_new,
+                               const struct stf_keytree_key *scope, bool *is_so, struct stf_err *err);
+
+static enum stf_kind check_subkey(const struct contents *contents, bool is_new, const struct stf_keytree_key *scope,
+                                  bool *is_so, struct stf_err *err)
+{
+    stf_registry_node node = 0;
+    char *spelling = NULL;
+    enum stf_kind kind = find_subkey(contents, scope->item.name, &node, &spelling, err);
+
+    is_new = is_new || scope->is_reset;
+    if (kind == STF_OK && spelling == NULL) {
+        *is_so = !scope->is_wanted;
+    } else if (kind == STF_OK) {
+        *is_so = !is_new || (scope->is_wanted && strcmp(spelling, scope->item.name) == 0);
+        kind = *is_so ? check_key(contents->registry, node, is_new, scope, is_so, err) : STF_OK;
+    }
+    free(spelling);
+    return kind;
+}
+
+/* Whether the key is as the patch says; `is_new`: one that it makes anew. */
+static enum stf_kind check_key(struct stf_registry *registry, stf_registry_node node, bool is_new,
+                               const struct stf_keytree_key *scope, bool *is_so, struct stf_err *err)
+{
+    struct contents contents;
+    enum stf_kind kind = contents_init(&contents, registry, node, scope->parent == NULL, is_new ? NULL : scope, err);
+
+    *is_so = true;
+    if (kind == STF_OK && is_new) {
+        kind = check_exact(&contents, scope, is_so, err);
+    }
+    for (size_t i = 0; i < scope->values.count && *is_so; i++) {
+        *is_so = is_value(&contents, stf_keytree_value_at(scope, i));
+    }
+    for (size_t i = 0; i < scope->keys.count && kind == STF_OK && *is_so; i++) {
+        kind = check_subkey(&contents, is_new, stf_keytree_key_at(scope, i), is_so, err);
+    }
+    contents_fini(&contents);
+    return kind;
 }
 
 /* ---- reading ---- */
@@ -122,94 +185,69 @@ static enum stf_kind add_name(json_t *doc, const char *asked, const char *stored
                                                                                                     : no_memory(err);
 }
 
-static enum stf_kind read_values(const struct contents *contents, const json_t *names, json_t *into,
-                                 struct stf_err *err)
+static enum stf_kind read_value(const struct contents *contents, const char *name, json_t *into, struct stf_err *err)
 {
+    const struct stf_registry_value *value = find_value(contents, name);
+    json_t *doc = json_null();
     enum stf_kind kind = STF_OK;
-    size_t i;
-    json_t *item;
 
-    json_array_foreach (names, i, item) {
-        const char *name = json_string_value(item);
-        const struct stf_registry_value *value = name != NULL ? find_value(contents, name) : NULL;
-        json_t *doc = json_null();
-        if (name == NULL) {
-            return bad_doc("values", err);
-        }
-        if (value != NULL) {
-            kind = stf_registry_value_to_doc(value, &doc, err);
-            if (kind == STF_OK) {
-                kind = add_name(doc, name, value->name, err);
-            }
-        }
-        if (kind == STF_OK && json_object_set(into, name, doc) != 0) {
-            kind = no_memory(err);
-        }
-        json_decref(doc);
-        if (kind != STF_OK) {
-            break;
+    if (value != NULL) {
+        kind = stf_registry_value_to_doc(value, &doc, err);
+        if (kind == STF_OK) {
+            kind = add_name(doc, name, value->name, err);
         }
     }
+    if (kind == STF_OK && json_object_set(into, name, doc) != 0) {
+        kind = no_memory(err);
+    }
+    json_decref(doc);
     return kind;
 }
 
-static enum stf_kind read_part(struct stf_registry *registry, stf_registry_node node, bool is_root, const json_t *scope,
-                               json_t **state, struct stf_err *err);
+static enum stf_kind read_part(struct stf_registry *registry, stf_registry_node node,
+                               const struct stf_keytree_key *scope, json_t **state, struct stf_err *err);
 
-static enum stf_kind read_subkey(const struct contents *contents, const char *name, const json_t *scope, json_t **state,
+static enum stf_kind read_subkey(const struct contents *contents, const struct stf_keytree_key *scope, json_t *into,
                                  struct stf_err *err)
 {
+    const char *name = scope->item.name;
     stf_registry_node node = 0;
     char *spelling = NULL;
-    enum stf_kind kind = is_scope(scope) && is_name(contents, name) ? find_subkey(contents, name, &node, &spelling, err)
-                                                                    : bad_doc(name, err);
+    json_t *doc = json_null();
+    enum stf_kind kind = find_subkey(contents, name, &node, &spelling, err);
 
-    if (kind != STF_OK || spelling == NULL) {
-        *state = json_null();
-        return kind;
-    }
-    if (json_is_true(scope)) {
-        kind = stf_registry_node_read(contents->registry, node, state, err);
+    if (kind == STF_OK && spelling != NULL && scope->is_reset) {
+        kind = stf_registry_node_read(contents->registry, node, &doc, err);
         if (kind == STF_OK) {
-            kind = add_name(*state, name, spelling, err);
+            kind = add_name(doc, name, spelling, err);
         }
-    } else {
-        kind = read_part(contents->registry, node, false, scope, state, err);
+    } else if (kind == STF_OK && spelling != NULL) {
+        kind = read_part(contents->registry, node, scope, &doc, err);
     }
+    if (kind == STF_OK && json_object_set(into, name, doc) != 0) {
+        kind = no_memory(err);
+    }
+    json_decref(doc);
     free(spelling);
     return kind;
 }
 
-static enum stf_kind read_part(struct stf_registry *registry, stf_registry_node node, bool is_root, const json_t *scope,
-                               json_t **state, struct stf_err *err)
+static enum stf_kind read_part(struct stf_registry *registry, stf_registry_node node,
+                               const struct stf_keytree_key *scope, json_t **state, struct stf_err *err)
 {
     json_t *part = json_pack("{s:{}, s:{}}", "values", "keys");
     struct contents contents;
-    const char *name;
-    json_t *below;
-    enum stf_kind kind = contents_init(&contents, registry, node, is_root, scope, err);
+    enum stf_kind kind = contents_init(&contents, registry, node, scope->parent == NULL, scope, err);
 
     if (kind == STF_OK && part == NULL) {
         kind = no_memory(err);
     }
-    if (kind == STF_OK) {
-        kind = read_values(&contents, json_object_get(scope, "values"), json_object_get(part, "values"), err);
+    for (size_t i = 0; i < scope->values.count && kind == STF_OK; i++) {
+        kind = read_value(&contents, stf_keytree_value_at(scope, i)->item.name, json_object_get(part, "values"), err);
     }
-    if (kind != STF_OK) {
-        goto out;
+    for (size_t i = 0; i < scope->keys.count && kind == STF_OK; i++) {
+        kind = read_subkey(&contents, stf_keytree_key_at(scope, i), json_object_get(part, "keys"), err);
     }
-    json_object_foreach (json_object_get(scope, "keys"), name, below) {
-        json_t *doc = NULL;
-        kind = read_subkey(&contents, name, below, &doc, err);
-        if (kind == STF_OK && json_object_set(json_object_get(part, "keys"), name, doc) != 0) {
-            kind = no_memory(err);
-        }
-        json_decref(doc);
-        if (kind != STF_OK) {
-            break;
-        }
-    }
-out:
     contents_fini(&contents);
     if (kind != STF_OK) {
         json_decref(part);
@@ -219,18 +257,18 @@ out:
     return STF_OK;
 }
 
-static enum stf_kind check_root_scope(const json_t *scope, struct stf_err *err)
+enum stf_kind stf_registry_patch_read(struct stf_registry *registry, const struct stf_registry_patch *patch,
+                                      json_t **state, struct stf_err *err)
 {
-    return is_scope(scope) && !json_is_true(scope) ? STF_OK : bad_doc("", err);
-}
+    stf_registry_node root = registry->backend->root(registry->store);
+    bool is_so = false;
+    enum stf_kind kind = check_key(registry, root, false, patch->root, &is_so, err);
 
-enum stf_kind stf_registry_scope_read(struct stf_registry *registry, const json_t *scope, json_t **state,
-                                      struct stf_err *err)
-{
-    enum stf_kind kind = check_root_scope(scope, err);
-
-    return kind == STF_OK ? read_part(registry, registry->backend->root(registry->store), true, scope, state, err)
-                          : kind;
+    if (kind == STF_OK && is_so) {
+        *state = json_true();
+        return STF_OK;
+    }
+    return kind == STF_OK ? read_part(registry, root, patch->root, state, err) : kind;
 }
 
 /* ---- writing ---- */
@@ -279,21 +317,19 @@ static enum stf_kind plan_value(const struct contents *contents, const char *nam
     return kind;
 }
 
-static enum stf_kind write_values(const struct contents *contents, const json_t *names, const json_t *states,
-                                  struct stf_err *err)
+static enum stf_kind write_values(const struct contents *contents, const struct stf_keytree_key *scope,
+                                  const json_t *states, struct stf_err *err)
 {
-    struct value_edit edit = {.gone = calloc(json_array_size(names) + 1, sizeof(edit.gone[0]))};
+    size_t count = scope->values.count;
+    struct value_edit edit = {.gone = calloc(count + 1, sizeof(edit.gone[0]))};
     enum stf_kind kind = edit.gone != NULL ? STF_OK : no_memory(err);
-    size_t i;
-    json_t *name;
 
-    if (kind == STF_OK && json_object_size(states) != json_array_size(names)) {
+    if (kind == STF_OK && json_object_size(states) != count) {
         kind = bad_doc("values", err);
     }
-    for (i = 0; kind == STF_OK && (name = json_array_get(names, i)) != NULL; i++) {
-        kind = json_is_string(name) ? plan_value(contents, json_string_value(name),
-                                                 json_object_get(states, json_string_value(name)), &edit, err)
-                                    : bad_doc("values", err);
+    for (size_t i = 0; i < count && kind == STF_OK; i++) {
+        const char *name = stf_keytree_value_at(scope, i)->item.name;
+        kind = plan_value(contents, name, json_object_get(states, name), &edit, err);
     }
     if (kind == STF_OK && edit.gone_count + edit.set.count > 0) {
         const struct stf_registry_edit change = {edit.gone, edit.gone_count, edit.set.items, edit.set.count};
@@ -317,44 +353,40 @@ static enum stf_kind something_else(const char *name, size_t values, size_t keys
 }
 
 /* A key that the patch made goes again only when there is nothing in it but what the patch put there. */
-static enum stf_kind check_nothing_else(struct stf_registry *registry, stf_registry_node node, const char *name,
-                                        const json_t *scope, struct stf_err *err)
+static enum stf_kind check_nothing_else(struct stf_registry *registry, stf_registry_node node,
+                                        const struct stf_keytree_key *scope, struct stf_err *err)
 {
-    const json_t *names = json_object_get(scope, "values");
     struct contents contents;
     size_t value_count = 0;
     size_t key_count = 0;
-    const char *key;
-    json_t *item;
     enum stf_kind kind = contents_init(&contents, registry, node, false, NULL, err);
 
-    for (size_t i = 0; i < json_array_size(names); i++) {
-        const char *value = json_string_value(json_array_get(names, i));
-        value_count += value != NULL && find_value(&contents, value) != NULL;
+    for (size_t i = 0; i < scope->values.count; i++) {
+        value_count += find_value(&contents, stf_keytree_value_at(scope, i)->item.name) != NULL;
     }
-    json_object_foreach (json_object_get(scope, "keys"), key, item) {
+    for (size_t i = 0; i < scope->keys.count && kind == STF_OK; i++) {
+        const struct stf_keytree_key *subkey = stf_keytree_key_at(scope, i);
         char *spelling = NULL;
         stf_registry_node below = 0;
-        if (kind == STF_OK) {
-            kind = find_subkey(&contents, key, &below, &spelling, err);
-        }
+        kind = find_subkey(&contents, subkey->item.name, &below, &spelling, err);
         key_count += spelling != NULL;
-        if (kind == STF_OK && spelling != NULL && !json_is_true(item)) {
-            kind = check_nothing_else(registry, below, key, item, err);
+        if (kind == STF_OK && spelling != NULL && !subkey->is_reset) {
+            kind = check_nothing_else(registry, below, subkey, err);
         }
         free(spelling);
     }
     if (kind == STF_OK && (value_count < contents.values.count || key_count < contents.subkeys.count)) {
-        kind = something_else(name, contents.values.count - value_count, contents.subkeys.count - key_count, err);
+        kind = something_else(scope->item.name, contents.values.count - value_count, contents.subkeys.count - key_count,
+                              err);
     }
     contents_fini(&contents);
     return kind;
 }
 
-static enum stf_kind delete_subkey(struct stf_registry *registry, stf_registry_node node, const char *name,
-                                   const json_t *scope, struct stf_err *err)
+static enum stf_kind delete_subkey(struct stf_registry *registry, stf_registry_node node,
+                                   const struct stf_keytree_key *scope, struct stf_err *err)
 {
-    enum stf_kind kind = json_is_true(scope) ? STF_OK : check_nothing_else(registry, node, name, scope, err);
+    enum stf_kind kind = scope->is_reset ? STF_OK : check_nothing_else(registry, node, scope, err);
 
     if (kind == STF_OK) {
         kind = stf_registry_begin_change(registry, err);
@@ -392,22 +424,20 @@ static enum stf_kind write_whole(struct stf_registry *registry, stf_registry_nod
     return kind;
 }
 
-static enum stf_kind write_part(struct stf_registry *registry, stf_registry_node node, bool is_root, size_t depth,
-                                const json_t *scope, const json_t *state, struct stf_err *err);
+static enum stf_kind write_part(struct stf_registry *registry, stf_registry_node node,
+                                const struct stf_keytree_key *scope, const json_t *state, struct stf_err *err);
 
 /* Brings one subkey that is `stored` so (NULL: absent) to `state`. */
 static enum stf_kind write_found(const struct contents *contents, stf_registry_node node, const char *stored,
-                                 size_t depth, const char *name, const json_t *scope, const json_t *state,
-                                 struct stf_err *err)
+                                 const struct stf_keytree_key *scope, const json_t *state, struct stf_err *err)
 {
     struct stf_registry *registry = contents->registry;
-    const char *wanted = name;
-    bool is_whole = json_is_true(scope);
+    const char *wanted = scope->item.name;
     bool is_absent = json_is_null(state);
-    enum stf_kind kind = is_whole && !is_absent ? spelling_of(state, name, &wanted, err) : STF_OK;
+    enum stf_kind kind = scope->is_reset && !is_absent ? spelling_of(state, scope->item.name, &wanted, err) : STF_OK;
 
-    if (kind == STF_OK && stored != NULL && (is_absent || (is_whole && strcmp(stored, wanted) != 0))) {
-        kind = delete_subkey(registry, node, name, scope, err);
+    if (kind == STF_OK && stored != NULL && (is_absent || (scope->is_reset && strcmp(stored, wanted) != 0))) {
+        kind = delete_subkey(registry, node, scope, err);
         stored = NULL;
     }
     if (kind != STF_OK || is_absent) {
@@ -419,61 +449,53 @@ static enum stf_kind write_found(const struct contents *contents, stf_registry_n
     if (kind != STF_OK) {
         return kind;
     }
-    return is_whole ? write_whole(registry, node, state, err)
-                    : write_part(registry, node, false, depth + 1, scope, state, err);
+    return scope->is_reset ? write_whole(registry, node, state, err) : write_part(registry, node, scope, state, err);
 }
 
-static enum stf_kind write_subkey(const struct contents *contents, size_t depth, const char *name, const json_t *scope,
+static enum stf_kind write_subkey(const struct contents *contents, const struct stf_keytree_key *scope,
                                   const json_t *state, struct stf_err *err)
 {
-    bool is_sound = is_scope(scope) && is_name(contents, name) && (json_is_null(state) || json_is_object(state));
+    const char *name = scope->item.name;
+    bool is_sound = json_is_null(state) || json_is_object(state);
     stf_registry_node node = 0;
     char *stored = NULL;
     enum stf_kind kind = is_sound ? find_subkey(contents, name, &node, &stored, err) : bad_doc(name, err);
 
     if (kind == STF_OK) {
-        kind = write_found(contents, node, stored, depth, name, scope, state, err);
+        kind = write_found(contents, node, stored, scope, state, err);
     }
     free(stored);
     return kind;
 }
 
-static enum stf_kind write_part(struct stf_registry *registry, stf_registry_node node, bool is_root, size_t depth,
-                                const json_t *scope, const json_t *state, struct stf_err *err)
+static enum stf_kind write_part(struct stf_registry *registry, stf_registry_node node,
+                                const struct stf_keytree_key *scope, const json_t *state, struct stf_err *err)
 {
-    const json_t *keys = json_object_get(scope, "keys");
     const json_t *states = json_object_get(state, "keys");
     struct contents contents;
-    const char *name;
-    json_t *below;
-    enum stf_kind kind = contents_init(&contents, registry, node, is_root, scope, err);
+    enum stf_kind kind = contents_init(&contents, registry, node, scope->parent == NULL, scope, err);
 
-    if (kind == STF_OK && (depth > STF_REGISTRY_DEPTH_MAX || json_object_size(keys) != json_object_size(states))) {
+    if (kind == STF_OK && json_object_size(states) != scope->keys.count) {
         kind = bad_doc("keys", err);
     }
     if (kind == STF_OK) {
-        kind = write_values(&contents, json_object_get(scope, "values"), json_object_get(state, "values"), err);
+        kind = write_values(&contents, scope, json_object_get(state, "values"), err);
     }
-    if (kind == STF_OK) {
-        json_object_foreach ((json_t *)keys, name, below) {
-            kind = write_subkey(&contents, depth, name, below, json_object_get(states, name), err);
-            if (kind != STF_OK) {
-                break;
-            }
-        }
+    for (size_t i = 0; i < scope->keys.count && kind == STF_OK; i++) {
+        const struct stf_keytree_key *subkey = stf_keytree_key_at(scope, i);
+        kind = write_subkey(&contents, subkey, json_object_get(states, subkey->item.name), err);
     }
     contents_fini(&contents);
     return kind;
 }
 
-enum stf_kind stf_registry_scope_write(struct stf_registry *registry, const json_t *scope, const json_t *state,
-                                       struct stf_err *err)
+enum stf_kind stf_registry_patch_write(struct stf_registry *registry, const struct stf_registry_patch *patch,
+                                       const json_t *state, struct stf_err *err)
 {
-    enum stf_kind kind = check_root_scope(scope, err);
-
-    if (kind == STF_OK && !json_is_object(state)) {
-        kind = bad_doc("", err);
+    if (json_is_true(state)) {
+        return stf_reg_tree_apply(registry, patch->root, err);
     }
-    return kind == STF_OK ? write_part(registry, registry->backend->root(registry->store), true, 0, scope, state, err)
-                          : kind;
+    return json_is_object(state)
+               ? write_part(registry, registry->backend->root(registry->store), patch->root, state, err)
+               : bad_doc("", err);
 }

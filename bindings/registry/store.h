@@ -131,3 +131,6 @@ enum stf_kind stf_registry_node_read(struct stf_registry *registry, stf_registry
                                      struct stf_err *err);
 enum stf_kind stf_registry_node_write(struct stf_registry *registry, stf_registry_node node, const json_t *doc,
                                       struct stf_err *err);
+/* Whether the key has no extras but those of a new one, times aside. */
+enum stf_kind stf_registry_node_is_plain(struct stf_registry *registry, stf_registry_node node, bool *is_plain,
+                                         struct stf_err *err);

@@ -191,6 +191,18 @@ enum stf_kind stf_registry_node_read(struct stf_registry *registry, stf_registry
     return read_key(&(struct reading){.registry = registry}, node, 0, doc, err);
 }
 
+enum stf_kind stf_registry_node_is_plain(struct stf_registry *registry, stf_registry_node node, bool *is_plain,
+                                         struct stf_err *err)
+{
+    json_t *key = json_object();
+    enum stf_kind kind =
+        key != NULL ? read_extras(&(struct reading){.registry = registry}, node, key, err) : no_memory(err);
+
+    *is_plain = json_object_size(key) == 0;
+    json_decref(key);
+    return kind;
+}
+
 static enum stf_kind read_tree(const struct reading *reading, const char *key, json_t **doc, struct stf_err *err)
 {
     stf_registry_node node;

@@ -9,7 +9,7 @@
 
 #include "fail_alloc.h"
 #include "registry/diff.h"
-#include "registry/patch.h"
+#include "registry/import.h"
 #include "registry/place.h"
 #include "registry/snapshot.h"
 #include "registry/tree.h"
@@ -30,9 +30,8 @@ static const char store_text[] = "Windows Registry Editor Version 5.00\r\n\r\n"
 struct world {
     json_t *config;
     struct stf_host host;
-    json_t *scope;  /* of reg_text on the hive */
-    json_t *before; /* and its states */
-    json_t *after;
+    json_t *patch_id; /* of reg_text on the hive */
+    json_t *before;   /* what the hive has there */
     json_t *snapshot;
     json_t *id;    /* of the attempt at hand, and the state that it writes: jansson's parser itself does not */
     json_t *state; /* notice every allocation that fails */
@@ -114,52 +113,65 @@ static enum stf_kind try_attempt(struct world *world, size_t index, struct stf_e
     return kind;
 }
 
-static enum stf_kind try_patch_read(struct world *world, size_t index, struct stf_err *err)
+/* A binding that keeps no patch from an earlier attempt. */
+static void *open_binding(struct stf_err *err)
 {
-    json_t *id = json_pack("{s:s, s:O}", "key", "HKLM\\SYSTEM", "scope", world->scope);
-    json_t *state = NULL;
-    enum stf_kind kind =
-        id != NULL ? resource_named("registry.patch")->read(NULL, &world->host, id, &state, err) : STF_NO_MEMORY;
+    void *self = stf_registry_binding.open();
 
-    (void)index;
-    json_decref(state);
-    json_decref(id);
+    if (self == NULL) {
+        stf_err_set(err, STF_NO_MEMORY, 0, "open", NULL, "memory is out");
+    }
+    return self;
+}
+
+static enum stf_kind read_patch(const struct world *world, json_t **state, struct stf_err *err)
+{
+    void *self = open_binding(err);
+    enum stf_kind kind = STF_NO_MEMORY;
+
+    if (self != NULL) {
+        kind = resource_named("registry.patch")->read(self, &world->host, world->patch_id, state, err);
+        stf_registry_binding.close(self);
+    }
     return kind;
 }
 
-static enum stf_kind try_patch_write(struct world *world, size_t index, struct stf_err *err)
+static enum stf_kind try_patch_read(struct world *world, size_t index, struct stf_err *err)
 {
-    json_t *id = json_pack("{s:s, s:O}", "key", "HKLM\\SYSTEM", "scope", world->scope);
-    enum stf_kind kind =
-        id != NULL ? resource_named("registry.patch")->write(NULL, &world->host, id, world->after, err) : STF_NO_MEMORY;
+    json_t *state = NULL;
+    enum stf_kind kind = read_patch(world, &state, err);
 
     (void)index;
-    json_decref(id);
+    json_decref(state);
+    return kind;
+}
+
+/* Applies the patch, or undoes it. */
+static enum stf_kind try_patch_write(struct world *world, size_t index, struct stf_err *err)
+{
+    const json_t *state = index == 0 ? json_true() : world->before;
+    void *self = open_binding(err);
+    enum stf_kind kind = STF_NO_MEMORY;
+
+    if (self != NULL) {
+        kind = resource_named("registry.patch")->write(self, &world->host, world->patch_id, state, err);
+        stf_registry_binding.close(self);
+    }
     return kind;
 }
 
 static enum stf_kind try_patch_make(struct world *world, size_t index, struct stf_err *err)
 {
     struct stf_reg_edits edits = {0};
-    struct stf_registry_patch *patch = NULL;
-    json_t *scope = NULL;
-    json_t *after = NULL;
+    json_t *changes = NULL;
     enum stf_kind kind = stf_reg_parse(reg_text, sizeof(reg_text) - 1, "a.reg", &edits, err);
 
     (void)index;
     if (kind == STF_OK) {
-        kind = stf_registry_patch_new(&edits, "HKLM\\SYSTEM", NULL, &patch, err);
-    }
-    if (kind == STF_OK) {
-        kind = stf_registry_patch_scope(patch, &scope, err);
-    }
-    if (kind == STF_OK) {
-        kind = stf_registry_patch_after(patch, world->before, &after, err);
+        kind = stf_registry_import(&world->host, &edits, &changes, err);
     }
     stf_reg_edits_fini(&edits);
-    stf_registry_patch_free(patch);
-    json_decref(scope);
-    json_decref(after);
+    json_decref(changes);
     return kind;
 }
 
@@ -347,9 +359,15 @@ static void test_verbs_and_resources(void **state)
 
 static void test_patches(void **state)
 {
+    struct stf_err err = {0};
+
     run_out(*state, "make a patch", 0, try_patch_make);
-    run_out(*state, "read a patch", 0, try_patch_read);
+    run_out(*state, "read what it alters", 0, try_patch_read);
     run_out(*state, "write a patch", 0, try_patch_write);
+    assert_ok(try_patch_write(*state, 0, &err), &err);
+    run_out(*state, "read a patch", 0, try_patch_read);
+    run_out(*state, "undo a patch", 1, try_patch_write);
+    assert_ok(try_patch_write(*state, 1, &err), &err);
 }
 
 static void test_text_differences_and_snapshots(void **state)
@@ -389,8 +407,9 @@ static void test_descriptions(void **state)
             json_decref(id);
         }
     }
-    describe(resource_named("registry.patch"), world->scope, NULL);
-    describe(resource_named("registry.patch"), world->scope, world->after);
+    describe(resource_named("registry.patch"), world->patch_id, NULL);
+    describe(resource_named("registry.patch"), world->patch_id, world->before);
+    describe(resource_named("registry.patch"), world->patch_id, json_true());
 }
 
 static int setup(void **state)
@@ -398,8 +417,8 @@ static int setup(void **state)
     struct world *world = calloc(1, sizeof(*world));
     struct stf_registry *registry;
     struct stf_reg_edits edits = {0};
-    struct stf_registry_patch *patch = NULL;
     struct stf_err err = {0};
+    json_t *changes = NULL;
     json_t *tree = NULL;
 
     if (make_test_folder(NULL) != 0 || stf_hive_create(in_folder("SYSTEM"), &err) != STF_OK) {
@@ -416,14 +435,13 @@ static int setup(void **state)
     world->host = (struct stf_host){.name = "win", .config = world->config, .site_dir = test_folder};
     registry = open_hive(in_folder("SYSTEM"), STF_REGISTRY_READ);
     assert_ok(stf_reg_parse(reg_text, sizeof(reg_text) - 1, "a.reg", &edits, &err), &err);
-    assert_ok(stf_registry_patch_new(&edits, "HKLM\\SYSTEM", NULL, &patch, &err), &err);
-    assert_ok(stf_registry_patch_scope(patch, &world->scope, &err), &err);
-    assert_ok(stf_registry_scope_read(registry, world->scope, &world->before, &err), &err);
-    assert_ok(stf_registry_patch_after(patch, world->before, &world->after, &err), &err);
+    assert_ok(stf_registry_import(&world->host, &edits, &changes, &err), &err);
+    world->patch_id = json_incref(json_object_get(json_array_get(changes, 0), "id"));
+    json_decref(changes);
+    assert_ok(read_patch(world, &world->before, &err), &err);
     assert_ok(stf_registry_tree_read(registry, "", &tree, &err), &err);
     world->snapshot = json_pack("{s:o}", "tree", tree);
     stf_registry_close(registry);
-    stf_registry_patch_free(patch);
     stf_reg_edits_fini(&edits);
     *state = world;
     return 0;
@@ -434,9 +452,8 @@ static int teardown(void **state)
     struct world *world = *state;
 
     json_decref(world->config);
-    json_decref(world->scope);
+    json_decref(world->patch_id);
     json_decref(world->before);
-    json_decref(world->after);
     json_decref(world->snapshot);
     free(world);
     return remove_test_folder(NULL);

@@ -88,21 +88,22 @@ static json_t *whole_tree(struct fixture *fixture)
     return tree;
 }
 
-static json_t *read_scope(struct fixture *fixture, const json_t *scope)
+static json_t *read_patch(struct fixture *fixture, const struct stf_registry_patch *patch)
 {
     struct stf_registry *registry = open_store(fixture);
     struct stf_err err = {0};
     json_t *state = NULL;
 
-    assert_ok(stf_registry_scope_read(registry, scope, &state, &err), &err);
+    assert_ok(stf_registry_patch_read(registry, patch, &state, &err), &err);
     stf_registry_close(registry);
     return state;
 }
 
-static enum stf_kind write_scope(struct fixture *fixture, const json_t *scope, const json_t *state, struct stf_err *err)
+static enum stf_kind write_patch(struct fixture *fixture, const struct stf_registry_patch *patch, const json_t *state,
+                                 struct stf_err *err)
 {
     struct stf_registry *registry = open_store(fixture);
-    enum stf_kind kind = stf_registry_scope_write(registry, scope, state, err);
+    enum stf_kind kind = stf_registry_patch_write(registry, patch, state, err);
 
     if (kind == STF_OK) {
         kind = stf_registry_commit(registry, err);
@@ -119,39 +120,51 @@ static void assert_same(const json_t *found, const json_t *wanted)
     }
 }
 
+/* The patch that the text of this one says, which is the same text again. Takes the patch over. */
+static struct stf_registry_patch *through_text(struct stf_registry_patch *patch)
+{
+    struct stf_registry_patch *parsed = NULL;
+    struct stf_err err = {0};
+    char *text = stf_registry_patch_text(patch);
+    char *again;
+
+    stf_registry_patch_free(patch);
+    assert_ok(stf_registry_patch_parse(text, &parsed, &err), &err);
+    again = stf_registry_patch_text(parsed);
+    assert_string_equal(again, text);
+    free(again);
+    free(text);
+    return parsed;
+}
+
 /* What the change engine does: read, write, read back, write twice, undo. Gives the tree after the patch. */
 static json_t *apply_and_undo(struct fixture *fixture)
 {
-    struct stf_registry_patch *patch = new_patch(fixture);
+    struct stf_registry_patch *patch = through_text(new_patch(fixture));
     json_t *tree = whole_tree(fixture);
-    json_t *scope = NULL;
-    json_t *after = NULL;
-    json_t *before;
+    json_t *before = read_patch(fixture, patch);
     json_t *found;
     json_t *changed;
     struct stf_err err = {0};
 
-    assert_ok(stf_registry_patch_scope(patch, &scope, &err), &err);
-    before = read_scope(fixture, scope);
-    assert_ok(stf_registry_patch_after(patch, before, &after, &err), &err);
-    stf_registry_patch_free(patch);
+    assert_true(json_is_object(before));
     for (int i = 0; i < 2; i++) {
-        assert_ok(write_scope(fixture, scope, after, &err), &err);
-        found = read_scope(fixture, scope);
-        assert_same(found, after);
-        json_decref(found);
+        assert_ok(write_patch(fixture, patch, json_true(), &err), &err);
+        assert_true(json_is_true(read_patch(fixture, patch)));
     }
     changed = whole_tree(fixture);
     for (int i = 0; i < 2; i++) {
-        assert_ok(write_scope(fixture, scope, before, &err), &err);
+        assert_ok(write_patch(fixture, patch, before, &err), &err);
         found = whole_tree(fixture);
         assert_same(found, tree);
         json_decref(found);
+        found = read_patch(fixture, patch);
+        assert_same(found, before);
+        json_decref(found);
     }
     json_decref(tree);
-    json_decref(scope);
     json_decref(before);
-    json_decref(after);
+    stf_registry_patch_free(patch);
     return changed;
 }
 
@@ -255,8 +268,6 @@ static void test_what_others_put_there_is_never_deleted(void **state)
     struct fixture *fixture = *state;
     struct stf_registry *registry;
     struct stf_err err = {0};
-    json_t *scope = NULL;
-    json_t *after = NULL;
     json_t *before;
     json_t *tree;
     json_t *found;
@@ -267,55 +278,99 @@ static void test_what_others_put_there_is_never_deleted(void **state)
              "B\\C",
         "mine");
     patch = new_patch(fixture);
-    assert_ok(stf_registry_patch_scope(patch, &scope, &err), &err);
-    before = read_scope(fixture, scope);
-    assert_ok(stf_registry_patch_after(patch, before, &after, &err), &err);
-    stf_registry_patch_free(patch);
-    assert_ok(write_scope(fixture, scope, after, &err), &err);
+    before = read_patch(fixture, patch);
+    assert_ok(write_patch(fixture, patch, json_true(), &err), &err);
     registry = open_store(fixture);
     set_bytes(registry, "B\\C", "theirs", STF_REG_BINARY, "\1", 1);
     commit_and_close(registry);
     tree = whole_tree(fixture);
-    assert_int_equal(write_scope(fixture, scope, before, &err), STF_CONFLICT);
+    assert_true(json_is_true(read_patch(fixture, patch)));
+    assert_int_equal(write_patch(fixture, patch, before, &err), STF_CONFLICT);
     assert_contains(err.message, "something else was put there");
     found = whole_tree(fixture);
     assert_same(found, tree);
     json_decref(found);
     json_decref(tree);
-    json_decref(scope);
     json_decref(before);
-    json_decref(after);
+    stf_registry_patch_free(patch);
+}
+
+/* What a patch says stands only when it stands in just that way; what it makes anew has nothing else in it. */
+static void test_any_difference_is_seen(void **state)
+{
+    static const struct {
+        const char *key;
+        const char *name;
+    } strays[] = {{"A", "NEW"}, {"A", "gone"}, {"B", "more"}, {"B\\C\\D", ""}, {"E", "x"}};
+    struct fixture *fixture = *state;
+    struct stf_registry_patch *patch;
+    struct stf_err err = {0};
+
+    add(fixture, STF_REG_SET_VALUE, ROOT "\\A", "New");
+    add(fixture, STF_REG_DELETE_VALUE, ROOT "\\A", "Gone");
+    add(fixture, STF_REG_DELETE_KEY, ROOT "\\B", "");
+    add(fixture, STF_REG_SET_VALUE, ROOT "\\B\\C", "x");
+    add(fixture, STF_REG_DELETE_KEY, ROOT "\\E", "");
+    patch = new_patch(fixture);
+    for (size_t i = 0; i < sizeof(strays) / sizeof(strays[0]); i++) {
+        struct stf_registry *registry;
+        json_t *found;
+        assert_ok(write_patch(fixture, patch, json_true(), &err), &err);
+        assert_true(json_is_true(read_patch(fixture, patch)));
+        registry = open_store(fixture);
+        set_bytes(registry, strays[i].key, strays[i].name, STF_REG_BINARY, "\7", 1);
+        commit_and_close(registry);
+        found = read_patch(fixture, patch);
+        assert_true(json_is_object(found));
+        json_decref(found);
+    }
+    stf_registry_patch_free(patch);
 }
 
 static void test_wrong_documents(void **state)
 {
-    static const char *const scopes[] = {"null",
-                                         "true",
-                                         "{}",
-                                         "{\"values\": [1], \"keys\": {}}",
-                                         "{\"values\": [], \"keys\": {\"A\": 1}}",
-                                         "{\"values\": [], \"keys\": {\"CurrentControlSet\": true}}"};
+    static const char *const texts[] = {"",
+                                        ")",
+                                        "-0:)",
+                                        "+1:A)",
+                                        "+0:",
+                                        "+0:))",
+                                        "+0:+1:A)",
+                                        "+0:+1:A)+1:a))",
+                                        "+0:=1:x3:1:0g)",
+                                        "+0:=1:x3:1:0",
+                                        "+0:=1:x3:-1:)",
+                                        "+0:+0:))",
+                                        "+0:~99999999999999999999:x)",
+                                        "+0:=1:x4294967296:0:)",
+                                        "+0:?1:x)"};
+    static const char *const states[] = {"null", "{}", "{\"values\": {}, \"keys\": {}}",
+                                         "{\"values\": {}, \"keys\": {\"A\": 1}}",
+                                         "{\"values\": {}, \"keys\": {\"B\": null}}"};
     struct fixture *fixture = *state;
     struct stf_registry *registry = open_store(fixture);
     struct stf_registry_patch *patch = NULL;
     struct stf_err err = {0};
     json_t *result = NULL;
-    json_t *scope = json_loads("{\"values\": [], \"keys\": {\"A\": true}}", 0, NULL);
-    json_t *empty = json_loads("{\"values\": {}, \"keys\": {}}", 0, NULL);
 
-    for (size_t i = 0; i < sizeof(scopes) / sizeof(scopes[0]); i++) {
-        json_t *wrong = json_loads(scopes[i], JSON_DECODE_ANY, NULL);
-        assert_int_equal(stf_registry_scope_read(registry, wrong, &result, &err), STF_INVALID_DATA);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        assert_int_equal(stf_registry_patch_parse(texts[i], &patch, &err), STF_INVALID_DATA);
+    }
+    assert_ok(stf_registry_patch_parse("+0:-1:A))", &patch, &err), &err);
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        json_t *wrong = json_loads(states[i], JSON_DECODE_ANY, NULL);
+        assert_int_equal(stf_registry_patch_write(registry, patch, wrong, &err), STF_INVALID_DATA);
         json_decref(wrong);
     }
-    assert_int_equal(stf_registry_scope_write(registry, scope, empty, &err), STF_INVALID_DATA);
+    stf_registry_patch_free(patch);
+    assert_ok(stf_registry_patch_parse("+0:-17:CurrentControlSet))", &patch, &err), &err);
+    assert_int_equal(stf_registry_patch_read(registry, patch, &result, &err), STF_INVALID_DATA);
+    stf_registry_patch_free(patch);
     add(fixture, STF_REG_DELETE_KEY, ROOT, "");
     assert_int_equal(stf_registry_patch_new(&fixture->edits, "HKLM\\SYSTEM", registry, &patch, &err), STF_UNSUPPORTED);
     assert_null(patch);
     assert_int_equal(stf_registry_patch_new(&fixture->edits, "HKLM\\SOFTWARE", registry, &patch, &err),
                      STF_INVALID_DATA);
-    json_decref(scope);
-    json_decref(empty);
     stf_registry_close(registry);
 }
 
@@ -326,6 +381,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_key_that_goes_and_one_that_comes_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_current_control_set, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_others_put_there_is_never_deleted, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_any_difference_is_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wrong_documents, setup, teardown),
     };
 
