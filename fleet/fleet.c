@@ -1,0 +1,259 @@
+/* fleet.c - one link a host, made when it is first needed (fleet.h). Must never carry a call out here that is for an
+ * agent. SPDX-License-Identifier: MIT */
+#include "fleet/fleet.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/doc.h"
+#include "fleet/channel.h"
+#include "fleet/reach.h"
+
+enum {
+    HELLO_TIMEOUT_MS = 30 * 1000,
+    CALL_TIMEOUT_MS = 10 * 60 * 1000, /* bindings have deadlines of their own; this one is for agents that hang */
+};
+
+/* A channel that some calls use and that the link has, or has given up. */
+struct shared_channel {
+    struct stf_channel *channel;
+    int users;            /* under the link's mutex */
+    size_t granted_count; /* needs that its agent was told; under the link's mutex */
+};
+
+struct link {
+    struct link *next;
+    char *host;
+    pthread_mutex_t mutex;
+    struct shared_channel *current; /* NULL: to be opened */
+};
+
+struct stf_fleet {
+    const char *version;
+    pthread_mutex_t mutex; /* of what follows */
+    struct link *links;
+    json_t *needs; /* all that were granted, in order */
+};
+
+static enum stf_kind no_memory(struct stf_err *err)
+{
+    return stf_err_set(err, STF_NO_MEMORY, 0, "connect", NULL, "not enough memory");
+}
+
+/* ---------- links ---------- */
+
+static struct link *new_link(const char *host)
+{
+    struct link *link = calloc(1, sizeof *link);
+    if (!link || !(link->host = strdup(host))) {
+        free(link);
+        return NULL;
+    }
+    pthread_mutex_init(&link->mutex, NULL);
+    return link;
+}
+
+/* NULL when memory is out. */
+static struct link *link_of(struct stf_fleet *fleet, const char *host)
+{
+    pthread_mutex_lock(&fleet->mutex);
+    struct link *link = fleet->links;
+    while (link && strcmp(link->host, host) != 0)
+        link = link->next;
+    if (!link && (link = new_link(host))) {
+        link->next = fleet->links;
+        fleet->links = link;
+    }
+    pthread_mutex_unlock(&fleet->mutex);
+    return link;
+}
+
+static void free_shared(struct shared_channel *shared)
+{
+    stf_channel_close(shared->channel);
+    free(shared);
+}
+
+/* With the link's mutex held. */
+static enum stf_kind open_channel(struct stf_fleet *fleet, struct link *link, const struct stf_host *host,
+                                  struct stf_err *err)
+{
+    struct stf_transport *transport;
+    enum stf_kind kind = stf_reach_host(host, &transport, err);
+    if (kind != STF_OK)
+        return kind;
+    json_t *hello = json_pack("{s:s, s:s, s:s*, s:s*, s:O}", "program", fleet->version, "host", host->name, "netns",
+                              host->netns, "site_dir", host->site_dir, "config", host->config);
+    struct shared_channel *shared = calloc(1, sizeof *shared);
+    if (!hello || !shared) {
+        transport->ops->close(transport);
+        kind = no_memory(err);
+    } else {
+        kind = stf_channel_open(transport, host->name, hello, HELLO_TIMEOUT_MS, &shared->channel, NULL, err);
+    }
+    json_decref(hello);
+    if (kind != STF_OK)
+        free(shared);
+    else
+        link->current = shared;
+    return kind;
+}
+
+/* With the link's mutex held: tells the agent of needs that were granted since. */
+static enum stf_kind send_grants(struct stf_fleet *fleet, struct shared_channel *shared, struct stf_err *err)
+{
+    json_t *needs = json_array(), *answer = NULL;
+    pthread_mutex_lock(&fleet->mutex);
+    size_t count = json_array_size(fleet->needs);
+    for (size_t i = shared->granted_count; i < count; i++)
+        json_array_append(needs, json_array_get(fleet->needs, i));
+    pthread_mutex_unlock(&fleet->mutex);
+    enum stf_kind kind = STF_OK;
+    if (json_array_size(needs) > 0) {
+        json_t *request = json_pack("{s:s, s:O}", "op", "grant", "needs", needs);
+        kind = request ? stf_channel_request(shared->channel, request, HELLO_TIMEOUT_MS, &answer, err) : no_memory(err);
+        json_decref(request);
+    }
+    if (kind == STF_OK)
+        shared->granted_count = count;
+    json_decref(answer);
+    json_decref(needs);
+    return kind;
+}
+
+static void drop_user(struct link *link, struct shared_channel *shared, bool is_lost)
+{
+    pthread_mutex_lock(&link->mutex);
+    if (is_lost && link->current == shared)
+        link->current = NULL;
+    bool is_unused = --shared->users == 0 && link->current != shared;
+    pthread_mutex_unlock(&link->mutex);
+    if (is_unused)
+        free_shared(shared);
+}
+
+static enum stf_kind add_user(struct stf_fleet *fleet, struct link *link, const struct stf_host *host,
+                              struct shared_channel **shared, struct stf_err *err)
+{
+    pthread_mutex_lock(&link->mutex);
+    enum stf_kind kind = link->current ? STF_OK : open_channel(fleet, link, host, err);
+    *shared = kind == STF_OK ? link->current : NULL;
+    if (kind == STF_OK) {
+        link->current->users++;
+        kind = send_grants(fleet, link->current, err);
+    }
+    pthread_mutex_unlock(&link->mutex);
+    if (kind != STF_OK && *shared)
+        drop_user(link, *shared, true);
+    return kind;
+}
+
+/* Steals the request. */
+static enum stf_kind ask(struct stf_fleet *fleet, const struct stf_host *host, json_t *request, json_t **result,
+                         struct stf_err *err)
+{
+    struct shared_channel *shared;
+    struct link *link = link_of(fleet, host->name);
+    *result = NULL;
+    if (!request || !link) {
+        json_decref(request);
+        return no_memory(err);
+    }
+    enum stf_kind kind = add_user(fleet, link, host, &shared, err);
+    if (kind == STF_OK) {
+        kind = stf_channel_request(shared->channel, request, CALL_TIMEOUT_MS, result, err);
+        drop_user(link, shared, stf_channel_is_lost(shared->channel));
+    }
+    json_decref(request);
+    return kind;
+}
+
+/* ---------- the interface ---------- */
+
+enum stf_kind stf_fleet_open(const char *version, struct stf_fleet **fleet, struct stf_err *err)
+{
+    struct stf_fleet *made = calloc(1, sizeof *made);
+    *fleet = NULL;
+    if (!made || !(made->needs = json_array())) {
+        free(made);
+        return no_memory(err);
+    }
+    made->version = version;
+    pthread_mutex_init(&made->mutex, NULL);
+    *fleet = made;
+    return STF_OK;
+}
+
+void stf_fleet_close(struct stf_fleet *fleet)
+{
+    if (!fleet)
+        return;
+    while (fleet->links) {
+        struct link *link = fleet->links;
+        fleet->links = link->next;
+        if (link->current)
+            free_shared(link->current);
+        pthread_mutex_destroy(&link->mutex);
+        free(link->host);
+        free(link);
+    }
+    json_decref(fleet->needs);
+    pthread_mutex_destroy(&fleet->mutex);
+    free(fleet);
+}
+
+enum stf_kind stf_fleet_grant(struct stf_fleet *fleet, const char *need, struct stf_err *err)
+{
+    size_t index;
+    json_t *known;
+    enum stf_kind kind = STF_OK;
+    if (!fleet)
+        return STF_OK;
+    pthread_mutex_lock(&fleet->mutex);
+    json_array_foreach (fleet->needs, index, known) {
+        if (strcmp(json_string_value(known), need) == 0)
+            break;
+    }
+    if (index == json_array_size(fleet->needs) && json_array_append_new(fleet->needs, json_string(need)) != 0)
+        kind = no_memory(err);
+    pthread_mutex_unlock(&fleet->mutex);
+    return kind;
+}
+
+static bool is_here(const struct stf_fleet *fleet, const struct stf_host *host)
+{
+    return !fleet || !json_object_get(host->config, "transport");
+}
+
+enum stf_kind stf_fleet_call(struct stf_fleet *fleet, const struct stf_host *host, const struct stf_verb *verb,
+                             void *self, const json_t *args, json_t **result, struct stf_err *err)
+{
+    if (is_here(fleet, host))
+        return verb->call(self, host, args, result, err);
+    return ask(fleet, host, json_pack("{s:s, s:s, s:O}", "op", "call", "name", verb->name, "document", args), result,
+               err);
+}
+
+enum stf_kind stf_fleet_read(struct stf_fleet *fleet, const struct stf_host *host, const struct stf_resource *resource,
+                             void *self, const json_t *id, json_t **state, struct stf_err *err)
+{
+    if (is_here(fleet, host))
+        return resource->read(self, host, id, state, err);
+    return ask(fleet, host, json_pack("{s:s, s:s, s:O}", "op", "read", "name", resource->name, "document", id), state,
+               err);
+}
+
+enum stf_kind stf_fleet_write(struct stf_fleet *fleet, const struct stf_host *host, const struct stf_resource *resource,
+                              void *self, const json_t *id, const json_t *state, struct stf_err *err)
+{
+    if (is_here(fleet, host))
+        return resource->write(self, host, id, state, err);
+    json_t *nothing = NULL;
+    enum stf_kind kind =
+        ask(fleet, host,
+            json_pack("{s:s, s:s, s:O, s:O}", "op", "write", "name", resource->name, "document", id, "state", state),
+            &nothing, err);
+    json_decref(nothing);
+    return kind;
+}

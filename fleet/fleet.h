@@ -1,0 +1,25 @@
+/* fleet.h - a site's hosts, however they are reached: in this program, or through an agent. Channels open when they are
+ * first needed and stay open. The rest of the program asks here and does not care. SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <staffetta/binding.h>
+
+struct stf_fleet;
+
+/* `version` is the program's. The string must live as long as the fleet. */
+enum stf_kind stf_fleet_open(const char *version, struct stf_fleet **fleet, struct stf_err *err);
+/* Ends all agents. Nobody may be asking. NULL is legal. */
+void stf_fleet_close(struct stf_fleet *fleet);
+
+/* Adds a need that agents may serve from now on; repeating it changes nothing. Agents refuse all others. */
+enum stf_kind stf_fleet_grant(struct stf_fleet *fleet, const char *need, struct stf_err *err);
+
+/* A verb or a resource of `host`. `self` is the binding's, for a host that is reached in this program. The fleet may be
+ * NULL: then all are. Thread-safe; errors are the binding's, or STF_UNREACHABLE, STF_TIMEOUT and STF_INVALID_DATA of
+ * the way to it. After such an error the next call tries to reach the host anew. */
+enum stf_kind stf_fleet_call(struct stf_fleet *fleet, const struct stf_host *host, const struct stf_verb *verb,
+                             void *self, const json_t *args, json_t **result, struct stf_err *err);
+enum stf_kind stf_fleet_read(struct stf_fleet *fleet, const struct stf_host *host, const struct stf_resource *resource,
+                             void *self, const json_t *id, json_t **state, struct stf_err *err);
+enum stf_kind stf_fleet_write(struct stf_fleet *fleet, const struct stf_host *host, const struct stf_resource *resource,
+                              void *self, const json_t *id, const json_t *state, struct stf_err *err);

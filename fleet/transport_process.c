@@ -1,0 +1,219 @@
+/* transport_process.c - an agent as a child process: the program itself, or the operator's ssh. Must never let the
+ * child outlive the close. SPDX-License-Identifier: MIT */
+#include "fleet/transport.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+
+enum {
+    SAID_SIZE = 512, /* the end of standard error that is kept */
+    PATIENCE_MS = 2000,
+};
+
+struct process {
+    struct stf_transport base;
+    pid_t pid;
+    int channel; /* its standard input and output: a socket, whose writer no signal can end */
+    int errors;  /* its standard error; -1: it has ended */
+    char *subject;
+    char said[SAID_SIZE + 1];
+    size_t said_size;
+};
+
+extern char **environ;
+
+/* ---------- reading ---------- */
+
+static void keep_said(struct process *process, const char *bytes, size_t size)
+{
+    if (size > SAID_SIZE) {
+        bytes += size - SAID_SIZE;
+        size = SAID_SIZE;
+    }
+    size_t kept = process->said_size + size > SAID_SIZE ? SAID_SIZE - size : process->said_size;
+    memmove(process->said, process->said + process->said_size - kept, kept);
+    memcpy(process->said + kept, bytes, size);
+    process->said_size = kept + size;
+    process->said[process->said_size] = '\0';
+}
+
+static void drain_errors(struct process *process)
+{
+    char bytes[1024];
+    ssize_t size = read(process->errors, bytes, sizeof bytes);
+    if (size > 0) {
+        keep_said(process, bytes, (size_t)size);
+    } else if (size == 0 || errno != EAGAIN) {
+        close(process->errors);
+        process->errors = -1;
+    }
+}
+
+static int wait_ms(int64_t deadline_ns)
+{
+    int64_t left_ns = deadline_ns - stf_clock_ns();
+    return left_ns <= 0 ? 0 : (int)(left_ns / 1000000 + 1);
+}
+
+/* The child has closed its output: what it said on the way out is why. */
+static enum stf_kind ended(struct process *process, struct stf_err *err)
+{
+    struct pollfd fd = {.fd = process->errors, .events = POLLIN};
+    while (process->errors >= 0 && poll(&fd, 1, PATIENCE_MS / 10) > 0) {
+        drain_errors(process);
+        fd.fd = process->errors;
+    }
+    while (process->said_size > 0 && strchr("\r\n ", process->said[process->said_size - 1]))
+        process->said[--process->said_size] = '\0';
+    stf_err_set(err, STF_UNREACHABLE, 0, "connect", process->subject, "%s: %s", process->subject,
+                process->said_size > 0 ? process->said : "the agent ended without a word");
+    return STF_OK;
+}
+
+static enum stf_kind process_read(struct stf_transport *base, char *bytes, size_t room, int64_t deadline_ns,
+                                  size_t *got, struct stf_err *err)
+{
+    struct process *process = (struct process *)base;
+    *got = 0;
+    for (;;) {
+        ssize_t size = read(process->channel, bytes, room);
+        if (size > 0) {
+            *got = (size_t)size;
+            return STF_OK;
+        }
+        if (size == 0 || (size < 0 && errno == ECONNRESET))
+            return ended(process, err);
+        if (errno != EAGAIN && errno != EINTR)
+            return stf_err_errno(err, errno, "read", process->subject, "can not read from the agent");
+        struct pollfd fds[] = {{.fd = process->channel, .events = POLLIN}, {.fd = process->errors, .events = POLLIN}};
+        int ready = poll(fds, 2, wait_ms(deadline_ns));
+        if (ready == 0)
+            return stf_err_set(err, STF_TIMEOUT, 0, "read", process->subject, "%s does not answer", process->subject);
+        if (ready > 0 && fds[1].revents)
+            drain_errors(process);
+    }
+}
+
+/* ---------- writing ---------- */
+
+static enum stf_kind process_write(struct stf_transport *base, const char *bytes, size_t size, int64_t deadline_ns,
+                                   struct stf_err *err)
+{
+    struct process *process = (struct process *)base;
+    while (size > 0) {
+        ssize_t written = send(process->channel, bytes, size, MSG_NOSIGNAL);
+        if (written > 0) {
+            bytes += written;
+            size -= (size_t)written;
+            continue;
+        }
+        if (errno == EPIPE || errno == ECONNRESET)
+            return stf_err_set(err, STF_UNREACHABLE, 0, "write", process->subject, "%s: the agent has ended",
+                               process->subject);
+        if (errno != EAGAIN && errno != EINTR)
+            return stf_err_errno(err, errno, "write", process->subject, "can not write to the agent");
+        struct pollfd fd = {.fd = process->channel, .events = POLLOUT};
+        if (poll(&fd, 1, wait_ms(deadline_ns)) == 0)
+            return stf_err_set(err, STF_TIMEOUT, 0, "write", process->subject, "%s does not read", process->subject);
+    }
+    return STF_OK;
+}
+
+/* ---------- beginning and end ---------- */
+
+static void process_close(struct stf_transport *base)
+{
+    struct process *process = (struct process *)base;
+    const struct timespec pause = {.tv_nsec = 1000000};
+    shutdown(process->channel, SHUT_WR);
+    int64_t ends_ns = stf_clock_ns() + (int64_t)PATIENCE_MS * 1000000;
+    bool is_over = waitpid(process->pid, NULL, WNOHANG) != 0;
+    while (!is_over && stf_clock_ns() < ends_ns) {
+        nanosleep(&pause, NULL);
+        is_over = waitpid(process->pid, NULL, WNOHANG) != 0;
+    }
+    if (!is_over) {
+        kill(-process->pid, SIGKILL);
+        waitpid(process->pid, NULL, 0);
+    }
+    close(process->channel);
+    if (process->errors >= 0)
+        close(process->errors);
+    free(process->subject);
+    free(process);
+}
+
+static const struct stf_transport_ops process_ops = {process_read, process_write, process_close};
+
+static int start(struct process *process, const char *const *argv, int channel, int errors)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    sigemptyset(&none);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, channel, STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, channel, STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setpgroup(&attributes, 0);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
+    int failed = posix_spawnp(&process->pid, argv[0], &actions, &attributes, (char *const *)argv, environ);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    return failed;
+}
+
+static void close_pair(const int pair[2])
+{
+    if (pair[0] >= 0)
+        close(pair[0]);
+    if (pair[1] >= 0)
+        close(pair[1]);
+}
+
+enum stf_kind stf_transport_process(const char *const *argv, const char *subject, struct stf_transport **transport,
+                                    struct stf_err *err)
+{
+    int channel[2] = {-1, -1}, errors[2] = {-1, -1};
+    struct process *process = calloc(1, sizeof *process);
+    *transport = NULL;
+    if (!process || !(process->subject = strdup(subject))) {
+        free(process);
+        return stf_err_set(err, STF_NO_MEMORY, 0, "connect", subject, "not enough memory");
+    }
+    int failed = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) || pipe2(errors, O_CLOEXEC) ? errno : 0;
+    if (!failed)
+        failed = start(process, argv, channel[1], errors[1]);
+    if (failed) {
+        close_pair(channel);
+        close_pair(errors);
+        free(process->subject);
+        free(process);
+        return failed == ENOENT
+                   ? stf_err_set(err, STF_NOT_FOUND, failed, "connect", subject, "there is no program %s", argv[0])
+                   : stf_err_errno(err, failed, "connect", subject, "can not start the agent");
+    }
+    close(channel[1]);
+    close(errors[1]);
+    process->base.ops = &process_ops;
+    process->channel = channel[0];
+    process->errors = errors[0];
+    fcntl(process->channel, F_SETFL, O_NONBLOCK);
+    fcntl(process->errors, F_SETFL, O_NONBLOCK);
+    *transport = &process->base;
+    return STF_OK;
+}
