@@ -2,20 +2,12 @@
  * Must never turn a target that does not answer into an error: that is a result. SPDX-License-Identifier: MIT */
 #include "binding.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/doc.h"
 #include "common/handles.h"
+#include "document.h"
 #include "once.h"
-#include "probe.h"
-#include "report.h"
-
-enum { LINE_MAX_BYTES = 256 };
-
-struct timeouts {
-    int64_t max_ms, default_ms;
-};
 
 static void destroy_probe(void *probe)
 {
@@ -32,78 +24,70 @@ static void binding_close(void *self)
     stf_handles_free(self);
 }
 
-static enum stf_kind check_line(const char *verb, const char *key, const char *line, struct stf_err *err)
+/* The method is "tcp" when nothing is said or expected, "tcp_line" when something is, unless it is named. */
+static enum stf_kind read_ask(const json_t *args, struct stf_ask *ask, struct stf_err *err)
 {
-    if (!line || (line[0] && strlen(line) <= LINE_MAX_BYTES))
-        return STF_OK;
-    return stf_err_set(err, STF_INVALID_DATA, 0, verb, key, "'%s' has %zu bytes: expected 1 to %d", key, strlen(line),
-                       LINE_MAX_BYTES);
+    struct stf_ask_options options = {0};
+    enum stf_kind kind = stf_doc_opt_string(args, "send", NULL, &options.send, err);
+    if (kind == STF_OK)
+        kind = stf_doc_opt_string(args, "expect", NULL, &options.expect, err);
+    if (kind == STF_OK)
+        kind = stf_doc_opt_string(args, "method", NULL, &options.method, err);
+    if (kind == STF_OK)
+        kind = stf_doc_opt_string(args, "path", NULL, &options.path, err);
+    if (kind == STF_OK)
+        kind = stf_doc_opt_string(args, "host", NULL, &options.host, err);
+    if (kind == STF_OK)
+        kind = stf_doc_opt_bool(args, "head", false, &options.is_head, err);
+    if (kind == STF_OK)
+        kind = stf_doc_opt_int(args, "status", 100, 599, 0, &options.status, err);
+    if (!options.method)
+        options.method = options.send || options.expect ? "tcp_line" : "tcp";
+    return kind == STF_OK ? stf_ask_make(&options, ask, err) : kind;
 }
 
-static enum stf_kind read_target(const char *verb, const struct stf_host *host, const json_t *args,
-                                 struct timeouts timeouts, struct stf_probe_target *target, struct stf_err *err)
+/* The method's own when left out. ICMP has none. */
+static enum stf_kind read_port(const json_t *args, const struct stf_ask_method *method, uint16_t *port,
+                               struct stf_err *err)
 {
-    int64_t port = 0;
-    enum stf_kind kind = stf_doc_string(args, "target", &target->address, err);
-
-    target->netns = host->netns;
-    if (kind == STF_OK)
-        kind = stf_doc_int(args, "port", 1, UINT16_MAX, &port, err);
-    if (kind == STF_OK)
-        kind = stf_doc_opt_string(args, "send", NULL, &target->send, err);
-    if (kind == STF_OK)
-        kind = stf_doc_opt_string(args, "expect", NULL, &target->expect, err);
-    if (kind == STF_OK)
-        kind = stf_doc_opt_int(args, "timeout_ms", 1, timeouts.max_ms, timeouts.default_ms, &target->timeout_ms, err);
-    if (kind == STF_OK)
-        kind = check_line(verb, "send", target->send, err);
-    if (kind == STF_OK)
-        kind = check_line(verb, "expect", target->expect, err);
-    target->port = (uint16_t)port;
+    int64_t number = 0;
+    if (method->transport == STF_ASK_ICMP && json_object_get(args, "port"))
+        return stf_err_set(err, STF_INVALID_DATA, 0, "probe", method->name, "method 'icmp' has no port");
+    bool is_optional = method->port || method->transport == STF_ASK_ICMP;
+    enum stf_kind kind = is_optional ? stf_doc_opt_int(args, "port", 1, UINT16_MAX, method->port, &number, err)
+                                     : stf_doc_int(args, "port", 1, UINT16_MAX, &number, err);
+    *port = (uint16_t)number;
     return kind;
 }
 
-static enum stf_kind check_method(const struct stf_probe_target *target, const char *method, struct stf_err *err)
+/* "target", or the list "targets"; *targets is malloc'ed. */
+static enum stf_kind read_targets(const json_t *args, uint16_t port, struct stf_probe_target **targets, size_t *count,
+                                  struct stf_err *err)
 {
-    if (strcmp(method, "tcp") == 0) {
-        if (!target->send && !target->expect)
-            return STF_OK;
-        return stf_err_set(err, STF_INVALID_DATA, 0, "probe.start", method,
-                           "method 'tcp' only connects: use 'tcp_line' with 'send' and 'expect'");
+    const json_t *one = json_object_get(args, "target"), *many = json_object_get(args, "targets");
+    if ((one != NULL) == (many != NULL))
+        return stf_err_set(err, STF_INVALID_DATA, 0, "probe.start", NULL, "expected either 'target' or 'targets'");
+    *count = many ? json_array_size(many) : 1;
+    if (*count == 0 || *count > STF_PROBE_TARGETS_MAX)
+        return stf_err_set(err, STF_INVALID_DATA, 0, "probe.start", NULL, "'targets' is no list of 1 to %d addresses",
+                           STF_PROBE_TARGETS_MAX);
+    *targets = calloc(*count, sizeof **targets);
+    if (!*targets)
+        return stf_err_set(err, STF_NO_MEMORY, 0, "probe.start", NULL, "no memory for %zu targets", *count);
+    for (size_t i = 0; i < *count; i++) {
+        const char *address = json_string_value(many ? json_array_get(many, i) : one);
+        if (!address)
+            return stf_err_set(err, STF_INVALID_DATA, 0, "probe.start", NULL, "a target is no string");
+        enum stf_kind kind = stf_probe_target_make(address, port, &(*targets)[i], err);
+        if (kind)
+            return kind;
     }
-    if (strcmp(method, "tcp_line") == 0) {
-        if (target->expect)
-            return STF_OK;
-        return stf_err_set(err, STF_INVALID_DATA, 0, "probe.start", method,
-                           "method 'tcp_line' needs 'expect', the text that a good answer contains");
-    }
-    return stf_err_set(err, STF_INVALID_DATA, 0, "probe.start", method,
-                       "method '%s' is unknown: expected 'tcp' or 'tcp_line'", method);
+    return STF_OK;
 }
 
-static enum stf_kind verb_start(void *self, const struct stf_host *host, const json_t *args, json_t **result,
-                                struct stf_err *err)
+/* Gives the probe to the script, as {handle}, or ends it. */
+static enum stf_kind hand_over(void *self, struct stf_probe *probe, json_t **result, struct stf_err *err)
 {
-    static const char *const keys[] = {"target", "port", "method", "send", "expect", "interval_us", "timeout_ms", NULL};
-    static const struct timeouts timeouts = {STF_PROBE_TIMEOUT_MAX_MS, STF_PROBE_TIMEOUT_MS};
-    struct stf_probe_options options = {0};
-    struct stf_probe *probe = NULL;
-    const char *method = NULL;
-
-    enum stf_kind kind = stf_doc_check_keys(args, keys, "probe.start", err);
-    if (kind == STF_OK)
-        kind = read_target("probe.start", host, args, timeouts, &options.target, err);
-    if (kind == STF_OK)
-        kind = stf_doc_opt_string(args, "method", "tcp", &method, err);
-    if (kind == STF_OK)
-        kind = check_method(&options.target, method, err);
-    if (kind == STF_OK)
-        kind = stf_doc_opt_int(args, "interval_us", STF_PROBE_INTERVAL_MIN_US, STF_PROBE_INTERVAL_MAX_US,
-                               STF_PROBE_INTERVAL_US, &options.interval_us, err);
-    if (kind == STF_OK)
-        kind = stf_probe_start(&options, &probe, err);
-    if (kind)
-        return kind;
     json_t *number = json_integer(0);
     int64_t handle = number && (*result = json_pack("{s:O}", "handle", number)) ? stf_handles_put(self, probe) : 0;
     json_integer_set(number, handle);
@@ -113,81 +97,63 @@ static enum stf_kind verb_start(void *self, const struct stf_host *host, const j
     json_decref(*result);
     *result = NULL;
     stf_probe_free(probe);
-    return stf_err_set(err, STF_NO_MEMORY, 0, "probe.start", options.target.address, "no memory for the handle");
+    return stf_err_set(err, STF_NO_MEMORY, 0, "probe.start", NULL, "no memory for the handle");
 }
 
-static json_t *quantiles_doc(const struct stf_probe_quantiles *quantiles)
+static enum stf_kind verb_start(void *self, const struct stf_host *host, const json_t *args, json_t **result,
+                                struct stf_err *err)
 {
-    return json_pack("{s:I, s:I, s:I, s:I}", "p50_us", (json_int_t)quantiles->p50_us, "p90_us",
-                     (json_int_t)quantiles->p90_us, "p99_us", (json_int_t)quantiles->p99_us, "max_us",
-                     (json_int_t)quantiles->max_us);
+    static const char *const keys[] = {"target", "targets", "port",   "method",      "send",       "expect", "path",
+                                       "host",   "head",    "status", "interval_us", "timeout_ms", "count",  NULL};
+    struct stf_probe_options options = {.netns = host->netns};
+    struct stf_probe_target *targets = NULL;
+    struct stf_probe *probe = NULL;
+    int64_t places = 0;
+    uint16_t port = 0;
+
+    enum stf_kind kind = stf_doc_check_keys(args, keys, "probe.start", err);
+    if (kind == STF_OK)
+        kind = read_ask(args, &options.ask, err);
+    if (kind == STF_OK)
+        kind = read_port(args, options.ask.method, &port, err);
+    if (kind == STF_OK)
+        kind = stf_doc_opt_int(args, "interval_us", STF_PROBE_INTERVAL_MIN_US, STF_PROBE_INTERVAL_MAX_US,
+                               STF_PROBE_INTERVAL_US, &options.interval_us, err);
+    if (kind == STF_OK)
+        kind = stf_doc_opt_int(args, "timeout_ms", 1, STF_PROBE_TIMEOUT_MAX_MS, STF_PROBE_TIMEOUT_MS,
+                               &options.timeout_ms, err);
+    if (kind == STF_OK)
+        kind = stf_doc_opt_int(args, "count", 1, STF_PROBE_SAMPLES_MAX, 0, &places, err);
+    if (kind == STF_OK)
+        kind = read_targets(args, port, &targets, &options.target_count, err);
+    options.targets = targets;
+    options.is_list = json_object_get(args, "targets") != NULL;
+    options.places = (uint64_t)places;
+    if (kind == STF_OK)
+        kind = stf_probe_start(&options, &probe, err);
+    free(targets);
+    return kind == STF_OK ? hand_over(self, probe, result, err) : kind;
 }
 
-static json_t *int_or_null(bool is_known, int64_t value)
+/* A probe of "target" is told as one report, one of "targets" as {reports}. */
+static enum stf_kind tell(const struct stf_probe *probe, json_t **result, struct stf_err *err)
 {
-    return is_known ? json_integer(value) : json_null();
-}
-
-static json_t *outage_doc(const struct stf_probe_outage *outage)
-{
-    return json_pack(
-        "{s:b, s:b, s:o, s:I, s:o, s:I, s:I, s:o, s:o, s:I}", "is_open", outage->is_open, "is_open_at_start",
-        outage->is_open_at_start, "last_answered_ns", int_or_null(!outage->is_open_at_start, outage->last_answered_ns),
-        "first_lost_ns", (json_int_t)outage->first_lost_ns, "first_answered_ns",
-        int_or_null(!outage->is_open, outage->first_answered_ns), "lost", (json_int_t)outage->lost, "duration_us",
-        (json_int_t)outage->duration_us, "error_us", int_or_null(outage->error_us >= 0, outage->error_us),
-        "timestamp_derived_us", int_or_null(outage->timestamp_derived_us >= 0, outage->timestamp_derived_us),
-        "loss_derived_us", (json_int_t)outage->loss_derived_us);
-}
-
-static json_t *outages_doc(const struct stf_probe_report *report)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; list && i < report->outage_count; i++) {
-        if (json_array_append_new(list, outage_doc(&report->outages[i])) == 0)
-            continue;
-        json_decref(list);
-        list = NULL;
-    }
-    return list;
-}
-
-static json_t *failures_doc(const struct stf_probe_report *report)
-{
-    json_t *doc = json_object();
-    for (int i = STF_PROBE_ANSWERED + 1; doc && i < STF_PROBE_OUTCOMES; i++) {
-        if (report->outcomes[i])
-            json_object_set_new(doc, stf_probe_outcome_name(i), json_integer((json_int_t)report->outcomes[i]));
-    }
-    return doc;
-}
-
-static json_t *report_doc(const struct stf_probe *probe, const struct stf_probe_report *report)
-{
-    const struct stf_probe_options *options = stf_probe_get_options(probe);
-    const struct stf_probe_log *log = stf_probe_get_log(probe);
-    return json_pack(
-        "{s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:{s:I, s:I, s:I}, s:I, s:I, s:o, s:o, s:I, "
-        "s:I, s:o, s:o}",
-        "target", options->target.address, "port", options->target.port, "method",
-        options->target.expect ? "tcp_line" : "tcp", "interval_us", (json_int_t)options->interval_us, "timeout_ms",
-        (json_int_t)options->target.timeout_ms, "first_tick_ns", (json_int_t)log->first_tick_ns, "last_tick_ns",
-        (json_int_t)log->last_tick_ns, "sent", (json_int_t)report->sent, "answered", (json_int_t)report->answered,
-        "lost", (json_int_t)report->lost, "unfinished", (json_int_t)report->unfinished, "failures",
-        failures_doc(report), "shed", (json_int_t)report->shed, "shed_by", "missed", (json_int_t)log->shed_missed,
-        "in_flight", (json_int_t)log->shed_in_flight, "no_resources", (json_int_t)log->shed_no_resources, "unrecorded",
-        (json_int_t)log->unrecorded, "longest_blind_us", (json_int_t)report->longest_blind_us, "jitter",
-        report->sent ? quantiles_doc(&report->jitter) : json_null(), "latency",
-        report->answered ? quantiles_doc(&report->latency) : json_null(), "loss_periods",
-        (json_int_t)report->loss_periods, "loss_derived_us", (json_int_t)report->loss_derived_us, "longest",
-        report->has_longest ? outage_doc(&report->longest) : json_null(), "outages", outages_doc(report));
+    bool is_list = stf_probe_get_options(probe)->is_list;
+    json_t *reports = NULL;
+    enum stf_kind kind = stf_probe_reports(probe, &reports, err);
+    if (kind)
+        return kind;
+    *result = is_list ? json_pack("{s:O}", "reports", reports) : json_incref(json_array_get(reports, 0));
+    json_decref(reports);
+    if (*result)
+        return STF_OK;
+    return stf_err_set(err, STF_NO_MEMORY, 0, "probe.stop", NULL, "no memory for the reports");
 }
 
 static enum stf_kind verb_stop(void *self, const struct stf_host *host, const json_t *args, json_t **result,
                                struct stf_err *err)
 {
     static const char *const keys[] = {"handle", "linger_ms", NULL};
-    struct stf_probe_report report = {0};
     int64_t handle = 0, linger_ms = 0;
     void *probe = NULL;
     (void)host;
@@ -202,10 +168,7 @@ static enum stf_kind verb_stop(void *self, const struct stf_host *host, const js
     if (kind == STF_OK)
         kind = stf_probe_stop(probe, linger_ms, err);
     if (kind == STF_OK)
-        kind = stf_probe_report_make(stf_probe_get_log(probe), &report, err);
-    if (kind == STF_OK && !(*result = report_doc(probe, &report)))
-        kind = stf_err_set(err, STF_NO_MEMORY, 0, "probe.stop", NULL, "no memory for the report");
-    stf_probe_report_fini(&report);
+        kind = tell(probe, result, err);
     stf_probe_free(probe);
     return kind;
 }
@@ -213,17 +176,28 @@ static enum stf_kind verb_stop(void *self, const struct stf_host *host, const js
 static enum stf_kind verb_once(void *self, const struct stf_host *host, const json_t *args, json_t **result,
                                struct stf_err *err)
 {
-    static const char *const keys[] = {"target", "port", "send", "expect", "timeout_ms", NULL};
-    static const struct timeouts timeouts = {STF_PROBE_ONCE_TIMEOUT_MAX_MS, STF_PROBE_ONCE_TIMEOUT_MS};
-    struct stf_probe_target target = {0};
+    static const char *const keys[] = {"target", "port", "method", "send",       "expect", "path",
+                                       "host",   "head", "status", "timeout_ms", NULL};
+    struct stf_probe_question question = {.netns = host->netns};
     struct stf_probe_answer answer = {0};
+    const char *address = NULL;
+    uint16_t port = 0;
     (void)self;
 
     enum stf_kind kind = stf_doc_check_keys(args, keys, "probe.once", err);
     if (kind == STF_OK)
-        kind = read_target("probe.once", host, args, timeouts, &target, err);
+        kind = read_ask(args, &question.ask, err);
     if (kind == STF_OK)
-        kind = stf_probe_once(&target, &answer, err);
+        kind = read_port(args, question.ask.method, &port, err);
+    if (kind == STF_OK)
+        kind = stf_doc_opt_int(args, "timeout_ms", 1, STF_PROBE_ONCE_TIMEOUT_MAX_MS, STF_PROBE_ONCE_TIMEOUT_MS,
+                               &question.timeout_ms, err);
+    if (kind == STF_OK)
+        kind = stf_doc_string(args, "target", &address, err);
+    if (kind == STF_OK)
+        kind = stf_probe_target_make(address, port, &question.target, err);
+    if (kind == STF_OK)
+        kind = stf_probe_once(&question, &answer, err);
     if (kind)
         return kind;
     bool is_answered = answer.outcome == STF_PROBE_ANSWERED;
@@ -231,7 +205,7 @@ static enum stf_kind verb_once(void *self, const struct stf_host *host, const js
                         "received", answer.received[0] ? answer.received : NULL, "failure",
                         is_answered ? NULL : stf_probe_outcome_name(answer.outcome));
     if (!*result)
-        return stf_err_set(err, STF_NO_MEMORY, 0, "probe.once", target.address, "no memory for the answer");
+        return stf_err_set(err, STF_NO_MEMORY, 0, "probe.once", address, "no memory for the answer");
     return STF_OK;
 }
 

@@ -2,7 +2,6 @@
  * Must never wait, and never leave a socket behind that lingers. SPDX-License-Identifier: MIT */
 #include "exchange.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -24,40 +23,17 @@ const char *stf_probe_outcome_name(enum stf_probe_outcome outcome)
     return outcome_names[outcome];
 }
 
-enum stf_kind stf_exchange_resolve(const char *address, uint16_t port, struct stf_exchange_peer *peer,
-                                   struct stf_err *err)
-{
-    struct sockaddr_in *in = (struct sockaddr_in *)&peer->address;
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&peer->address;
-
-    memset(peer, 0, sizeof *peer);
-    if (inet_pton(AF_INET, address, &in->sin_addr) == 1) {
-        in->sin_family = AF_INET;
-        in->sin_port = htons(port);
-        peer->address_size = sizeof *in;
-        return STF_OK;
-    }
-    if (inet_pton(AF_INET6, address, &in6->sin6_addr) == 1) {
-        in6->sin6_family = AF_INET6;
-        in6->sin6_port = htons(port);
-        peer->address_size = sizeof *in6;
-        return STF_OK;
-    }
-    return stf_err_set(err, STF_INVALID_DATA, 0, "probe", address,
-                       "'%s' is no address: expected an IPv4 or IPv6 address such as 10.9.0.100, not a name", address);
-}
-
-int stf_exchange_start(struct stf_exchange *exchange, const struct stf_exchange_peer *peer)
+int stf_exchange_start(struct stf_exchange *exchange, const struct stf_probe_target *target)
 {
     static const struct linger reset = {.l_onoff = 1, .l_linger = 0};
 
     exchange->is_connected = false;
     exchange->received_size = 0;
-    exchange->fd = socket(peer->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    exchange->fd = socket(target->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (exchange->fd < 0)
         return errno;
     if (setsockopt(exchange->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset) == 0 &&
-        connect(exchange->fd, (const struct sockaddr *)&peer->address, peer->address_size) == 0)
+        connect(exchange->fd, (const struct sockaddr *)&target->address, target->address_size) == 0)
         return 0;
     int errnum = errno;
     if (errnum != EINPROGRESS)
@@ -65,36 +41,37 @@ int stf_exchange_start(struct stf_exchange *exchange, const struct stf_exchange_
     return errnum;
 }
 
-uint32_t stf_exchange_events(const struct stf_probe_target *target)
+uint32_t stf_exchange_events(const struct stf_ask *ask)
 {
-    if (target->send)
-        return POLLIN | POLLOUT;
-    return target->expect ? POLLIN : POLLOUT;
+    if (!ask->method->judge)
+        return POLLOUT;
+    return ask->request_size ? POLLIN | POLLOUT : POLLIN;
 }
 
-static enum stf_probe_outcome finish_connect(struct stf_exchange *exchange, const struct stf_probe_target *target,
-                                             uint32_t events)
+static enum stf_probe_outcome finish_connect(struct stf_exchange *exchange, const struct stf_ask *ask, uint32_t events)
 {
     if (events & (POLLERR | POLLHUP)) {
         int errnum = 0;
         socklen_t size = sizeof errnum;
         getsockopt(exchange->fd, SOL_SOCKET, SO_ERROR, &errnum, &size);
         if (errnum)
-            return stf_exchange_outcome(errnum);
+            return stf_probe_outcome_of(errnum);
     }
     exchange->is_connected = true;
-    if (!target->send)
-        return target->expect ? STF_PROBE_PENDING : STF_PROBE_ANSWERED;
-    ssize_t size = (ssize_t)strlen(target->send);
-    return send(exchange->fd, target->send, (size_t)size, MSG_NOSIGNAL) == size ? STF_PROBE_PENDING : STF_PROBE_CLOSED;
+    if (!ask->method->judge)
+        return STF_PROBE_ANSWERED;
+    if (ask->request_size == 0)
+        return STF_PROBE_PENDING;
+    ssize_t sent = send(exchange->fd, ask->request, ask->request_size, MSG_NOSIGNAL);
+    return sent == (ssize_t)ask->request_size ? STF_PROBE_PENDING : STF_PROBE_CLOSED;
 }
 
-static enum stf_probe_outcome receive(struct stf_exchange *exchange, const struct stf_probe_target *target)
+static enum stf_probe_outcome receive(struct stf_exchange *exchange, const struct stf_ask *ask)
 {
     enum stf_probe_outcome outcome = STF_PROBE_PENDING;
     while (outcome == STF_PROBE_PENDING) {
         ssize_t n = recv(exchange->fd, exchange->received + exchange->received_size,
-                         STF_EXCHANGE_RECEIVED_MAX - exchange->received_size, 0);
+                         STF_ASK_RECEIVED_MAX - exchange->received_size, 0);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno == EAGAIN)
@@ -102,20 +79,19 @@ static enum stf_probe_outcome receive(struct stf_exchange *exchange, const struc
         if (n <= 0)
             return exchange->received_size ? STF_PROBE_UNEXPECTED : STF_PROBE_CLOSED;
         exchange->received_size += (size_t)n;
-        outcome = stf_exchange_judge(target, exchange->received, exchange->received_size);
+        outcome = stf_ask_judge(ask, exchange->received, exchange->received_size);
     }
     return outcome;
 }
 
-enum stf_probe_outcome stf_exchange_advance(struct stf_exchange *exchange, const struct stf_probe_target *target,
-                                            uint32_t events)
+enum stf_probe_outcome stf_exchange_advance(struct stf_exchange *exchange, const struct stf_ask *ask, uint32_t events)
 {
     if (!exchange->is_connected) {
-        enum stf_probe_outcome outcome = finish_connect(exchange, target, events);
+        enum stf_probe_outcome outcome = finish_connect(exchange, ask, events);
         if (outcome != STF_PROBE_PENDING)
             return outcome;
     }
-    return events & (POLLIN | POLLERR | POLLHUP) ? receive(exchange, target) : STF_PROBE_PENDING;
+    return events & (POLLIN | POLLERR | POLLHUP) ? receive(exchange, ask) : STF_PROBE_PENDING;
 }
 
 enum stf_probe_outcome stf_exchange_expire(const struct stf_exchange *exchange)
@@ -130,18 +106,7 @@ void stf_exchange_close(struct stf_exchange *exchange)
     exchange->fd = -1;
 }
 
-enum stf_probe_outcome stf_exchange_judge(const struct stf_probe_target *target, const char *received, size_t size)
-{
-    if (!target->expect)
-        return STF_PROBE_ANSWERED;
-    if (memmem(received, size, target->expect, strlen(target->expect)))
-        return STF_PROBE_ANSWERED;
-    /* Who has sent something waits for the answer to it, which may be any line after the greeting. */
-    bool is_greeting_over = !target->send && memchr(received, '\n', size);
-    return is_greeting_over || size >= STF_EXCHANGE_RECEIVED_MAX ? STF_PROBE_UNEXPECTED : STF_PROBE_PENDING;
-}
-
-enum stf_probe_outcome stf_exchange_outcome(int errnum)
+enum stf_probe_outcome stf_probe_outcome_of(int errnum)
 {
     switch (errnum) {
     case ECONNREFUSED:
@@ -154,6 +119,7 @@ enum stf_probe_outcome stf_exchange_outcome(int errnum)
     case EPERM:
     case EACCES:
         return STF_PROBE_DENIED;
+    case EAGAIN:
     case EADDRNOTAVAIL: /* no local port is left (or, with IPv6, no source address) */
     case EMFILE:
     case ENFILE:

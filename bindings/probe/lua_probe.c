@@ -1,35 +1,44 @@
 /* lua_probe.c - shows the probe binding to scripts as host.probe.
  * Converts arguments and calls; must hold no logic. SPDX-License-Identifier: MIT */
 #include <lauxlib.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/lua_host.h"
 #include "once.h"
 #include "probe.h"
 
-static void set_target(lua_State *L, json_t *doc, int options)
+/* What both start and once take: the method and what it says. */
+static void set_ask(lua_State *L, json_t *doc, int options)
 {
-    luaL_argcheck(L, lua_getfield(L, options, "target") == LUA_TSTRING, options, "target must be a string");
-    luaL_argcheck(L, lua_getfield(L, options, "port") == LUA_TNUMBER, options, "port must be a number");
-    lua_pop(L, 2);
     stf_lua_doc_opt_string(L, doc, options, "target");
     stf_lua_doc_opt_int(L, doc, options, "port", 1, UINT16_MAX);
+    stf_lua_doc_opt_string(L, doc, options, "method");
     stf_lua_doc_opt_string(L, doc, options, "send");
     stf_lua_doc_opt_string(L, doc, options, "expect");
+    stf_lua_doc_opt_string(L, doc, options, "path");
+    stf_lua_doc_opt_string(L, doc, options, "host");
+    stf_lua_doc_opt_bool(L, doc, options, "head");
+    stf_lua_doc_opt_int(L, doc, options, "status", 100, 599);
 }
 
 static int l_start(lua_State *L)
 {
-    static const char *const known[] = {"target", "port",        "method",     "send",
-                                        "expect", "interval_us", "timeout_ms", NULL};
+    static const char *const known[] = {"target", "targets", "port",   "method",      "send",       "expect", "path",
+                                        "host",   "head",    "status", "interval_us", "timeout_ms", "count",  NULL};
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
     stf_lua_check_options(L, 2, known);
     json_t *doc = stf_lua_new_doc(L);
-    set_target(L, doc, 2);
-    stf_lua_doc_opt_string(L, doc, 2, "method");
+    set_ask(L, doc, 2);
+    bool has_target = lua_getfield(L, 2, "target") != LUA_TNIL, has_targets = lua_getfield(L, 2, "targets") != LUA_TNIL;
+    luaL_argcheck(L, has_target != has_targets, 2, "expected either target or targets");
+    if (has_targets)
+        stf_lua_value_to_doc(L, -1, doc, "targets");
+    lua_pop(L, 2);
     stf_lua_doc_opt_int(L, doc, 2, "interval_us", STF_PROBE_INTERVAL_MIN_US, STF_PROBE_INTERVAL_MAX_US);
     stf_lua_doc_opt_int(L, doc, 2, "timeout_ms", 1, STF_PROBE_TIMEOUT_MAX_MS);
+    stf_lua_doc_opt_int(L, doc, 2, "count", 1, STF_PROBE_SAMPLES_MAX);
     return stf_lua_verb(L, "probe.start", 3, NULL);
 }
 
@@ -51,12 +60,15 @@ static int l_stop(lua_State *L)
 
 static int l_once(lua_State *L)
 {
-    static const char *const known[] = {"target", "port", "send", "expect", "timeout_ms", NULL};
+    static const char *const known[] = {"target", "port", "method", "send",       "expect", "path",
+                                        "host",   "head", "status", "timeout_ms", NULL};
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
     stf_lua_check_options(L, 2, known);
     json_t *doc = stf_lua_new_doc(L);
-    set_target(L, doc, 2);
+    set_ask(L, doc, 2);
+    luaL_argcheck(L, lua_getfield(L, 2, "target") != LUA_TNIL, 2, "target must be a string");
+    lua_pop(L, 1);
     stf_lua_doc_opt_int(L, doc, 2, "timeout_ms", 1, STF_PROBE_ONCE_TIMEOUT_MAX_MS);
     return stf_lua_verb(L, "probe.once", 3, NULL);
 }

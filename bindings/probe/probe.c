@@ -1,9 +1,8 @@
-/* probe.c - the prober's thread: a timer for the schedule, epoll for the answers, a ring of attempts in flight.
+/* probe.c - the prober's thread: a timer for the schedule, epoll for the answers, a log for each target.
  * Must never wait for an answer before the next attempt leaves. SPDX-License-Identifier: MIT */
 #include "probe.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -18,128 +17,347 @@
 
 #include "common/clock.h"
 #include "common/netns.h"
+#include "datagram.h"
+#include "exchange.h"
 
-/* What an epoll event is about: one of these, or the index of the attempt's sample. */
+enum { EVENTS_PER_WAIT = 64, FILES_WANTED = 65536, FIRST_SAMPLES = 4096, FAMILIES = 2 };
+
+/* What an epoll event is about: one of these, or (lane << 32 | the attempt's sample). */
 #define KEY_TIMER (UINT64_MAX)
 #define KEY_STOP (UINT64_MAX - 1)
+#define KEY_DATAGRAM (UINT64_MAX - 1 - FAMILIES) /* and the one after it */
 
-enum { EVENTS_PER_WAIT = 64, FILES_WANTED = 65536, FIRST_SAMPLES = 4096 };
-
-/* The attempt of sample i lives in slot i % STF_PROBE_IN_FLIGHT_MAX. */
+/* An attempt over TCP. That of sample i lives in slot i % slot_count of its lane. */
 struct attempt {
     uint64_t sample;
     struct stf_exchange exchange;
 };
 
+/* One target's part of the probe. */
+struct lane {
+    struct stf_probe_log log;
+    size_t samples_size;
+    size_t oldest;            /* every sample before this one has its verdict */
+    struct attempt *attempts; /* TCP only */
+    char *received;           /* one buffer per attempt, or NULL when answers are not read */
+};
+
 struct stf_probe {
     struct stf_probe_options options;
-    struct stf_exchange_peer peer;
-    int64_t timeout_ns;
+    struct stf_probe_target *targets;
+    int64_t timeout_ns, interval_ns;
+    size_t slot_count;
     int epoll_fd, timer_fd, stop_fd;
+    struct stf_datagram *datagrams[FAMILIES]; /* IPv4, IPv6; NULL where no target needs it */
     pthread_t thread;
     bool has_thread;
     atomic_llong drain_until_ns; /* set before stop_fd is signalled */
+    struct {
+        atomic_ullong sent, answered, lost, shed;
+        atomic_llong latency_ns;
+        atomic_bool is_finished;
+    } progress;
 
     /* Of the thread alone until it was joined. */
-    struct stf_probe_log log;
-    size_t samples_size;
-    size_t oldest; /* every sample before this one has its verdict */
+    struct lane *lanes;
     uint64_t ticks;
+    size_t next_lane; /* whose turn it is first: overload hits all alike */
     bool is_draining;
     int failure; /* errno that ended the thread */
-    struct attempt *attempts;
-    char *received; /* one buffer per slot, or NULL when answers are not read */
+    struct {
+        struct stf_datagram_packet packets[STF_DATAGRAM_BATCH];
+        size_t count;
+    } batches[FAMILIES];
+    struct stf_datagram_event events[STF_DATAGRAM_BATCH];
 };
 
-static uint32_t since_ns(int64_t from_ns)
+/* ---- samples ---- */
+
+static uint32_t span_ns(int64_t from_ns, int64_t to_ns)
 {
-    int64_t ns = stf_clock_ns() - from_ns;
-    if (ns < 0)
+    if (to_ns < from_ns)
         return 0;
-    return ns > UINT32_MAX ? UINT32_MAX : (uint32_t)ns;
+    return to_ns - from_ns > UINT32_MAX ? UINT32_MAX : (uint32_t)(to_ns - from_ns);
 }
 
-static void settle(struct stf_probe *probe, struct attempt *attempt, enum stf_probe_outcome outcome)
+static void count_one(atomic_ullong *counter)
 {
-    struct stf_probe_sample *sample = &probe->log.samples[attempt->sample];
-    sample->latency_ns = since_ns(sample->intended_ns);
-    bool is_in_time = sample->latency_ns <= probe->timeout_ns;
-    sample->outcome = outcome == STF_PROBE_ANSWERED && !is_in_time ? STF_PROBE_TIMEOUT : outcome;
-    stf_exchange_close(&attempt->exchange);
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+static void shed(struct stf_probe *probe, uint64_t *reason)
+{
+    (*reason)++;
+    count_one(&probe->progress.shed);
+}
+
+static bool has_room(const struct stf_probe *probe, struct lane *lane)
+{
+    if (lane->log.count < lane->samples_size)
+        return true;
+    size_t size = lane->samples_size ? 2 * lane->samples_size : FIRST_SAMPLES;
+    size_t samples_max = probe->options.samples_max / probe->options.target_count;
+    if (size > samples_max)
+        size = samples_max;
+    if (size <= lane->log.count)
+        return false;
+    void *samples = realloc(lane->log.samples, size * sizeof *lane->log.samples);
+    if (!samples)
+        return false;
+    lane->log.samples = samples;
+    lane->samples_size = size;
+    return true;
+}
+
+/* A sample for an attempt that is about to leave; NULL, counted, when it can not be kept. */
+static struct stf_probe_sample *add_sample(struct stf_probe *probe, struct lane *lane, int64_t tick_ns,
+                                           int64_t woken_ns)
+{
+    if (!has_room(probe, lane)) {
+        lane->log.unrecorded++;
+        return NULL;
+    }
+    struct stf_probe_sample *sample = &lane->log.samples[lane->log.count++];
+    *sample = (struct stf_probe_sample){.intended_ns = tick_ns,
+                                        .woken_late_ns = span_ns(tick_ns, woken_ns),
+                                        .sent_early_ns = span_ns(tick_ns, stf_clock_ns())};
+    count_one(&probe->progress.sent);
+    return sample;
+}
+
+/* The newest sample's attempt did not leave, because this machine failed. */
+static void take_back(struct stf_probe *probe, struct lane *lane)
+{
+    lane->log.count--;
+    atomic_fetch_sub_explicit(&probe->progress.sent, 1, memory_order_relaxed);
+    shed(probe, &lane->log.shed_no_resources);
+}
+
+static void settle(struct stf_probe *probe, struct stf_probe_sample *sample, enum stf_probe_outcome outcome,
+                   int64_t at_ns)
+{
+    sample->latency_ns = span_ns(sample->intended_ns, at_ns);
+    bool is_late = outcome == STF_PROBE_ANSWERED && sample->latency_ns > probe->timeout_ns;
+    sample->outcome = is_late ? STF_PROBE_TIMEOUT : outcome;
+    if (sample->outcome == STF_PROBE_ANSWERED)
+        atomic_store_explicit(&probe->progress.latency_ns, sample->latency_ns, memory_order_relaxed);
+    count_one(sample->outcome == STF_PROBE_ANSWERED ? &probe->progress.answered : &probe->progress.lost);
+}
+
+static struct attempt *attempt_of(const struct stf_probe *probe, const struct lane *lane, size_t sample)
+{
+    return lane->attempts ? &lane->attempts[sample % probe->slot_count] : NULL;
 }
 
 /* Gives up attempts whose time is over. All have the same timeout, so the oldest ends first. */
-static void expire(struct stf_probe *probe)
+static void expire_lane(struct stf_probe *probe, struct lane *lane, int64_t now_ns)
 {
-    int64_t now_ns = stf_clock_ns();
-    for (; probe->oldest < probe->log.count; probe->oldest++) {
-        struct stf_probe_sample *sample = &probe->log.samples[probe->oldest];
+    for (; lane->oldest < lane->log.count; lane->oldest++) {
+        struct stf_probe_sample *sample = &lane->log.samples[lane->oldest];
         if (sample->outcome != STF_PROBE_PENDING)
             continue;
         if (now_ns < sample->intended_ns + probe->timeout_ns)
             return;
-        struct attempt *attempt = &probe->attempts[probe->oldest % STF_PROBE_IN_FLIGHT_MAX];
-        settle(probe, attempt, stf_exchange_expire(&attempt->exchange));
+        struct attempt *attempt = attempt_of(probe, lane, lane->oldest);
+        settle(probe, sample, attempt ? stf_exchange_expire(&attempt->exchange) : STF_PROBE_TIMEOUT, now_ns);
+        if (attempt)
+            stf_exchange_close(&attempt->exchange);
     }
 }
 
-static bool has_room(struct stf_probe *probe)
+/* When the oldest attempt's time is over; INT64_MAX: none is in flight. */
+static int64_t expire(struct stf_probe *probe)
 {
-    if (probe->log.count < probe->samples_size)
-        return true;
-    size_t size = probe->samples_size ? 2 * probe->samples_size : FIRST_SAMPLES;
-    if (size > probe->options.samples_max)
-        size = probe->options.samples_max;
-    if (size <= probe->log.count)
-        return false;
-    void *samples = realloc(probe->log.samples, size * sizeof *probe->log.samples);
-    if (!samples)
-        return false;
-    probe->log.samples = samples;
-    probe->samples_size = size;
-    return true;
+    int64_t now_ns = stf_clock_ns(), next_ns = INT64_MAX;
+    for (size_t i = 0; i < probe->options.target_count; i++) {
+        struct lane *lane = &probe->lanes[i];
+        expire_lane(probe, lane, now_ns);
+        if (lane->oldest == lane->log.count)
+            continue;
+        int64_t until_ns = lane->log.samples[lane->oldest].intended_ns + probe->timeout_ns;
+        next_ns = until_ns < next_ns ? until_ns : next_ns;
+    }
+    return next_ns;
 }
 
-static void start_attempt(struct stf_probe *probe, int64_t intended_ns)
+/* ---- TCP ---- */
+
+static void connect_one(struct stf_probe *probe, size_t i, int64_t tick_ns, int64_t woken_ns)
 {
-    struct attempt *attempt = &probe->attempts[probe->log.count % STF_PROBE_IN_FLIGHT_MAX];
+    struct lane *lane = &probe->lanes[i];
+    struct attempt *attempt = attempt_of(probe, lane, lane->log.count);
     if (attempt->exchange.fd >= 0) {
-        probe->log.shed_in_flight++;
+        shed(probe, &lane->log.shed_in_flight);
         return;
     }
-    if (!has_room(probe)) {
-        probe->log.unrecorded++;
+    struct stf_probe_sample *sample = add_sample(probe, lane, tick_ns, woken_ns);
+    if (!sample)
         return;
-    }
-    struct stf_probe_sample sample = {.intended_ns = intended_ns, .woken_late_ns = since_ns(intended_ns)};
-    int errnum = stf_exchange_start(&attempt->exchange, &probe->peer);
-    sample.sent_late_ns = since_ns(intended_ns);
+    attempt->sample = lane->log.count - 1;
+    int errnum = stf_exchange_start(&attempt->exchange, &probe->targets[i]);
+    sample->sent_late_ns = span_ns(tick_ns, stf_clock_ns());
 
     bool is_under_way = errnum == 0 || errnum == EINPROGRESS;
-    struct epoll_event event = {.events = stf_exchange_events(&probe->options.target) | EPOLLET,
-                                .data.u64 = probe->log.count};
-    if (!is_under_way)
-        sample.outcome = stf_exchange_outcome(errnum);
-    bool is_watched = is_under_way && epoll_ctl(probe->epoll_fd, EPOLL_CTL_ADD, attempt->exchange.fd, &event) == 0;
-    if (!is_watched && sample.outcome == STF_PROBE_PENDING) {
-        probe->log.shed_no_resources++;
-        stf_exchange_close(&attempt->exchange);
+    struct epoll_event event = {.events = stf_exchange_events(&probe->options.ask) | EPOLLET,
+                                .data.u64 = (uint64_t)i << 32 | attempt->sample};
+    if (is_under_way && epoll_ctl(probe->epoll_fd, EPOLL_CTL_ADD, attempt->exchange.fd, &event) == 0)
+        return;
+    stf_exchange_close(&attempt->exchange);
+    enum stf_probe_outcome outcome = is_under_way ? STF_PROBE_PENDING : stf_probe_outcome_of(errnum);
+    if (outcome == STF_PROBE_PENDING)
+        take_back(probe, lane);
+    else
+        settle(probe, sample, outcome, tick_ns + sample->sent_late_ns);
+}
+
+static void advance_attempt(struct stf_probe *probe, const struct epoll_event *event)
+{
+    struct lane *lane = &probe->lanes[event->data.u64 >> 32];
+    uint64_t sample = event->data.u64 & UINT32_MAX;
+    struct attempt *attempt = attempt_of(probe, lane, sample);
+    /* A child that is being started holds copies of our sockets until it runs its program, so epoll can report one
+     * that was closed here: such an event belongs to no attempt any more. */
+    if (attempt->exchange.fd < 0 || attempt->sample != sample)
+        return;
+    enum stf_probe_outcome outcome = stf_exchange_advance(&attempt->exchange, &probe->options.ask, event->events);
+    if (outcome == STF_PROBE_PENDING)
+        return;
+    settle(probe, &lane->log.samples[sample], outcome, stf_clock_ns());
+    stf_exchange_close(&attempt->exchange);
+}
+
+/* ---- datagrams ---- */
+
+static struct stf_probe_sample *sample_of(const struct stf_probe *probe, struct stf_datagram_key key)
+{
+    bool is_ours = key.target < probe->options.target_count && key.sample < probe->lanes[key.target].log.count;
+    return is_ours ? &probe->lanes[key.target].log.samples[key.sample] : NULL;
+}
+
+/* A stamp counts when it lies between the times that the program itself has read around the call. */
+static void take_sent_stamp(struct stf_probe_sample *sample, int64_t at_ns)
+{
+    if (at_ns < sample->intended_ns + sample->sent_early_ns || at_ns > sample->intended_ns + sample->sent_late_ns)
+        return;
+    sample->sent_early_ns = sample->sent_late_ns = span_ns(sample->intended_ns, at_ns);
+    sample->stamps |= STF_PROBE_STAMP_SENT;
+}
+
+static void take_answer(struct stf_probe *probe, struct stf_probe_sample *sample,
+                        const struct stf_datagram_event *event)
+{
+    struct stf_probe_log *log = &probe->lanes[event->key.target].log;
+    int64_t now_ns = stf_clock_ns();
+    if (sample->outcome != STF_PROBE_PENDING) {
+        *(sample->outcome == STF_PROBE_ANSWERED ? &log->duplicates : &log->late) += 1;
         return;
     }
-    sample.latency_ns = sample.sent_late_ns;
-    attempt->sample = probe->log.count;
-    probe->log.samples[probe->log.count++] = sample;
+    bool is_stamped = event->at_ns >= sample->intended_ns + sample->sent_early_ns && event->at_ns <= now_ns;
+    if (is_stamped)
+        sample->stamps |= STF_PROBE_STAMP_ANSWER;
+    log->from_elsewhere += !stf_probe_target_is_at(&probe->targets[event->key.target], &event->from);
+    settle(probe, sample, STF_PROBE_ANSWERED, is_stamped ? event->at_ns : now_ns);
+}
+
+static void take_datagrams(struct stf_probe *probe, struct stf_datagram *datagram, enum stf_datagram_queue queue)
+{
+    size_t count = stf_datagram_receive(datagram, queue, probe->events);
+    for (size_t i = 0; i < count; i++) {
+        const struct stf_datagram_event *event = &probe->events[i];
+        struct stf_probe_sample *sample = sample_of(probe, event->key);
+        if (!sample)
+            continue;
+        if (event->kind == STF_DATAGRAM_SENT)
+            take_sent_stamp(sample, event->at_ns);
+        else if (event->kind == STF_DATAGRAM_ANSWERED)
+            take_answer(probe, sample, event);
+        else if (sample->outcome == STF_PROBE_PENDING && stf_probe_outcome_of(event->errnum) != STF_PROBE_PENDING)
+            settle(probe, sample, stf_probe_outcome_of(event->errnum), stf_clock_ns());
+    }
+}
+
+static void send_batch(struct stf_probe *probe, size_t family)
+{
+    struct stf_datagram_packet *packets = probe->batches[family].packets;
+    size_t count = probe->batches[family].count;
+    probe->batches[family].count = 0;
+    if (count == 0)
+        return;
+    stf_datagram_send(probe->datagrams[family], packets, count);
+    int64_t sent_ns = stf_clock_ns();
+    for (size_t i = 0; i < count; i++) {
+        struct lane *lane = &probe->lanes[packets[i].key.target];
+        struct stf_probe_sample *sample = sample_of(probe, packets[i].key);
+        sample->sent_late_ns = span_ns(sample->intended_ns, sent_ns);
+        if (packets[i].errnum == 0)
+            continue;
+        enum stf_probe_outcome outcome = stf_probe_outcome_of(packets[i].errnum);
+        if (outcome == STF_PROBE_PENDING)
+            take_back(probe, lane);
+        else
+            settle(probe, sample, outcome, sent_ns);
+    }
+    take_datagrams(probe, probe->datagrams[family], STF_DATAGRAM_ERRORS);
+}
+
+static void put_packet(struct stf_probe *probe, size_t i, int64_t tick_ns, int64_t woken_ns)
+{
+    struct lane *lane = &probe->lanes[i];
+    size_t family = probe->targets[i].address.ss_family == AF_INET ? 0 : 1;
+    if (!add_sample(probe, lane, tick_ns, woken_ns))
+        return;
+    probe->batches[family].packets[probe->batches[family].count++] =
+        (struct stf_datagram_packet){.key = {(uint32_t)i, (uint32_t)(lane->log.count - 1)}, .to = &probe->targets[i]};
+    if (probe->batches[family].count == STF_DATAGRAM_BATCH)
+        send_batch(probe, family);
+}
+
+/* ---- schedule ---- */
+
+/* Starts an attempt at each target. Who is not reached before the next place is due is shed, and comes first then. */
+static void start_attempts(struct stf_probe *probe, int64_t tick_ns)
+{
+    size_t count = probe->options.target_count, first = probe->next_lane, done = 0;
+    bool is_tcp = probe->options.ask.method->transport == STF_ASK_TCP;
+    int64_t woken_ns = stf_clock_ns();
+    for (; done < count && (done == 0 || stf_clock_ns() < tick_ns + probe->interval_ns); done++) {
+        if (is_tcp)
+            connect_one(probe, (first + done) % count, tick_ns, woken_ns);
+        else
+            put_packet(probe, (first + done) % count, tick_ns, woken_ns);
+    }
+    probe->next_lane = (first + done) % count;
+    for (; done < count; done++)
+        shed(probe, &probe->lanes[(first + done) % count].log.shed_missed);
+    send_batch(probe, 0);
+    send_batch(probe, 1);
+}
+
+static void stop_schedule(struct stf_probe *probe)
+{
+    const struct itimerspec never = {0};
+    probe->is_draining = true;
+    timerfd_settime(probe->timer_fd, 0, &never, NULL);
 }
 
 static void tick(struct stf_probe *probe)
 {
-    uint64_t passed = 0;
+    uint64_t passed = 0, places = probe->options.places;
     if (probe->is_draining || read(probe->timer_fd, &passed, sizeof passed) != sizeof passed)
         return;
+    if (places && passed >= places - probe->ticks) {
+        passed = places - probe->ticks;
+        stop_schedule(probe);
+    }
     probe->ticks += passed;
-    probe->log.shed_missed += passed - 1;
-    probe->log.last_tick_ns = probe->log.first_tick_ns + (int64_t)(probe->ticks - 1) * probe->log.interval_ns;
-    start_attempt(probe, probe->log.last_tick_ns);
+    int64_t first_tick_ns = probe->lanes[0].log.first_tick_ns;
+    int64_t tick_ns = first_tick_ns + (int64_t)(probe->ticks - 1) * probe->interval_ns;
+    for (size_t i = 0; i < probe->options.target_count; i++) {
+        probe->lanes[i].log.last_tick_ns = tick_ns;
+        for (uint64_t missed = 1; missed < passed; missed++)
+            shed(probe, &probe->lanes[i].log.shed_missed);
+    }
+    start_attempts(probe, tick_ns);
 }
 
 static void take_event(struct stf_probe *probe, const struct epoll_event *event)
@@ -148,41 +366,29 @@ static void take_event(struct stf_probe *probe, const struct epoll_event *event)
     if (key == KEY_TIMER)
         return;
     if (key == KEY_STOP) {
-        const struct itimerspec never = {0};
         eventfd_t count;
-        probe->is_draining = eventfd_read(probe->stop_fd, &count) == 0;
-        timerfd_settime(probe->timer_fd, 0, &never, NULL);
-        return;
+        if (eventfd_read(probe->stop_fd, &count) == 0)
+            stop_schedule(probe);
+    } else if (key >= KEY_DATAGRAM) {
+        struct stf_datagram *datagram = probe->datagrams[key - KEY_DATAGRAM];
+        if (event->events & EPOLLIN)
+            take_datagrams(probe, datagram, STF_DATAGRAM_ANSWERS);
+        if (event->events & EPOLLERR)
+            take_datagrams(probe, datagram, STF_DATAGRAM_ERRORS);
+    } else {
+        advance_attempt(probe, event);
     }
-    /* A child that is being started holds copies of our sockets until it runs its program, so epoll can report one
-     * that was closed here: such an event belongs to no attempt any more. */
-    struct attempt *attempt = &probe->attempts[key % STF_PROBE_IN_FLIGHT_MAX];
-    if (attempt->exchange.fd < 0 || attempt->sample != key)
-        return;
-    enum stf_probe_outcome outcome = stf_exchange_advance(&attempt->exchange, &probe->options.target, event->events);
-    if (outcome != STF_PROBE_PENDING)
-        settle(probe, attempt, outcome);
 }
 
 /* How long epoll may sleep: until the oldest attempt's time is over, or the linger time. */
-static int wait_ms(const struct stf_probe *probe)
+static int wait_ms(const struct stf_probe *probe, int64_t expire_ns)
 {
-    int64_t until_ns = INT64_MAX;
-    if (probe->oldest < probe->log.count)
-        until_ns = probe->log.samples[probe->oldest].intended_ns + probe->timeout_ns;
-    int64_t drain_until_ns = atomic_load(&probe->drain_until_ns);
-    if (probe->is_draining && drain_until_ns < until_ns)
-        until_ns = drain_until_ns;
+    int64_t drain_until_ns = probe->is_draining ? atomic_load(&probe->drain_until_ns) : INT64_MAX;
+    int64_t until_ns = expire_ns < drain_until_ns ? expire_ns : drain_until_ns;
     if (until_ns == INT64_MAX)
         return -1;
     int64_t left_ns = until_ns - stf_clock_ns();
     return left_ns <= 0 ? 0 : (int)(left_ns / 1000000 + 1);
-}
-
-static bool is_done(const struct stf_probe *probe)
-{
-    return probe->is_draining &&
-           (probe->oldest == probe->log.count || stf_clock_ns() >= atomic_load(&probe->drain_until_ns));
 }
 
 static void *run(void *argument)
@@ -191,8 +397,12 @@ static void *run(void *argument)
     struct epoll_event events[EVENTS_PER_WAIT];
 
     prctl(PR_SET_TIMERSLACK, 1);
-    while (!is_done(probe)) {
-        int count = epoll_wait(probe->epoll_fd, events, EVENTS_PER_WAIT, wait_ms(probe));
+    for (;;) {
+        int64_t expire_ns = expire(probe);
+        bool is_settled = expire_ns == INT64_MAX || stf_clock_ns() >= atomic_load(&probe->drain_until_ns);
+        if (probe->is_draining && is_settled)
+            break;
+        int count = epoll_wait(probe->epoll_fd, events, EVENTS_PER_WAIT, wait_ms(probe, expire_ns));
         if (count < 0 && errno != EINTR) {
             probe->failure = errno;
             break;
@@ -203,10 +413,12 @@ static void *run(void *argument)
         }
         for (int i = 0; i < count; i++)
             take_event(probe, &events[i]);
-        expire(probe);
     }
+    atomic_store(&probe->progress.is_finished, true);
     return NULL;
 }
+
+/* ---- start and end ---- */
 
 static void raise_file_limit(void)
 {
@@ -217,12 +429,24 @@ static void raise_file_limit(void)
     setrlimit(RLIMIT_NOFILE, &limit); /* when it fails, attempts are shed, and counted */
 }
 
-static bool copy_string(const char **string)
+/* Room for the attempts of one timeout, and for those that end late. */
+static size_t slots_for(const struct stf_probe_options *options)
 {
-    if (!*string)
-        return true;
-    *string = strdup(*string);
-    return *string != NULL;
+    int64_t slots = options->timeout_ms * 1000 / options->interval_us * 9 / 8 + 16;
+    return slots < STF_PROBE_IN_FLIGHT_MAX ? (size_t)slots : STF_PROBE_IN_FLIGHT_MAX;
+}
+
+static bool make_attempts(const struct stf_probe *probe, struct lane *lane)
+{
+    bool is_read = probe->options.ask.method->judge != NULL;
+    lane->attempts = calloc(probe->slot_count, sizeof *lane->attempts);
+    if (is_read)
+        lane->received = calloc(probe->slot_count, STF_ASK_RECEIVED_MAX);
+    for (size_t i = 0; lane->attempts && i < probe->slot_count; i++) {
+        lane->attempts[i].exchange.fd = -1;
+        lane->attempts[i].exchange.received = lane->received ? lane->received + i * STF_ASK_RECEIVED_MAX : NULL;
+    }
+    return lane->attempts && (lane->received || !is_read);
 }
 
 static struct stf_probe *probe_new(const struct stf_probe_options *options)
@@ -233,23 +457,20 @@ static struct stf_probe *probe_new(const struct stf_probe_options *options)
     probe->epoll_fd = probe->timer_fd = probe->stop_fd = -1;
     probe->options = *options;
     probe->options.samples_max = options->samples_max ? options->samples_max : STF_PROBE_SAMPLES_MAX;
-    probe->timeout_ns = options->target.timeout_ms * 1000000;
-    probe->log.interval_ns = options->interval_us * 1000;
+    probe->timeout_ns = options->timeout_ms * 1000000;
+    probe->interval_ns = options->interval_us * 1000;
+    probe->slot_count = slots_for(options);
+    atomic_store(&probe->drain_until_ns, INT64_MAX);
 
-    struct stf_probe_target *target = &probe->options.target;
-    bool is_copied = copy_string(&target->netns);
-    is_copied = copy_string(&target->address) && is_copied;
-    is_copied = copy_string(&target->send) && is_copied;
-    is_copied = copy_string(&target->expect) && is_copied;
-    probe->attempts = calloc(STF_PROBE_IN_FLIGHT_MAX, sizeof *probe->attempts);
-    if (target->send || target->expect)
-        probe->received = calloc(STF_PROBE_IN_FLIGHT_MAX, STF_EXCHANGE_RECEIVED_MAX);
-    bool has_buffers = probe->received || (!target->send && !target->expect);
-    for (size_t i = 0; probe->attempts && i < STF_PROBE_IN_FLIGHT_MAX; i++) {
-        probe->attempts[i].exchange.fd = -1;
-        probe->attempts[i].exchange.received = probe->received ? probe->received + i * STF_EXCHANGE_RECEIVED_MAX : NULL;
-    }
-    if (is_copied && probe->attempts && has_buffers)
+    probe->targets = calloc(options->target_count, sizeof *probe->targets);
+    probe->lanes = calloc(options->target_count, sizeof *probe->lanes);
+    bool is_made = probe->targets && probe->lanes;
+    if (is_made)
+        memcpy(probe->targets, options->targets, options->target_count * sizeof *probe->targets);
+    probe->options.targets = probe->targets;
+    for (size_t i = 0; is_made && options->ask.method->transport == STF_ASK_TCP && i < options->target_count; i++)
+        is_made = make_attempts(probe, &probe->lanes[i]);
+    if (is_made)
         return probe;
     stf_probe_free(probe);
     return NULL;
@@ -268,8 +489,25 @@ static enum stf_kind open_descriptors(struct stf_probe *probe, struct stf_err *e
     probe->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (probe->epoll_fd < 0 || probe->timer_fd < 0 || probe->stop_fd < 0 ||
         watch(probe, probe->timer_fd, KEY_TIMER) < 0 || watch(probe, probe->stop_fd, KEY_STOP) < 0)
-        return stf_err_errno(err, errno, "probe.start", probe->options.target.address, "cannot set up the schedule");
+        return stf_err_errno(err, errno, "probe.start", probe->targets[0].name, "cannot set up the schedule");
     return STF_OK;
+}
+
+/* In the namespace to send from. */
+static enum stf_kind open_datagrams(struct stf_probe *probe, struct stf_err *err)
+{
+    enum stf_ask_transport transport = probe->options.ask.method->transport;
+    enum stf_kind kind = STF_OK;
+    for (size_t i = 0; transport != STF_ASK_TCP && i < probe->options.target_count && kind == STF_OK; i++) {
+        int family = probe->targets[i].address.ss_family;
+        size_t at = family == AF_INET ? 0 : 1;
+        if (probe->datagrams[at])
+            continue;
+        kind = stf_datagram_open(transport, family, &probe->datagrams[at], err);
+        if (kind == STF_OK && watch(probe, stf_datagram_fd(probe->datagrams[at]), KEY_DATAGRAM + at) < 0)
+            kind = stf_err_errno(err, errno, "probe.start", probe->targets[i].name, "cannot wait for answers");
+    }
+    return kind;
 }
 
 static struct timespec timespec_of(int64_t ns)
@@ -279,13 +517,17 @@ static struct timespec timespec_of(int64_t ns)
 
 static enum stf_kind arm_schedule(struct stf_probe *probe, struct stf_err *err)
 {
-    struct stf_probe_log *log = &probe->log;
-    log->last_tick_ns = stf_clock_ns();
-    log->first_tick_ns = log->last_tick_ns + log->interval_ns;
-    const struct itimerspec schedule = {.it_value = timespec_of(log->first_tick_ns),
-                                        .it_interval = timespec_of(log->interval_ns)};
+    int64_t now_ns = stf_clock_ns();
+    for (size_t i = 0; i < probe->options.target_count; i++) {
+        struct stf_probe_log *log = &probe->lanes[i].log;
+        log->interval_ns = probe->interval_ns;
+        log->last_tick_ns = now_ns;
+        log->first_tick_ns = now_ns + probe->interval_ns;
+    }
+    const struct itimerspec schedule = {.it_value = timespec_of(now_ns + probe->interval_ns),
+                                        .it_interval = timespec_of(probe->interval_ns)};
     if (timerfd_settime(probe->timer_fd, TFD_TIMER_ABSTIME, &schedule, NULL) < 0)
-        return stf_err_errno(err, errno, "probe.start", probe->options.target.address, "cannot set the timer");
+        return stf_err_errno(err, errno, "probe.start", probe->targets[0].name, "cannot set the timer");
     return STF_OK;
 }
 
@@ -293,37 +535,36 @@ static enum stf_kind arm_schedule(struct stf_probe *probe, struct stf_err *err)
  * they are for the program's own threads. */
 static enum stf_kind start_thread(struct stf_probe *probe, struct stf_err *err)
 {
-    const struct stf_probe_target *target = &probe->options.target;
-    struct stf_netns guard;
     sigset_t all, before;
-
-    enum stf_kind kind = stf_netns_enter(&guard, target->netns, err);
-    if (kind)
-        return kind;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int errnum = pthread_create(&probe->thread, NULL, run, probe);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    stf_netns_leave(&guard);
     if (errnum)
-        return stf_err_errno(err, errnum, "probe.start", target->address, "cannot start the probe's thread");
+        return stf_err_errno(err, errnum, "probe.start", probe->targets[0].name, "cannot start the probe's thread");
     probe->has_thread = true;
     return STF_OK;
 }
 
 enum stf_kind stf_probe_start(const struct stf_probe_options *options, struct stf_probe **out, struct stf_err *err)
 {
+    struct stf_netns guard;
     struct stf_probe *probe = probe_new(options);
     if (!probe)
-        return stf_err_set(err, STF_NO_MEMORY, 0, "probe.start", options->target.address, "no memory for the probe");
-    raise_file_limit();
-    enum stf_kind kind = stf_exchange_resolve(options->target.address, options->target.port, &probe->peer, err);
-    if (kind == STF_OK)
+        return stf_err_set(err, STF_NO_MEMORY, 0, "probe.start", options->targets[0].name, "no memory for the probe");
+    if (options->ask.method->transport == STF_ASK_TCP)
+        raise_file_limit();
+    enum stf_kind kind = stf_netns_enter(&guard, options->netns, err);
+    if (kind == STF_OK) {
         kind = open_descriptors(probe, err);
-    if (kind == STF_OK)
-        kind = arm_schedule(probe, err);
-    if (kind == STF_OK)
-        kind = start_thread(probe, err);
+        if (kind == STF_OK)
+            kind = open_datagrams(probe, err);
+        if (kind == STF_OK)
+            kind = arm_schedule(probe, err);
+        if (kind == STF_OK)
+            kind = start_thread(probe, err);
+        stf_netns_leave(&guard);
+    }
     if (kind == STF_OK)
         *out = probe;
     else
@@ -338,14 +579,34 @@ enum stf_kind stf_probe_stop(struct stf_probe *probe, int64_t linger_ms, struct 
     pthread_join(probe->thread, NULL);
     probe->has_thread = false;
     if (probe->failure)
-        return stf_err_errno(err, probe->failure, "probe.stop", probe->options.target.address,
+        return stf_err_errno(err, probe->failure, "probe.stop", probe->targets[0].name,
                              "the probe ended before it was stopped");
     return STF_OK;
 }
 
-const struct stf_probe_log *stf_probe_get_log(const struct stf_probe *probe)
+struct stf_probe_progress stf_probe_progress(const struct stf_probe *probe)
 {
-    return &probe->log;
+    return (struct stf_probe_progress){
+        .sent = atomic_load_explicit(&probe->progress.sent, memory_order_relaxed),
+        .answered = atomic_load_explicit(&probe->progress.answered, memory_order_relaxed),
+        .lost = atomic_load_explicit(&probe->progress.lost, memory_order_relaxed),
+        .shed = atomic_load_explicit(&probe->progress.shed, memory_order_relaxed),
+        .latency_ns = atomic_load_explicit(&probe->progress.latency_ns, memory_order_relaxed),
+        .is_finished = atomic_load(&probe->progress.is_finished),
+    };
+}
+
+const struct stf_probe_log *stf_probe_get_log(const struct stf_probe *probe, size_t i)
+{
+    return &probe->lanes[i].log;
+}
+
+uint64_t stf_probe_dropped(const struct stf_probe *probe)
+{
+    uint64_t dropped = 0;
+    for (size_t i = 0; i < FAMILIES; i++)
+        dropped += probe->datagrams[i] ? stf_datagram_dropped(probe->datagrams[i]) : 0;
+    return dropped;
 }
 
 const struct stf_probe_options *stf_probe_get_options(const struct stf_probe *probe)
@@ -359,23 +620,29 @@ static void close_if_open(int fd)
         close(fd);
 }
 
+static void lane_fini(const struct stf_probe *probe, struct lane *lane)
+{
+    for (size_t i = 0; lane->attempts && i < probe->slot_count; i++)
+        stf_exchange_close(&lane->attempts[i].exchange);
+    free(lane->attempts);
+    free(lane->received);
+    free(lane->log.samples);
+}
+
 void stf_probe_free(struct stf_probe *probe)
 {
     if (!probe)
         return;
     if (probe->has_thread)
         (void)stf_probe_stop(probe, 0, NULL);
-    for (size_t i = 0; probe->attempts && i < STF_PROBE_IN_FLIGHT_MAX; i++)
-        stf_exchange_close(&probe->attempts[i].exchange);
+    for (size_t i = 0; probe->lanes && i < probe->options.target_count; i++)
+        lane_fini(probe, &probe->lanes[i]);
+    for (size_t i = 0; i < FAMILIES; i++)
+        stf_datagram_free(probe->datagrams[i]);
     close_if_open(probe->epoll_fd);
     close_if_open(probe->timer_fd);
     close_if_open(probe->stop_fd);
-    free((char *)probe->options.target.netns);
-    free((char *)probe->options.target.address);
-    free((char *)probe->options.target.send);
-    free((char *)probe->options.target.expect);
-    free(probe->attempts);
-    free(probe->received);
-    free(probe->log.samples);
+    free(probe->targets);
+    free(probe->lanes);
     free(probe);
 }

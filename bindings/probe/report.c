@@ -21,22 +21,23 @@ static int64_t max_of(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* How late the samples at the edges had left at most. */
-static int64_t edge_lateness_ns(const struct loss_run *run)
+static int64_t sent_early_ns(const struct stf_probe_sample *sample)
 {
-    const struct stf_probe_sample *edges[] = {run->last_answered, run->first_lost, run->last_lost, run->first_answered};
-    int64_t late_ns = 0;
-    for (size_t i = 0; i < sizeof edges / sizeof *edges; i++)
-        late_ns = edges[i] ? max_of(late_ns, edges[i]->sent_late_ns) : late_ns;
-    return late_ns;
+    return sample->intended_ns + sample->sent_early_ns;
 }
 
-/* An attempt is lost too when the outage begins in the middle of its exchange: exchange_ns bounds how much too early
- * the first lost one can be. */
+static int64_t answered_ns(const struct stf_probe_sample *sample)
+{
+    return sample->intended_ns + sample->latency_ns;
+}
+
+/* The path was down from when the first lost attempt passed to when the last lost one did, at least: the first had left
+ * and was at most one exchange under way. It was up when the last answered attempt left, and again when the first
+ * answer after the outage came. */
 static struct stf_probe_outage outage_of(const struct loss_run *run, int64_t interval_ns, int64_t exchange_ns)
 {
-    int64_t slack_ns = edge_lateness_ns(run) + exchange_ns;
-    int64_t min_ns = run->last_lost->intended_ns - run->first_lost->intended_ns;
+    int64_t down_ns = run->first_lost->intended_ns + run->first_lost->sent_late_ns + exchange_ns;
+    int64_t min_ns = max_of(0, sent_early_ns(run->last_lost) - down_ns);
     struct stf_probe_outage outage = {
         .is_open_at_start = !run->last_answered,
         .is_open = !run->first_answered,
@@ -44,27 +45,25 @@ static struct stf_probe_outage outage_of(const struct loss_run *run, int64_t int
         .first_lost_ns = run->first_lost->intended_ns,
         .first_answered_ns = run->first_answered ? run->first_answered->intended_ns : 0,
         .lost = run->lost,
+        .duration_us = min_ns / 1000,
+        .error_us = -1,
         .timestamp_derived_us = -1,
         .loss_derived_us = us_from_ns((int64_t)run->lost * interval_ns),
     };
-    if (outage.is_open || outage.is_open_at_start) {
-        outage.duration_us = max_of(0, min_ns - slack_ns) / 1000;
-        outage.error_us = -1;
+    if (outage.is_open || outage.is_open_at_start)
         return outage;
-    }
-    int64_t max_ns = outage.first_answered_ns - outage.last_answered_ns;
-    outage.timestamp_derived_us = us_from_ns(max_ns);
+    int64_t max_ns = answered_ns(run->first_answered) - sent_early_ns(run->last_answered);
+    outage.timestamp_derived_us = us_from_ns(answered_ns(run->first_answered) - answered_ns(run->last_answered));
     outage.duration_us = us_from_ns((max_ns + min_ns) / 2);
-    outage.error_us = ((max_ns - min_ns) / 2 + slack_ns) / 1000 + 1;
+    outage.error_us = (max_ns - min_ns) / 2000 + 1;
     return outage;
 }
 
 static enum stf_kind add_outage(struct stf_probe_report *report, const struct loss_run *run, int64_t interval_ns,
                                 struct stf_err *err)
 {
-    struct stf_probe_outage outage = outage_of(run, interval_ns, report->latency.p99_us * 1000);
+    struct stf_probe_outage outage = outage_of(run, interval_ns, report->round_trip.p99_us * 1000);
 
-    report->loss_periods++;
     if (!report->has_longest || outage.duration_us > report->longest.duration_us)
         report->longest = outage;
     report->has_longest = true;
@@ -78,7 +77,7 @@ static enum stf_kind add_outage(struct stf_probe_report *report, const struct lo
     return STF_OK;
 }
 
-/* Uses report->latency. */
+/* Uses report->round_trip. */
 static enum stf_kind find_outages(const struct stf_probe_log *log, struct stf_probe_report *report, struct stf_err *err)
 {
     enum stf_kind kind = STF_OK;
@@ -131,24 +130,70 @@ static struct stf_probe_quantiles quantiles_of(uint32_t *values, size_t count)
     };
 }
 
+static enum stf_probe_clock clock_of(uint64_t stamped, uint64_t all)
+{
+    if (stamped == 0)
+        return STF_PROBE_CLOCK_PROGRAM;
+    return stamped == all ? STF_PROBE_CLOCK_KERNEL : STF_PROBE_CLOCK_MIXED;
+}
+
 static enum stf_kind measure_times(const struct stf_probe_log *log, struct stf_probe_report *report,
                                    struct stf_err *err)
 {
     uint32_t *values = malloc(log->count ? log->count * sizeof *values : 1);
+    uint64_t sent_stamps = 0, answer_stamps = 0;
     size_t answered = 0;
 
     if (!values)
         return stf_err_set(err, STF_NO_MEMORY, 0, "probe.report", NULL, "no memory to sort %zu samples", log->count);
-    for (size_t i = 0; i < log->count; i++)
+    for (size_t i = 0; i < log->count; i++) {
         values[i] = log->samples[i].woken_late_ns;
+        sent_stamps += (log->samples[i].stamps & STF_PROBE_STAMP_SENT) != 0;
+        answer_stamps += (log->samples[i].stamps & STF_PROBE_STAMP_ANSWER) != 0;
+    }
     report->jitter = quantiles_of(values, log->count);
     for (size_t i = 0; i < log->count; i++) {
         if (log->samples[i].outcome == STF_PROBE_ANSWERED)
             values[answered++] = log->samples[i].latency_ns;
     }
     report->latency = quantiles_of(values, answered);
+    answered = 0;
+    for (size_t i = 0; i < log->count; i++) {
+        const struct stf_probe_sample *sample = &log->samples[i];
+        if (sample->outcome == STF_PROBE_ANSWERED)
+            values[answered++] = sample->latency_ns - sample->sent_early_ns;
+    }
+    report->round_trip = quantiles_of(values, answered);
+    report->sent_clock = clock_of(sent_stamps, log->count);
+    report->answer_clock = clock_of(answer_stamps, report->answered);
     free(values);
     return STF_OK;
+}
+
+static struct stf_probe_loss_pattern pattern_of(const struct stf_probe_log *log)
+{
+    struct stf_probe_loss_pattern pattern = {0};
+    uint64_t place = 0, last_lost = 0, period = 0; /* places are counted from 1 */
+    for (size_t i = 0; i < log->count; i++) {
+        if (log->samples[i].outcome == STF_PROBE_PENDING)
+            continue;
+        place++;
+        if (log->samples[i].outcome == STF_PROBE_ANSWERED) {
+            period = 0;
+            continue;
+        }
+        uint64_t distance = last_lost ? place - last_lost : 0;
+        pattern.noticeable += distance > 0 && distance <= STF_PROBE_NOTICEABLE;
+        if (period == 0) {
+            pattern.periods++;
+            if (distance && (!pattern.shortest_gap || distance < pattern.shortest_gap))
+                pattern.shortest_gap = distance;
+        }
+        period++;
+        pattern.longest_period = period > pattern.longest_period ? period : pattern.longest_period;
+        last_lost = place;
+    }
+    return pattern;
 }
 
 static int64_t longest_blind_ns(const struct stf_probe_log *log)
@@ -173,6 +218,7 @@ enum stf_kind stf_probe_report_make(const struct stf_probe_log *log, struct stf_
     report->lost = report->sent - report->answered - report->unfinished;
     report->shed = log->shed_missed + log->shed_in_flight + log->shed_no_resources;
     report->loss_derived_us = us_from_ns((int64_t)report->lost * log->interval_ns);
+    report->pattern = pattern_of(log);
     report->longest_blind_us = us_from_ns(longest_blind_ns(log));
 
     enum stf_kind kind = measure_times(log, report, err);

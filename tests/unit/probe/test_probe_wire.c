@@ -1,162 +1,39 @@
-/* test_probe_wire.c - the binding's verbs against real servers in two network namespaces, with outages imposed.
- * Sends nothing outside the namespaces it makes, and removes them however it ends. SPDX-License-Identifier: MIT */
-#include <setjmp.h>
+/* test_probe_wire.c - the binding's verbs against a real server in two network namespaces, with outages imposed.
+ * Sends nothing outside the namespaces it makes. SPDX-License-Identifier: MIT */
+#include "fixture.h"
+
+#include <arpa/inet.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "common/clock.h"
 #include "common/netns.h"
-#include "common/process.h"
-#include "probe/binding.h"
 #include "probe/probe.h"
 #include "probe/report.h"
 
 enum { PORT = 2110, REFUSED_PORT = 2111, MUTE_PORT = 2112 };
-#define SERVER_V4 "10.99.7.2"
-#define SERVER_V6 "fd00:99:7::2"
 #define BANNER "+OK staffetta"
 
-static char client_ns[32], server_ns[32];
 static pid_t responder = -1;
-static void *self;
-
-static int shell(const char *netns, const char *command)
-{
-    const char *const argv[] = {"sh", "-ec", command, NULL};
-    const struct stf_process_id id = {.argv = argv, .netns = netns, .timeout_ms = 10000};
-    struct stf_process_result result = {0};
-    struct stf_err err;
-    enum stf_kind kind = stf_process_run(&id, &result, &err);
-    int exit_code = kind ? -1 : result.exit_code;
-    if (exit_code)
-        fprintf(stderr, "%s: %s\n", command, kind ? err.message : result.errors);
-    stf_process_result_fini(&result);
-    return exit_code;
-}
-
-static int make_namespaces(void)
-{
-    char command[1024];
-    snprintf(command, sizeof command,
-             "c=%s s=%s; ip netns add $c; ip netns add $s;"
-             "ip -n $c link add eth0 type veth peer name eth0 netns $s;"
-             "ip -n $c address add 10.99.7.1/24 dev eth0; ip -n $s address add " SERVER_V4 "/24 dev eth0;"
-             "ip -n $c address add fd00:99:7::1/64 dev eth0 nodad; ip -n $s address add " SERVER_V6
-             "/64 dev eth0 nodad;"
-             "ip -n $c link set lo up; ip -n $c link set eth0 up; ip -n $s link set lo up; ip -n $s link set eth0 up",
-             client_ns, server_ns);
-    return shell(NULL, command);
-}
-
-static void remove_namespaces(void)
-{
-    char command[128];
-    snprintf(command, sizeof command, "ip netns delete %s; ip netns delete %s", client_ns, server_ns);
-    shell(NULL, command);
-}
 
 static void start_responder(void)
 {
-    struct stf_netns guard;
     char port[8];
     snprintf(port, sizeof port, "%d", PORT);
-    assert_int_equal(stf_netns_enter(&guard, server_ns, NULL), STF_OK);
-    responder = fork();
-    if (responder == 0) {
-        execl(RESPONDER, RESPONDER, BANNER, port, (char *)NULL);
-        _exit(127);
-    }
-    stf_netns_leave(&guard);
-    assert_true(responder > 0);
+    responder = spawn(server_ns, (const char *const[]){RESPONDER, BANNER, port, NULL});
 }
 
 static int stop_responder(void)
 {
-    int status = 0;
-    kill(responder, SIGTERM);
-    waitpid(responder, &status, 0);
+    int status = end(responder, SIGTERM);
     responder = -1;
     return status;
-}
-
-static void sleep_ms(long ms)
-{
-    struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-    nanosleep(&time, NULL);
-}
-
-static enum stf_kind call(const char *verb_name, json_t *args, json_t **result, struct stf_err *err)
-{
-    const struct stf_host host = {.name = "fe1", .netns = client_ns, .site_dir = "/"};
-    const struct stf_verb *verb = stf_probe_binding.verbs;
-    while (strcmp(verb->name, verb_name) != 0)
-        verb++;
-    *result = NULL;
-    assert_non_null(args);
-    enum stf_kind kind = verb->call(self, &host, args, result, err);
-    json_decref(args);
-    return kind;
-}
-
-static json_t *call_ok(const char *verb, json_t *args)
-{
-    struct stf_err err = {0};
-    json_t *result;
-    enum stf_kind kind = call(verb, args, &result, &err);
-    if (kind)
-        fail_msg("%s: %s", verb, err.message);
-    assert_non_null(result);
-    return result;
-}
-
-static json_t *stop(json_t *handle)
-{
-    json_t *report = call_ok("probe.stop", json_pack("{s:O}", "handle", json_object_get(handle, "handle")));
-    json_decref(handle);
-    return report;
-}
-
-static json_int_t number(const json_t *doc, const char *key)
-{
-    const json_t *value = json_object_get(doc, key);
-    if (!json_is_integer(value))
-        fail_msg("'%s' is no number", key);
-    return json_integer_value(value);
-}
-
-static const char *string(const json_t *doc, const char *key)
-{
-    const char *value = json_string_value(json_object_get(doc, key));
-    return value ? value : "(none)";
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    self = stf_probe_binding.open();
-    return self && make_namespaces() == 0 ? 0 : -1;
-}
-
-static bool answers_within_ten_seconds(const char *target)
-{
-    for (int tries = 0; tries < 100; tries++) {
-        json_t *answer =
-            call_ok("probe.once", json_pack("{s:s, s:i, s:i}", "target", target, "port", PORT, "timeout_ms", 100));
-        bool is_answered = json_is_true(json_object_get(answer, "answered"));
-        json_decref(answer);
-        if (is_answered)
-            return true;
-        sleep_ms(10);
-    }
-    return false;
 }
 
 /* Over a link that has just come up, the first IPv6 attempt can take 2 s: neighbour discovery loses its SYN. */
@@ -164,7 +41,7 @@ static int setup_responder(void **state)
 {
     (void)state;
     start_responder();
-    return answers_within_ten_seconds(SERVER_V4) && answers_within_ten_seconds(SERVER_V6) ? 0 : -1;
+    return answers_within_ten_seconds(SERVER_V4, PORT) && answers_within_ten_seconds(SERVER_V6, PORT) ? 0 : -1;
 }
 
 static int teardown_responder(void **state)
@@ -172,13 +49,6 @@ static int teardown_responder(void **state)
     (void)state;
     if (responder > 0)
         stop_responder();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    stf_probe_binding.close(self);
     return 0;
 }
 
@@ -343,7 +213,7 @@ static void link_down_is_measured(void **state)
     sleep_ms(200);
     int64_t up_before_ns = stf_clock_ns();
     assert_int_equal(shell(server_ns, "ip link set eth0 up; ip -6 address add " SERVER_V6 "/64 dev eth0 nodad"), 0);
-    assert_true(answers_within_ten_seconds(SERVER_V4));
+    assert_true(answers_within_ten_seconds(SERVER_V4, PORT));
     sleep_ms(100);
     json_t *report = stop(handle);
     const json_t *longest = json_object_get(report, "longest");
@@ -398,19 +268,26 @@ static void linger_zero_leaves_attempts_unfinished(void **state)
     json_decref(handle);
 }
 
+static struct stf_probe_options tcp_options(struct stf_probe_target *target)
+{
+    struct stf_probe_options options = {
+        .netns = client_ns, .targets = target, .target_count = 1, .interval_us = 1000, .timeout_ms = 500};
+    assert_int_equal(stf_probe_target_make(SERVER_V4, PORT, target, NULL), STF_OK);
+    assert_int_equal(stf_ask_make(&(struct stf_ask_options){.method = "tcp"}, &options.ask, NULL), STF_OK);
+    return options;
+}
+
 static void samples_are_capped_and_counted(void **state)
 {
     (void)state;
-    const struct stf_probe_options options = {
-        .target = {.netns = client_ns, .address = SERVER_V4, .port = PORT, .timeout_ms = 500},
-        .interval_us = 1000,
-        .samples_max = 20,
-    };
+    struct stf_probe_target target;
+    struct stf_probe_options options = tcp_options(&target);
+    options.samples_max = 20;
     struct stf_probe *probe;
     assert_int_equal(stf_probe_start(&options, &probe, NULL), STF_OK);
     sleep_ms(200);
     assert_int_equal(stf_probe_stop(probe, -1, NULL), STF_OK);
-    const struct stf_probe_log *log = stf_probe_get_log(probe);
+    const struct stf_probe_log *log = stf_probe_get_log(probe, 0);
     assert_true(log->count <= 20);
     assert_true(log->unrecorded > 0);
     stf_probe_free(probe);
@@ -419,17 +296,16 @@ static void samples_are_capped_and_counted(void **state)
 static void overload_is_shed_and_counted(void **state)
 {
     (void)state;
-    const struct stf_probe_options options = {
-        .target = {.netns = client_ns, .address = SERVER_V4, .port = PORT, .timeout_ms = 900},
-        .interval_us = 200,
-    };
+    struct stf_probe_target target;
+    struct stf_probe_options options = tcp_options(&target);
+    options.interval_us = 200;
     struct stf_probe *probe;
     assert_int_equal(stf_probe_start(&options, &probe, NULL), STF_OK);
     sleep_ms(100);
     kill(getpid(), SIGSTOP); /* the supervisor sends SIGCONT: nothing ran in between, so ticks were missed */
     sleep_ms(50);
     assert_int_equal(stf_probe_stop(probe, -1, NULL), STF_OK);
-    const struct stf_probe_log *log = stf_probe_get_log(probe);
+    const struct stf_probe_log *log = stf_probe_get_log(probe, 0);
     int64_t places = (log->last_tick_ns - log->first_tick_ns) / log->interval_ns + 1;
     assert_true(log->shed_missed > 0);
     assert_int_equal(log->count + log->shed_missed + log->shed_in_flight + log->shed_no_resources, places);
@@ -471,8 +347,7 @@ static void wrong_arguments_are_refused(void **state)
     assert_refused("probe.start", json_pack("{s:s, s:i}", "target", SERVER_V4, "port", 65536));
     assert_refused("probe.start", json_pack("{s:s, s:i, s:i}", "target", SERVER_V4, "port", 1, "interval_us", 199));
     assert_refused("probe.start", json_pack("{s:s, s:i, s:i}", "target", SERVER_V4, "port", 1, "timeout_ms", 901));
-    assert_refused("probe.start", json_pack("{s:s, s:i, s:s}", "target", SERVER_V4, "port", 1, "method", "udp"));
-    assert_refused("probe.start", json_pack("{s:s, s:i, s:s}", "target", SERVER_V4, "port", 1, "expect", "+OK"));
+    assert_refused("probe.start", json_pack("{s:s, s:i, s:s}", "target", SERVER_V4, "port", 1, "method", "smtp"));
     assert_refused("probe.start", json_pack("{s:s, s:i, s:s}", "target", SERVER_V4, "port", 1, "method", "tcp_line"));
     assert_refused("probe.start", json_pack("{s:s, s:i, s:i}", "target", SERVER_V4, "port", 1, "interval", 1000));
     assert_refused("probe.once", json_pack("{s:s, s:i, s:s}", "target", SERVER_V4, "port", 1, "expect", ""));
@@ -481,25 +356,25 @@ static void wrong_arguments_are_refused(void **state)
 static void missing_namespace_is_an_error(void **state)
 {
     (void)state;
-    const struct stf_probe_options options = {
-        .target = {.netns = "stft-missing", .address = SERVER_V4, .port = PORT, .timeout_ms = 500},
-        .interval_us = 1000};
+    struct stf_probe_target target;
+    struct stf_probe_options options = tcp_options(&target);
+    options.netns = "stft-missing";
     struct stf_probe *probe = NULL;
     assert_int_equal(stf_probe_start(&options, &probe, NULL), STF_NOT_FOUND);
     assert_null(probe);
 }
 
-/* Ends a probe that no script has stopped. */
-static void close_ends_running_probes(void **state)
+static void start_two(void)
 {
-    (void)state;
-    void *kept = self;
-    self = stf_probe_binding.open();
     json_decref(call_ok("probe.start", json_pack("{s:s, s:i}", "target", SERVER_V4, "port", PORT)));
     json_decref(call_ok("probe.start", json_pack("{s:s, s:i}", "target", SERVER_V6, "port", PORT)));
     sleep_ms(20);
-    stf_probe_binding.close(self);
-    self = kept;
+}
+
+static void close_ends_running_probes(void **state)
+{
+    (void)state;
+    close_binding_with_what_runs(start_two);
 }
 
 #define with_responder(test) cmocka_unit_test_setup_teardown(test, setup_responder, teardown_responder)
@@ -528,23 +403,7 @@ static int run_all(void)
     return cmocka_run_group_tests(tests, setup, teardown);
 }
 
-/* The tests run in a child, so that the namespaces go also when a test crashes; a stopped child is set going again. */
 int main(void)
 {
-    int status = 0;
-    snprintf(client_ns, sizeof client_ns, "stft-probe-c-%d", (int)getpid());
-    snprintf(server_ns, sizeof server_ns, "stft-probe-s-%d", (int)getpid());
-    if (geteuid() != 0) {
-        puts("SKIP: network namespaces need root");
-        return 0;
-    }
-    pid_t child = fork();
-    if (child == 0)
-        exit(run_all());
-    while (waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status)) {
-        sleep_ms(30);
-        kill(child, SIGCONT);
-    }
-    remove_namespaces();
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+    return run_in_namespaces(run_all);
 }
