@@ -73,26 +73,28 @@ static enum stf_kind write_config(const char *template_name, const struct stf_la
     return kind;
 }
 
-/* Userland ESP needs its own packets kept out of its own tunnel (the mark), and routes into it. With kernel ESP a
- * failed negotiation must not keep the kernel from asking again: by default it waits for all of charon's
- * retransmissions. */
+/* Userland ESP needs its own packets kept out of its own tunnel (the mark), and routes into it. */
 static enum stf_kind start_charon(struct stf_lab *lab, const json_t *host, const char *dir, struct stf_err *err)
 {
     bool is_kernel = strcmp(stf_lab_text(lab->state, "esp"), "kernel") == 0;
+    const char *charon_conf = stf_lab_text(host, "charon_conf");
     char conf[MAX_PATH], log[MAX_PATH];
     snprintf(conf, sizeof conf, "%s/strongswan.conf", dir);
     snprintf(log, sizeof log, "%s/charon.log", dir);
     const struct stf_lab_value values[] = {
         {"ESP_PLUGINS", is_kernel ? "kernel-netlink" : "kernel-libipsec kernel-netlink"},
         {"INSTALL_ROUTES", is_kernel ? "no" : "yes"},
-        {"KERNEL_NETLINK", is_kernel ? "xfrm_acq_expires = 1" : "fwmark = !0x42"},
+        {"KERNEL_NETLINK", is_kernel ? "" : "fwmark = !0x42"},
         {"SOCKET_DEFAULT", is_kernel ? "" : "fwmark = 0x42"},
         {"VICI", stf_lab_text(host, "vici")},
         {"LOG", log},
+        {"CHARON_CONF", charon_conf ? charon_conf : "strongswan.d/*.conf"},
         {NULL, NULL},
     };
     const char *const argv[] = {"/usr/sbin/charon-systemd", NULL};
     enum stf_kind kind = stf_lab_make_dir(lab->state, stf_lab_text(host, "conf_dir"), err);
+    if (!kind && charon_conf)
+        kind = stf_lab_make_parent_dir(lab->state, charon_conf, err);
     if (!kind)
         kind = stf_lab_make_parent_dir(lab->state, stf_lab_text(host, "vici"), err);
     if (!kind)

@@ -32,7 +32,7 @@ enum stf_kind stf_lab_down(const char *name, bool *was_up, struct stf_err *err);
 /* What stands, as a new document:
  * { name, phase: "building"|"up"|"dead", esp: "kernel"|"userland", run_dir, switch,
  *   guardian: { pid, is_alive }, owner_pid?,
- *   hosts: [{ name, role, netns, address, interface, vici?, conf_dir? }],
+ *   hosts: [{ name, role, netns, address, interface, vici?, conf_dir?, charon_conf? }],
  *   daemons: [{ host, name, pid, is_alive, log }],
  *   clusters: [{ name, virtual_ip, nodes, holders: [host] }],
  *   hives: [{ host, mount, path }], look: [command] }

@@ -73,6 +73,8 @@ static enum stf_kind plan_ipsec(json_t *planned, const json_t *ipsec, const char
     enum stf_kind kind = plan_path(planned, ipsec, "vici", site_dir, err);
     if (!kind)
         kind = plan_path(planned, ipsec, "conf_dir", site_dir, err);
+    if (!kind && json_object_get(ipsec, "charon_conf"))
+        kind = plan_path(planned, ipsec, "charon_conf", site_dir, err);
     if (!kind && json_string_length(json_object_get(planned, "vici")) > MAX_SOCKET_PATH)
         kind = stf_err_set(err, STF_INVALID_DATA, 0, "lab", stf_lab_text(planned, "vici"),
                            "the path of the VICI socket is longer than the %d bytes that a socket's name can have",

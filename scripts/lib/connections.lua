@@ -151,6 +151,17 @@ function M.is_bare(policy)
   return policy.action == "pass" or policy.action == "drop"
 end
 
+-- What the policy says about a host's whole charon and kernel, as host.ipsec:set_timers takes it.
+function M.timers(policy)
+  local failover = policy.failover
+  return {
+    retransmit_timeout_ms = failover.retransmit_timeout_ms,
+    retransmit_base = failover.retransmit_base,
+    retransmit_tries = failover.retransmit_tries,
+    acquire_expires_ms = failover.acquire_expires_ms,
+  }
+end
+
 -- ---- secrets ----
 
 -- What `host` needs to prove who it is, a list of { name, secret }: references to files, never what is in them. A

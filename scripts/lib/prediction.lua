@@ -3,6 +3,8 @@
 --
 -- A term: { name, min_ms, max_ms, source }. A prediction: { case, terms, min_ms, max_ms }, or, where a term has no
 -- published or measured figure, { case, terms, unknown = "why" }, or { case, terms, never = "why" }.
+local tuning = require "failover_tuning"
+
 local M = {}
 
 M.cases = { "planned_move", "crash", "failback" }
@@ -67,41 +69,78 @@ M.measured = {
   handshake = term("handshake, IKE_SA_INIT and IKE_AUTH", 4, 30, "measured, lab"),
 }
 
--- `front_end`: { dpd_delay_ms, retransmit_timeout_ms, retransmit_base, retransmit_tries, new_holder_initiates }.
-local function strongswan(case, front_end, manager)
-  local measured = M.measured
-  if case ~= "crash" then
-    if front_end.new_holder_initiates then return sum(case, { measured.takeover, measured.handshake }) end
-    return { case = case, terms = {}, never =
-      "the front end negotiates with the old holder while the address moves, and repeats itself to the new one" }
+local function planned(case, front_end)
+  if front_end.has_windows_nodes then
+    return { case = case, terms = {}, unknown = "no source says how a strongSwan front end fares with Windows nodes" }
   end
-  if front_end.new_holder_initiates then
+  if front_end.initiator then return sum(case, { M.measured.takeover, M.measured.handshake }) end
+  return { case = case, terms = {}, never =
+    "the front end negotiates with the old holder while the address moves, and repeats itself to the new one" }
+end
+
+-- The new holder knows that it holds the address. Nobody tells a front end: it has dead-peer detection.
+local function crash(front_end, manager)
+  local measured = M.measured
+  if front_end.initiator == "new_holder" then
     if not manager.detection_ms then
-      return { case = case, terms = { measured.takeover, measured.handshake },
+      return { case = "crash", terms = { measured.takeover, measured.handshake },
         unknown = "who notices the crash is not said: give detection_ms" }
     end
-    return sum(case, { term("the manager notices", 0, manager.detection_ms, "its configuration"), measured.takeover,
+    return sum("crash", { term("the manager notices", 0, manager.detection_ms, "its configuration"), measured.takeover,
       measured.handshake })
   end
-  if not front_end.dpd_delay_ms then
-    return { case = case, terms = {}, never = "nobody looks for a dead peer, so the SAs stay for their whole life" }
+  local delay_ms = front_end.dpd_delay_ms or 0
+  if delay_ms == 0 then
+    return { case = "crash", terms = {},
+      never = "nobody looks for a dead peer, so the SAs stay for their whole life" }
   end
-  local schedule = front_end.retransmit_timeout_ms and front_end or M.charon_defaults
-  local give_up_ms = M.retransmission_ms(schedule)
-  return sum(case, {
-    term("dead-peer detection asks", math.max(0, front_end.dpd_delay_ms - 1000), front_end.dpd_delay_ms + 1000,
+  local give_up_ms = M.retransmission_ms(front_end.retransmit_timeout_ms and front_end or M.charon_defaults)
+  return sum("crash", {
+    term("dead-peer detection asks", math.max(0, delay_ms - 1000), delay_ms + 1000,
       "dpd_delay, give or take charon's clock of whole seconds"),
     term("the front end gives the peer up", give_up_ms, give_up_ms, "retransmission schedule, strongswan.conf(5)"),
     measured.handshake,
   })
 end
 
--- `front_end` says what it runs: { windows = "2003", values = { NLBSFlags = 1 } }, or strongSwan's settings as above.
--- `manager`: { detection_ms } of the cluster manager.
+-- `front_end` says what it runs: { windows = "2003", values = { NLBSFlags = 1 } }, or of strongSwan { dpd_delay_ms,
+-- retransmit_timeout_ms, retransmit_base, retransmit_tries, initiator, has_windows_nodes }, where `initiator` is who is
+-- told to negotiate, as in a policy's failover, or nil. `manager`: { detection_ms } of the cluster manager.
 function M.of(case, front_end, manager)
   if front_end.windows then return windows(case, front_end) end
-  return strongswan(case, front_end, manager or {})
+  if case == "crash" then return crash(front_end, manager or {}) end
+  return planned(case, front_end)
 end
+
+-- ---- what a policy makes of a front end ----
+
+-- A strongSwan front end with these timers (nil: charon's own) and this delay: who initiates is what the policy says,
+-- where the nodes have a charon that can be told.
+function M.of_strongswan(policy, cluster, timers, dpd_delay_ms)
+  local has_windows_nodes = #cluster:with("ipsec", cluster.nodes) < #cluster.nodes
+  timers = timers or M.charon_defaults
+  return {
+    dpd_delay_ms = dpd_delay_ms,
+    retransmit_timeout_ms = timers.retransmit_timeout_ms,
+    retransmit_base = timers.retransmit_base,
+    retransmit_tries = timers.retransmit_tries,
+    initiator = has_windows_nodes and "front_end" or policy.failover.initiator,
+    has_windows_nodes = has_windows_nodes,
+  }
+end
+
+-- What a host runs after a rollout of the policy, for M.of.
+function M.under(policy, cluster, host)
+  if host.windows then
+    local values = {}
+    for _, wanted in ipairs(tuning.values_for(host.windows)) do values[wanted.name] = wanted.value end
+    return { windows = host.windows, values = values }
+  end
+  local is_timed = host.has.ipsec and host.has.ipsec.charon_conf
+  return M.of_strongswan(policy, cluster, is_timed and policy.failover or nil, policy.dpd_delay_ms)
+end
+
+-- ---- words ----
 
 local function duration(ms)
   if ms >= minute_ms then
@@ -119,7 +158,14 @@ local function range(min_ms, max_ms)
   return (low_unit == high:match("^%S+ (.*)$") and low_number or low) .. " to " .. high
 end
 
--- "2 min (idle timer, NLBSFlags = 1 1 min, IKE negotiation 1 min)"
+-- "5 to 35 ms"
+function M.total(prediction)
+  if prediction.never then return "never" end
+  if prediction.unknown then return "unknown" end
+  return range(prediction.min_ms, prediction.max_ms)
+end
+
+-- "2 min = idle timer, NLBSFlags = 1: 1 min [KB 821839] + IKE negotiation: 1 min [KB 821839]"
 function M.words(prediction)
   if prediction.never then return "does not recover by itself: " .. prediction.never end
   if prediction.unknown then return "unknown: " .. prediction.unknown end
@@ -127,7 +173,7 @@ function M.words(prediction)
   for _, each in ipairs(prediction.terms) do
     parts[#parts + 1] = ("%s: %s [%s]"):format(each.name, range(each.min_ms, each.max_ms), each.source)
   end
-  return ("%s = %s"):format(range(prediction.min_ms, prediction.max_ms), table.concat(parts, " + "))
+  return ("%s = %s"):format(M.total(prediction), table.concat(parts, " + "))
 end
 
 return M

@@ -1,4 +1,5 @@
 local connections = require "connections"
+local forecast = require "forecast"
 local kernel_state = require "kernel_state"
 local tuning = require "failover_tuning"
 
@@ -13,6 +14,8 @@ return {
     cluster = { type = "cluster", doc = "whose traffic; the site's only one when left out" },
     initiate_timeout_ms = { type = "integer", default = 5000, min = 100, max = 60000,
       doc = "how long the first negotiation may take" },
+    detection_ms = { type = "integer", optional = true, min = 1, max = 3600000,
+      doc = "how long the cluster manager takes to notice a crash, for the plan's prediction" },
   },
 
   run = function(ctx, p)
@@ -59,10 +62,24 @@ return {
       end
     end
 
+    if ctx.is_planning then forecast.tell(ctx, p) end
     kernel_state.note(ctx, speakers)
     ctx:step("shorten the idle timer of Windows front ends", cluster:with("registry"), function(host)
       for _, value in ipairs(tuning.values_for(host.windows)) do
         assert(host.registry:set(value.key, value.name, value.type, value.value))
+      end
+    end)
+
+    -- Before the first negotiation: an IKE SA keeps the timers under which it has begun.
+    ctx:step("set the timers of a failover", speakers, function(host)
+      if not host.has.ipsec.charon_conf then
+        ctx:say("%s: the site names no ipsec.charon_conf, charon's own timers hold", host.name)
+        return
+      end
+      local timers = connections.timers(policy)
+      assert(host.ipsec:set_timers(timers))
+      if assert(host.ipsec:capabilities()).engine == "kernel" then
+        assert(host.ipsec:set_acquire_expires { acquire_expires_ms = timers.acquire_expires_ms })
       end
     end)
 
@@ -107,6 +124,7 @@ return {
     ctx:gate("the policy protects", {
       { check = "tuning-set", hosts = cluster:with("registry") },
       { check = "policy-in-place", hosts = speakers, params = { policy = policy, cluster = cluster } },
+      { check = "timers-set", hosts = speakers, params = { policy = policy } },
       { check = "answers-protected", hosts = front_ends, params = { policy = policy, cluster = cluster } },
       { check = "no-clear-text", params = { policy = policy, cluster = cluster } },
     })

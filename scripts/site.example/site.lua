@@ -24,6 +24,9 @@ local function ipsec_host(host_name, role, address)
     id = host_name, -- what it calls itself towards its peers
     vici = run .. "/" .. host_name .. "/charon.vici",
     conf_dir = run .. "/" .. host_name .. "/conf.d",
+    -- A file for the policy's timers, which the daemon's strongswan.conf includes; on Debian
+    -- "/etc/strongswan.d/staffetta.conf". Without it charon keeps its own: a dead peer is tried for 165 s.
+    charon_conf = run .. "/" .. host_name .. "/strongswan.d/staffetta.conf",
     -- Policies ask for transport mode. A kernel without ESP leaves only tunnel mode in userland, as in some labs and
     -- containers: true accepts that. Leave it out on real hosts.
     allow_tunnel = true,

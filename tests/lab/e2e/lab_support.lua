@@ -249,7 +249,7 @@ local snapshot_of_host = [[
   echo "## HOST: nft"
   ip netns exec NETNS nft -s list ruleset
   echo "## HOST: xfrm"
-  ip -n NETNS xfrm policy; ip -n NETNS xfrm state
+  ip -n NETNS xfrm policy; ip -n NETNS xfrm state; ip netns exec NETNS sysctl net.core.xfrm_acq_expires
 ]]
 
 -- without the seconds since and until something
@@ -257,8 +257,9 @@ local snapshot_of_daemon = [[
   echo "## HOST: connections and SAs"
   swanctl --list-conns --uri unix://RUN/HOST/charon.vici
   swanctl --list-sas --uri unix://RUN/HOST/charon.vici | sed -E 's/\b[0-9]+s\b/Ns/g'
-  echo "## HOST: conf.d"
-  cd RUN/HOST/conf.d && find . -mindepth 1 -printf '%M %u %p\n' | sort && find . -type f | sort | xargs -r tail -n +1
+  echo "## HOST: conf.d, strongswan.d"
+  cd RUN/HOST && find conf.d strongswan.d -mindepth 1 -printf '%M %u %p\n' | sort
+  find conf.d strongswan.d -type f | sort | xargs -r tail -n +1
 ]]
 
 -- The hive by path, type, data, owner and access list, not by the times of writing; and what lies beside it.

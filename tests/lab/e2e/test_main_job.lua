@@ -9,19 +9,19 @@ local expect = lab_support.expect
 -- part; `guard` are the matches that nft shows on the node that holds the address; `open` answers without an SA.
 local policies = {
   ["mail-passwords"] = {
-    changes = 13, protected = { 110, 143 }, open = { 80 },
+    changes = 16, protected = { 110, 143 }, open = { 80 },
     remote = "remote: dynamic[tcp/pop3] dynamic[tcp/imap2]",
     guard = { "tcp dport 110", "tcp dport 143" },
   },
   ["mail-all"] = {
-    changes = 13, protected = { 80, 110, 143 }, open = {},
+    changes = 16, protected = { 80, 110, 143 }, open = {},
     remote = "remote: dynamic[tcp/http] dynamic[tcp/pop3] dynamic[tcp/imap2]",
     guard = { "tcp dport 80", "tcp dport 110", "tcp dport 143" },
   },
   ["everything"] = {
     has_domain_controller = true,
-    -- registry 1; a secret on each of 4; fe1 4, each node 3, dc1 3 connections, permitted and then required; 3 guards
-    changes = 1 + 4 + 2 * (4 + 3 + 3 + 3) + 3, protected = { 80, 110, 143 }, open = {},
+    -- registry 1; timers and a secret on each of 4; fe1 4, each node 3, dc1 3 connections, permitted and then required; 3 guards
+    changes = 1 + 2 * 4 + 2 * (4 + 3 + 3 + 3) + 3, protected = { 80, 110, 143 }, open = {},
     remote = "remote: dynamic",
     guard = { "meta l4proto tcp", "udp sport !=" },
     dc = { "staffetta-everything-fe1", "staffetta-everything-node-a", "staffetta-everything-node-b" },
@@ -42,10 +42,36 @@ function TestMainJob:tearDown()
   if lab then lab:down() end
 end
 
+-- How many changes there are, but for the kernel's own value, which only hosts with kernel ESP get.
+local function count(changes)
+  local counted = 0
+  for _, change in ipairs(changes) do
+    counted = counted + (change.resource ~= "ipsec.acquire_expires" and 1 or 0)
+  end
+  return counted
+end
+
 local function expect_plan(lab, policy, name, before)
-  local plan = expect(lab:json("plan", "--param", "policy=" .. name), 2).doc
-  lu.assertEquals(#plan.plan.changes, policy.changes)
+  local plan = expect(lab:json("plan", "--param", "policy=" .. name, "--param", "detection_ms=100"), 2).doc
+  lu.assertEquals(count(plan.plan.changes), policy.changes)
+  local windows, fe1 = plan.measures["win-fe1 crash"], plan.measures["fe1 crash"]
+  lu.assertEquals({ windows.now.max_ms, windows.expected.max_ms }, { 6 * 60000, 2 * 60000 })
+  lu.assertNil(fe1.now)
+  lu.assertEquals(fe1.expected.terms[1].max_ms, 100)
+  local text = expect(lab:staffetta("plan", "--param", "policy=" .. name), 2).out
+  lu.assertStrContains(text, "win-fe1 crash  now 6 min = idle timer")
+  lu.assertStrContains(text, "fe1 planned_move  now no connection of the policy; after a rollout 5 to 35 ms = ")
   lab:expect_as(before, "plan")
+end
+
+-- The timers of the policy stand in the file that charon reads, and the plan of a second rollout knows them.
+local function expect_timers(lab, name)
+  for _, host in ipairs { "fe1", "node-a", "node-b" } do
+    local text = lab_support.read_file(("%s/%s/strongswan.d/staffetta.conf"):format(lab.run_dir, host))
+    lu.assertStrContains(text, "retransmit_timeout = 0.300")
+  end
+  local plan = expect(lab:json("plan", "--param", "policy=" .. name, "--param", "detection_ms=100"), 0).doc
+  lu.assertEquals(plan.measures["fe1 crash"].now, plan.measures["fe1 crash"].expected)
 end
 
 -- connections, guard and value as swanctl, nft and hivexget show them
@@ -120,14 +146,14 @@ local function whole_job(self, name, servers)
 
   expect_plan(lab, policy, name, before)
   local rollout = expect(lab:json("rollout", "--param", parameter), 0).doc
-  lu.assertEquals(#lab:show(rollout).changes, policy.changes)
+  lu.assertEquals(count(lab:show(rollout).changes), policy.changes)
   lu.assertEquals(rollout.verdict, "pass")
   expect_policy_stands(lab, policy, name)
   expect_protected(lab, policy)
 
   local again = expect(lab:json("rollout", "--param", parameter), 0).doc
   lu.assertEquals(#lab:show(again).changes, 0)
-  expect(lab:staffetta("plan", "--param", parameter), 0)
+  expect_timers(lab, name)
   expect(lab:staffetta("verify", "--param", parameter), 0)
   expect_drill(lab, name)
   expect_protected(lab, policy)

@@ -4,7 +4,8 @@
 local lu = require "luaunit"
 local lab_support = require "lab_support"
 
-local prediction = dofile(assert(os.getenv("STAFFETTA_EXAMPLE")):match("^(.*)/site%.example/") .. "/lib/prediction.lua")
+package.path = assert(os.getenv("STAFFETTA_EXAMPLE")):match("^(.*)/site%.example/") .. "/lib/?.lua;" .. package.path
+local prediction = require "prediction"
 
 local bash, expect = lab_support.bash, lab_support.expect
 
@@ -12,7 +13,7 @@ local margin_ms = 2000
 local naive_watch_ms = 5000 -- how long a naive way is watched
 local detection_ms = 100 -- the playbook asks the old holder's daemon every 20 ms
 
--- What the front end runs: mail-passwords' delay and the schedule of lab/templates/strongswan.conf.in.
+-- What the front end runs: mail-passwords' delay and retransmissions, when nobody is told to initiate.
 local dead_peer_detection = { dpd_delay_ms = 1000, retransmit_timeout_ms = 300, retransmit_base = 1.0,
   retransmit_tries = 4 }
 
@@ -140,7 +141,7 @@ local function expect_inside(what, outage, expected)
   lu.assertTrue(outage.ms - outage.error_ms <= expected.max_ms + margin_ms, ("%s: %.0f ms"):format(what, outage.ms))
 end
 
-local ordered = { new_holder_initiates = true }
+local ordered = { initiator = "new_holder" }
 
 -- ---- what stands ----
 
