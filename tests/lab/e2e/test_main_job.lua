@@ -20,7 +20,8 @@ local policies = {
   },
   ["everything"] = {
     has_domain_controller = true,
-    -- registry 1; timers and a secret on each of 4; fe1 4, each node 3, dc1 3 connections, permitted and then required; 3 guards
+    -- registry 1; timers and a secret on each of 4; fe1 4, each node 3, dc1 3 connections, permitted and then required;
+    -- 3 guards
     changes = 1 + 2 * 4 + 2 * (4 + 3 + 3 + 3) + 3, protected = { 80, 110, 143 }, open = {},
     remote = "remote: dynamic",
     guard = { "meta l4proto tcp", "udp sport !=" },
