@@ -183,23 +183,12 @@ static enum stf_kind write_file(const struct place *place, const json_t *state, 
     return kind;
 }
 
-static enum stf_kind reload_settings(const struct stf_host *host, struct stf_err *err)
-{
-    struct stf_strongswan daemon;
-    struct stf_vici_message message = {0};
-    enum stf_kind kind = stf_strongswan_open(&daemon, host, err);
-    if (!kind)
-        kind =
-            stf_strongswan_command(&daemon, "reload-settings", &message, host->name, STF_CHARON_ANSWER_MS, NULL, err);
-    stf_strongswan_close(&daemon);
-    return kind;
-}
-
 /* The file says "not loaded" until charon has read it: a crash in between reads as neither state, and doing it again
  * repairs it. So also on the way out, where the file is first without settings, then gone. */
-static enum stf_kind put(const struct place *place, const struct stf_host *host, const json_t *found,
+static enum stf_kind put(const struct place *place, struct stf_strongswan *daemon, const json_t *found,
                          const json_t *state, struct stf_err *err)
 {
+    struct stf_vici_message message = {0};
     bool is_set = json_is_object(state) && !is_pending(state);
     json_t *pending = json_copy((json_t *)(json_is_null(state) ? found : state));
     enum stf_kind kind = STF_OK;
@@ -208,7 +197,8 @@ static enum stf_kind put(const struct place *place, const struct stf_host *host,
         kind = write_file(place, pending, is_set, err);
     }
     if (!kind)
-        kind = reload_settings(host, err);
+        kind =
+            stf_strongswan_command(daemon, "reload-settings", &message, daemon->name, STF_CHARON_ANSWER_MS, NULL, err);
     if (!kind && is_set)
         kind = write_file(place, state, true, err);
     if (!kind && json_is_null(state))
@@ -217,10 +207,22 @@ static enum stf_kind put(const struct place *place, const struct stf_host *host,
     return kind;
 }
 
+/* A charon that does not answer is noticed before anything is written. */
+static enum stf_kind open_daemon(struct stf_strongswan *daemon, const struct stf_host *host, struct stf_err *err)
+{
+    json_t *version = NULL;
+    enum stf_kind kind = stf_strongswan_open(daemon, host, err);
+    if (!kind)
+        kind = stf_vici_request(daemon->client, "version", NULL, STF_CHARON_ANSWER_MS, &version, err);
+    json_decref(version);
+    return kind;
+}
+
 enum stf_kind stf_timers_write(void *self, const struct stf_host *host, const json_t *id, const json_t *state,
                                struct stf_err *err)
 {
     struct place place = {.files.dir_fd = -1};
+    struct stf_strongswan daemon = {.client = NULL};
     json_t *found = NULL;
     (void)self;
     enum stf_kind kind = check_id(id, "ipsec.timers", err);
@@ -231,8 +233,11 @@ enum stf_kind stf_timers_write(void *self, const struct stf_host *host, const js
     if (!kind)
         kind = read_file(&place, &found, err);
     if (!kind)
-        kind = put(&place, host, found, state, err);
+        kind = open_daemon(&daemon, host, err);
+    if (!kind)
+        kind = put(&place, &daemon, found, state, err);
     json_decref(found);
+    stf_strongswan_close(&daemon);
     place_fini(&place);
     return kind;
 }
