@@ -34,7 +34,7 @@ static enum stf_kind no_memory(struct stf_err *err)
 static enum stf_kind open_engine(struct session *session, enum stf_engine_mode mode, struct stf_err *err)
 {
     const struct stf_binding *binding = &stf_registry_binding;
-    if (binding->open && !(session->self = binding->open()))
+    if (binding->open && !session->self && !(session->self = binding->open()))
         return no_memory(err);
     const struct stf_engine_binding bindings[] = {{binding, session->self}};
     const struct stf_engine_config config = {
@@ -252,19 +252,20 @@ static int apply_wishes(struct session *session, const struct stf_registry_wish 
 }
 
 /* Does what stands differ from what is wanted? Asked before a run is begun. */
-static enum stf_kind is_pending(const struct stf_registry_target *target, const struct stf_registry_wish *wishes,
-                                size_t count, bool *is_any, struct stf_err *err)
+static enum stf_kind is_pending(struct session *session, const struct stf_registry_wish *wishes, size_t count,
+                                bool *is_any, struct stf_err *err)
 {
     *is_any = false;
-    for (size_t i = 0; i < count && !*is_any; i++) {
+    enum stf_kind kind = open_engine(session, STF_ENGINE_PLAN, err);
+    for (size_t i = 0; kind == STF_OK && i < count && !*is_any; i++) {
         json_t *now = NULL;
-        enum stf_kind kind = stf_registry_target_state(target, wishes[i].resource, wishes[i].id, &now, err);
+        kind = stf_engine_read(session->engine, &session->target->host, wishes[i].resource, wishes[i].id, &now, err);
         *is_any = kind == STF_OK && !json_equal(now, wishes[i].after);
         json_decref(now);
-        if (kind != STF_OK)
-            return kind;
     }
-    return STF_OK;
+    stf_engine_close(session->engine);
+    session->engine = NULL;
+    return kind;
 }
 
 int stf_registry_cli_change(const struct stf_registry_cli *rc, const struct stf_registry_target *target,
@@ -274,7 +275,7 @@ int stf_registry_cli_change(const struct stf_registry_cli *rc, const struct stf_
     struct stf_err err;
     bool is_any = false;
     int exit_code = STF_EXIT_ERROR;
-    if (is_pending(target, wishes, count, &is_any, &err) != STF_OK)
+    if (is_pending(&session, wishes, count, &is_any, &err) != STF_OK)
         stf_cli_error(&rc->cli, &err);
     else if (!is_any)
         exit_code = print_unchanged(rc);

@@ -77,7 +77,7 @@ struct stf_hivetree_security *stf_hivetree_intern(struct stf_hivetree *tree, con
 enum stf_kind stf_hivetree_attach(struct stf_keytree_key *key, const struct stf_hivetree_extras *extras,
                                   const uint8_t *class_name, size_t class_size, struct stf_err *err)
 {
-    struct stf_hivetree_extras *own = malloc(sizeof(*own) + class_size);
+    struct stf_hivetree_extras *own = stf_arena_alloc(key->arena, sizeof(*own) + class_size);
 
     if (own == NULL) {
         return no_memory(err);
@@ -87,7 +87,6 @@ enum stf_kind stf_hivetree_attach(struct stf_keytree_key *key, const struct stf_
     if (class_size > 0) {
         memcpy(own->class_name, class_name, class_size);
     }
-    free(key->attachment);
     key->attachment = own;
     return STF_OK;
 }

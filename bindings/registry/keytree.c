@@ -14,15 +14,10 @@ static enum stf_kind no_memory(struct stf_err *err)
 
 /* ---- lists ---- */
 
-static struct stf_keytree_item *list_find(const struct stf_keytree_list *list, const char *name)
+static struct stf_keytree_item *find_hashed(const struct stf_keytree_list *list, const char *name, uint32_t hash)
 {
-    uint32_t hash;
     struct stf_keytree_item *item;
 
-    if (list->count == 0) {
-        return NULL;
-    }
-    hash = stf_registry_name_hash(name);
     if (list->bucket_count > 0) {
         item = list->buckets[hash & (list->bucket_count - 1)];
         while (item != NULL && (item->hash != hash || stf_registry_name_compare(item->name, name) != 0)) {
@@ -39,6 +34,11 @@ static struct stf_keytree_item *list_find(const struct stf_keytree_list *list, c
     return NULL;
 }
 
+static struct stf_keytree_item *list_find(const struct stf_keytree_list *list, const char *name)
+{
+    return list->count > 0 ? find_hashed(list, name, stf_registry_name_hash(name)) : NULL;
+}
+
 static void put_in_bucket(struct stf_keytree_list *list, struct stf_keytree_item *item)
 {
     struct stf_keytree_item **bucket = &list->buckets[item->hash & (list->bucket_count - 1)];
@@ -48,26 +48,29 @@ static void put_in_bucket(struct stf_keytree_list *list, struct stf_keytree_item
 }
 
 /* Room for one more, in the array and in the buckets. */
-static bool list_grow(struct stf_keytree_list *list)
+static bool list_grow(struct stf_keytree_list *list, struct stf_arena *arena)
 {
-    size_t room = list->room > 0 ? 2 * list->room : 2;
+    size_t room = list->room > 0 ? 2 * list->room : 4;
     struct stf_keytree_item **items;
     struct stf_keytree_item **buckets;
 
     if (list->count < list->room) {
         return true;
     }
-    items = realloc(list->items, room * sizeof(*items));
+    items = stf_arena_alloc(arena, room * sizeof(*items));
     if (items == NULL) {
         return false;
     }
+    if (list->count > 0) {
+        memcpy(items, list->items, list->count * sizeof(*items));
+    }
     list->items = items;
     if (room > HASHED_FROM) {
-        buckets = calloc(room, sizeof(*buckets));
+        buckets = stf_arena_alloc(arena, room * sizeof(*buckets));
         if (buckets == NULL) {
             return false;
         }
-        free(list->buckets);
+        memset(buckets, 0, room * sizeof(*buckets));
         list->buckets = buckets;
         list->bucket_count = room;
         for (size_t i = 0; i < list->count; i++) {
@@ -78,12 +81,12 @@ static bool list_grow(struct stf_keytree_list *list)
     return true;
 }
 
-static bool list_add(struct stf_keytree_list *list, struct stf_keytree_item *item)
+/* The item has its name and its hash. */
+static bool list_add(struct stf_keytree_list *list, struct stf_arena *arena, struct stf_keytree_item *item)
 {
-    if (!list_grow(list)) {
+    if (!list_grow(list, arena)) {
         return false;
     }
-    item->hash = stf_registry_name_hash(item->name);
     item->position = list->count;
     list->items[list->count++] = item;
     if (list->bucket_count > 0) {
@@ -107,57 +110,73 @@ static void list_remove(struct stf_keytree_list *list, struct stf_keytree_item *
     last->position = item->position;
 }
 
-static void list_fini(struct stf_keytree_list *list)
-{
-    free(list->items);
-    free(list->buckets);
-    *list = (struct stf_keytree_list){0};
-}
-
 /* ---- keys and values ---- */
 
 void stf_keytree_unset_all(struct stf_keytree_key *key)
 {
-    for (size_t i = 0; i < key->values.count; i++) {
-        free(stf_keytree_value_at(key, i));
-    }
-    list_fini(&key->values);
+    key->values = (struct stf_keytree_list){0};
 }
 
-/* Frees the key and what is below, not looking at its parent. */
-static void free_tree(struct stf_keytree_key *key)
-{
-    for (size_t i = 0; i < key->keys.count; i++) {
-        free_tree(stf_keytree_key_at(key, i));
-    }
-    list_fini(&key->keys);
-    stf_keytree_unset_all(key);
-    free(key->attachment);
-    free(key->item.name);
-    free(key);
-}
+/* A root, and behind it what all of its tree is in. */
+struct tree {
+    struct stf_keytree_key root;
+    struct stf_arena arena;
+};
 
 void stf_keytree_key_free(struct stf_keytree_key *key)
 {
-    if (key == NULL) {
-        return;
-    }
-    if (key->parent != NULL) {
+    if (key != NULL && key->parent != NULL) {
         list_remove(&key->parent->keys, &key->item);
+    } else if (key != NULL) {
+        stf_arena_fini(key->arena);
+        free(key);
     }
-    free_tree(key);
+}
+
+static struct stf_keytree_key *new_root(void)
+{
+    struct tree *tree = calloc(1, sizeof(*tree));
+
+    if (tree == NULL) {
+        return NULL;
+    }
+    tree->root.arena = &tree->arena;
+    return &tree->root;
+}
+
+static struct stf_keytree_key *new_subkey(struct stf_keytree_key *parent)
+{
+    struct stf_keytree_key *key = stf_arena_alloc(parent->arena, sizeof(*key));
+
+    if (key != NULL) {
+        *key = (struct stf_keytree_key){.arena = parent->arena};
+    }
+    return key;
+}
+
+bool stf_keytree_respell(struct stf_keytree_key *key, const char *name)
+{
+    size_t size = strlen(name) + 1;
+    char *copy = stf_arena_alloc(key->arena, size);
+
+    if (copy != NULL) {
+        key->item.name = memcpy(copy, name, size);
+    }
+    return copy != NULL;
 }
 
 struct stf_keytree_key *stf_keytree_key_new(struct stf_keytree_key *parent, const char *name)
 {
-    struct stf_keytree_key *key = calloc(1, sizeof(*key));
+    struct stf_keytree_key *key = parent != NULL ? new_subkey(parent) : new_root();
 
     if (key == NULL) {
         return NULL;
     }
-    key->item.name = strdup(name);
-    if (key->item.name == NULL || (parent != NULL && !list_add(&parent->keys, &key->item))) {
-        free_tree(key);
+    key->item.hash = stf_registry_name_hash(name);
+    if (!stf_keytree_respell(key, name) || (parent != NULL && !list_add(&parent->keys, parent->arena, &key->item))) {
+        if (parent == NULL) {
+            stf_keytree_key_free(key);
+        }
         return NULL;
     }
     key->parent = parent;
@@ -180,34 +199,30 @@ void stf_keytree_unset(struct stf_keytree_key *key, const char *name)
 
     if (value != NULL) {
         list_remove(&key->values, &value->item);
-        free(value);
     }
 }
 
 bool stf_keytree_set(struct stf_keytree_key *key, const char *name, uint32_t type, const uint8_t *data, size_t size)
 {
-    struct stf_keytree_value *old = stf_keytree_find_value(key, name);
+    uint32_t hash = stf_registry_name_hash(name);
+    struct stf_keytree_item *old = find_hashed(&key->values, name, hash);
     size_t name_size = strlen(name) + 1;
-    struct stf_keytree_value *value = malloc(sizeof(*value) + name_size + size);
+    struct stf_keytree_value *value = stf_arena_alloc(key->arena, sizeof(*value) + name_size + size);
 
     if (value == NULL) {
         return false;
     }
-    *value = (struct stf_keytree_value){.item.name = (char *)(value + 1), .type = type, .size = size};
+    *value =
+        (struct stf_keytree_value){.item = {.name = (char *)(value + 1), .hash = hash}, .type = type, .size = size};
     memcpy(value->item.name, name, name_size);
     if (data != NULL) {
         value->data = (uint8_t *)value->item.name + name_size;
         memcpy(value->data, data, size);
     }
     if (old != NULL) {
-        list_remove(&key->values, &old->item);
-        free(old);
+        list_remove(&key->values, old);
     }
-    if (!list_add(&key->values, &value->item)) {
-        free(value);
-        return false;
-    }
-    return true;
+    return list_add(&key->values, key->arena, &value->item);
 }
 
 /* What was copied before a failure hangs below `to`. */

@@ -2,6 +2,7 @@
  * Names come checked. No I/O, one thread only. SPDX-License-Identifier: MIT */
 #pragma once
 
+#include "registry/arena.h"
 #include "registry/store.h"
 
 struct stf_keytree_item;
@@ -36,7 +37,8 @@ struct stf_keytree_key {
     struct stf_keytree_key *parent; /* NULL for a root */
     struct stf_keytree_list keys;
     struct stf_keytree_list values;
-    void *attachment; /* what a backend keeps with the key: malloc'ed, freed with it, not copied */
+    struct stf_arena *arena; /* of the tree: all that belongs to it is in there */
+    void *attachment;        /* what a backend keeps with the key, not copied */
     /* Of a tree of alterations (reg_tree.h): first the key that stands is deleted, then one of that name is to stand,
      * and only because one below it is. */
     bool is_reset;
@@ -45,9 +47,11 @@ struct stf_keytree_key {
 };
 
 /* A key below `parent`, which has none of that name; a root when that is NULL. NULL when memory is out. Freeing a key
- * takes it out of its parent's list, and frees all that is below. */
+ * takes it out of its parent's list; the memory of what goes is given back with the root. */
 struct stf_keytree_key *stf_keytree_key_new(struct stf_keytree_key *parent, const char *name);
 void stf_keytree_key_free(struct stf_keytree_key *key);
+/* Gives the key another spelling of its name. False when memory is out. */
+bool stf_keytree_respell(struct stf_keytree_key *key, const char *name);
 /* A root that is equal to `from`; NULL when memory is out. */
 struct stf_keytree_key *stf_keytree_copy(const struct stf_keytree_key *from);
 

@@ -1,46 +1,12 @@
-/* reg_edits.c - lists of edits, and code page 1252. Strings and data of a list stand in a few large chunks.
- * Never frees a part of a list. SPDX-License-Identifier: MIT */
+/* reg_edits.c - lists of edits, and code page 1252. Never frees a part of a list. SPDX-License-Identifier: MIT */
 #include "registry/reg_edits.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK_SIZE = 256 * 1024, ALIGNMENT = 8 };
-
-struct stf_reg_chunk {
-    struct stf_reg_chunk *next;
-    size_t used;
-    size_t size;
-    uint8_t bytes[];
-};
-
 static enum stf_kind no_memory(struct stf_err *err)
 {
     return stf_err_set(err, STF_NO_MEMORY, 0, "reg", NULL, "memory is out");
-}
-
-void *stf_reg_edits_reserve(struct stf_reg_edits *edits, size_t most)
-{
-    struct stf_reg_chunk *chunk = edits->chunks;
-
-    if (chunk == NULL || chunk->size - chunk->used < most) {
-        size_t size = most > CHUNK_SIZE ? most : CHUNK_SIZE;
-        chunk = malloc(sizeof(*chunk) + size);
-        if (chunk == NULL) {
-            return NULL;
-        }
-        *chunk = (struct stf_reg_chunk){.next = edits->chunks, .size = size};
-        edits->chunks = chunk;
-    }
-    return chunk->bytes + chunk->used;
-}
-
-void stf_reg_edits_keep(struct stf_reg_edits *edits, size_t size)
-{
-    struct stf_reg_chunk *chunk = edits->chunks;
-    size_t aligned = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-
-    chunk->used = aligned < chunk->size - chunk->used ? chunk->used + aligned : chunk->size;
 }
 
 struct stf_reg_edit *stf_reg_edits_next(struct stf_reg_edits *edits)
@@ -59,13 +25,10 @@ struct stf_reg_edit *stf_reg_edits_next(struct stf_reg_edits *edits)
 
 static void *keep_copy(struct stf_reg_edits *edits, const void *bytes, size_t size)
 {
-    void *copy = stf_reg_edits_reserve(edits, size + 1);
+    void *copy = stf_arena_alloc(&edits->arena, size + 1);
 
-    if (copy != NULL) {
-        if (size > 0) {
-            memcpy(copy, bytes, size);
-        }
-        stf_reg_edits_keep(edits, size + 1);
+    if (copy != NULL && size > 0) {
+        memcpy(copy, bytes, size);
     }
     return copy;
 }
@@ -95,11 +58,7 @@ enum stf_kind stf_reg_edits_add(struct stf_reg_edits *edits, const struct stf_re
 
 void stf_reg_edits_fini(struct stf_reg_edits *edits)
 {
-    while (edits->chunks != NULL) {
-        struct stf_reg_chunk *next = edits->chunks->next;
-        free(edits->chunks);
-        edits->chunks = next;
-    }
+    stf_arena_fini(&edits->arena);
     free(edits->items);
     *edits = (struct stf_reg_edits){0};
 }

@@ -1,12 +1,9 @@
-/* reg_edits.h - how the strings and data of a list of edits are kept: in chunks that are freed as one.
+/* reg_edits.h - what makes up a list of edits, and the words and code page of .reg text.
  * Only reg_*.c include it. SPDX-License-Identifier: MIT */
 #pragma once
 
 #include "registry/reg_text.h"
 
-/* Room for `most` bytes, of which the next call of keep takes some; NULL when memory is out. */
-void *stf_reg_edits_reserve(struct stf_reg_edits *edits, size_t most);
-void stf_reg_edits_keep(struct stf_reg_edits *edits, size_t size);
 /* The list's next item, not filled in; NULL when memory is out. */
 struct stf_reg_edit *stf_reg_edits_next(struct stf_reg_edits *edits);
 

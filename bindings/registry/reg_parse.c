@@ -201,7 +201,7 @@ static size_t find_key_end(const struct parser *parser)
 static char *keep_name(struct stf_reg_edits *edits, const char *prefix, const uint8_t *text, size_t units)
 {
     size_t prefix_size = strlen(prefix);
-    char *name = stf_reg_edits_reserve(edits, prefix_size + STF_REGISTRY_NAME_UNIT_MAX * units + 1);
+    char *name = stf_arena_reserve(&edits->arena, prefix_size + STF_REGISTRY_NAME_UNIT_MAX * units + 1);
     char *end;
 
     if (name == NULL) {
@@ -210,7 +210,7 @@ static char *keep_name(struct stf_reg_edits *edits, const char *prefix, const ui
     memcpy(name, prefix, prefix_size);
     end = stf_registry_name_put(name + prefix_size, text, units);
     *end = '\0';
-    stf_reg_edits_keep(edits, (size_t)(end - name) + 1);
+    stf_arena_keep(&edits->arena, (size_t)(end - name) + 1);
     return name;
 }
 
@@ -415,14 +415,14 @@ static enum stf_kind parse_string(struct parser *parser, struct stf_registry_val
     if (kind != STF_OK) {
         return kind;
     }
-    value->data = stf_reg_edits_reserve(parser->edits, 2 * (to - start));
+    value->data = stf_arena_reserve(&parser->edits->arena, 2 * (to - start));
     if (value->data == NULL) {
         return no_memory(parser->err);
     }
     end = put_unit(unescape(parser, start + 1, to, is_plain, value->data), 0);
     value->type = STF_REG_SZ;
     value->size = (size_t)(end - value->data);
-    stf_reg_edits_keep(parser->edits, value->size);
+    stf_arena_keep(&parser->edits->arena, value->size);
     parser->at = to + 1;
     return end_line(parser, "the end of the line after the string");
 }
@@ -462,7 +462,7 @@ static enum stf_kind take_hex(struct parser *parser, int most, const char *what,
 static enum stf_kind keep_data(struct parser *parser, const uint8_t *data, size_t size,
                                struct stf_registry_value *value)
 {
-    value->data = stf_reg_edits_reserve(parser->edits, size + 1);
+    value->data = stf_arena_reserve(&parser->edits->arena, size + 1);
     if (value->data == NULL) {
         return no_memory(parser->err);
     }
@@ -470,7 +470,7 @@ static enum stf_kind keep_data(struct parser *parser, const uint8_t *data, size_
         memcpy(value->data, data, size);
     }
     value->size = size;
-    stf_reg_edits_keep(parser->edits, size + 1);
+    stf_arena_keep(&parser->edits->arena, size + 1);
     return STF_OK;
 }
 
@@ -547,7 +547,7 @@ static enum stf_kind take_bytes(struct parser *parser, size_t *size)
 /* Text of 8 bits a character, where the file is so, becomes UTF-16LE. */
 static enum stf_kind keep_text_data(struct parser *parser, size_t size, struct stf_registry_value *value)
 {
-    uint8_t *out = stf_reg_edits_reserve(parser->edits, 2 * size + 1);
+    uint8_t *out = stf_arena_reserve(&parser->edits->arena, 2 * size + 1);
 
     if (out == NULL) {
         return no_memory(parser->err);
@@ -557,7 +557,7 @@ static enum stf_kind keep_text_data(struct parser *parser, size_t size, struct s
     for (size_t i = 0; i < size; i++) {
         out = put_unit(out, stf_reg_cp1252_code(parser->scratch[i]));
     }
-    stf_reg_edits_keep(parser->edits, 2 * size + 1);
+    stf_arena_keep(&parser->edits->arena, 2 * size + 1);
     return STF_OK;
 }
 

@@ -2,6 +2,7 @@
  * from any store. Lossless, or an error that says what could not be held. No I/O. SPDX-License-Identifier: MIT */
 #pragma once
 
+#include "registry/arena.h"
 #include "registry/registry.h"
 
 enum stf_reg_version {
@@ -31,13 +32,12 @@ struct stf_reg_edit {
     struct stf_registry_value value; /* DELETE_VALUE: the name only. It belongs to the list: never fini it */
 };
 
-struct stf_reg_chunk;
 struct stf_reg_edits {
     struct stf_reg_format format; /* of the text that it was read from */
     struct stf_reg_edit *items;
     size_t count;
     size_t room;
-    struct stf_reg_chunk *chunks; /* hold the strings and data */
+    struct stf_arena arena; /* holds the strings and data */
 };
 
 /* Reads a whole text. STF_INVALID_DATA with line, column, what was found and what was expected; `subject`, the file's

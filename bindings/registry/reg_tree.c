@@ -37,17 +37,7 @@ static enum stf_kind path_below(const struct stf_reg_edit *edit, const char *mou
 /* A key that is not to stand yet, or no longer, takes the spelling that it is now made with. */
 static bool respell(struct stf_keytree_key *key, const char *name)
 {
-    char *copy;
-
-    if (key->is_wanted || strcmp(key->item.name, name) == 0) {
-        return true;
-    }
-    copy = strdup(name);
-    if (copy != NULL) {
-        free(key->item.name);
-        key->item.name = copy;
-    }
-    return copy != NULL;
+    return key->is_wanted || strcmp(key->item.name, name) == 0 || stf_keytree_respell(key, name);
 }
 
 static enum stf_kind step(struct stf_keytree_key **at, const char *name, bool is_wanted, struct stf_err *err)

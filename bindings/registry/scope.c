@@ -23,7 +23,7 @@ static enum stf_kind bad_doc(const char *name, struct stf_err *err)
 
 /* ---- finding ---- */
 
-/* A key of the store with its lists, sorted by name. */
+/* A key of the store with its lists, the subkeys sorted by name. */
 struct contents {
     struct stf_registry *registry;
     stf_registry_node node;
@@ -51,10 +51,7 @@ static enum stf_kind contents_init(struct contents *contents, struct stf_registr
     if (kind == STF_OK && (scope == NULL || scope->values.count > 0)) {
         kind = registry->backend->values(registry->store, node, &contents->values, err);
     }
-    if (kind == STF_OK) {
-        stf_registry_subkeys_sort(&contents->subkeys);
-        stf_registry_values_sort(&contents->values);
-    }
+    stf_registry_subkeys_sort(&contents->subkeys);
     return kind;
 }
 
@@ -101,6 +98,7 @@ static enum stf_kind find_subkey(const struct contents *contents, const char *na
     return *spelling != NULL ? STF_OK : no_memory(err);
 }
 
+/* The values must have been sorted. */
 static const struct stf_registry_value *find_value(const struct contents *contents, const char *name)
 {
     return contents->values.count > 0 ? bsearch(name, contents->values.items, contents->values.count,
@@ -110,29 +108,46 @@ static const struct stf_registry_value *find_value(const struct contents *conten
 
 /* ---- comparing ---- */
 
-static bool is_value(const struct contents *contents, const struct stf_keytree_value *value)
+static size_t count_set(const struct stf_keytree_key *scope)
 {
-    const struct stf_registry_value wanted = stf_keytree_borrow(value);
-    const struct stf_registry_value *found = find_value(contents, wanted.name);
+    size_t count = 0;
 
-    return wanted.data != NULL ? found != NULL && stf_registry_value_equal(found, &wanted) : found == NULL;
+    for (size_t i = 0; i < scope->values.count; i++) {
+        count += stf_keytree_value_at(scope, i)->data != NULL;
+    }
+    return count;
+}
+
+/* Whether all values that the patch sets stand so, and none that it deletes. */
+static bool are_values(const struct contents *contents, const struct stf_keytree_key *scope)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < contents->values.count; i++) {
+        const struct stf_registry_value *found = &contents->values.items[i];
+        const struct stf_keytree_value *named = stf_keytree_find_value(scope, found->name);
+        if (named != NULL) {
+            const struct stf_registry_value wanted = stf_keytree_borrow(named);
+            if (wanted.data == NULL || !stf_registry_value_equal(found, &wanted)) {
+                return false;
+            }
+            count++;
+        }
+    }
+    return count == count_set(scope);
 }
 
 /* Whether there is nothing in the key but what the patch puts there. */
-static enum stf_kind check_exact(const struct contents *contents, const struct stf_keytree_key *scope, bool *is_exact,
-                                 struct stf_err *err)
+static enum stf_kind check_nothing_more(const struct contents *contents, const struct stf_keytree_key *scope,
+                                        bool *is_so, struct stf_err *err)
 {
-    size_t values = 0;
     size_t keys = 0;
 
-    for (size_t i = 0; i < scope->values.count; i++) {
-        values += stf_keytree_value_at(scope, i)->data != NULL;
-    }
     for (size_t i = 0; i < scope->keys.count; i++) {
         keys += stf_keytree_key_at(scope, i)->is_wanted;
     }
-    *is_exact = values == contents->values.count && keys == contents->subkeys.count;
-    return *is_exact ? stf_registry_node_is_plain(contents->registry, contents->node, is_exact, err) : STF_OK;
+    *is_so = count_set(scope) == contents->values.count && keys == contents->subkeys.count;
+    return *is_so ? stf_registry_node_is_plain(contents->registry, contents->node, is_so, err) : STF_OK;
 }
 
 static enum stf_kind check_key(struct stf_registry *registry, stf_registry_node node, bool is_new,
@@ -163,12 +178,9 @@ static enum stf_kind check_key(struct stf_registry *registry, stf_registry_node 
     struct contents contents;
     enum stf_kind kind = contents_init(&contents, registry, node, scope->parent == NULL, is_new ? NULL : scope, err);
 
-    *is_so = true;
-    if (kind == STF_OK && is_new) {
-        kind = check_exact(&contents, scope, is_so, err);
-    }
-    for (size_t i = 0; i < scope->values.count && *is_so; i++) {
-        *is_so = is_value(&contents, stf_keytree_value_at(scope, i));
+    *is_so = kind == STF_OK && are_values(&contents, scope);
+    if (*is_so && is_new) {
+        kind = check_nothing_more(&contents, scope, is_so, err);
     }
     for (size_t i = 0; i < scope->keys.count && kind == STF_OK && *is_so; i++) {
         kind = check_subkey(&contents, is_new, stf_keytree_key_at(scope, i), is_so, err);
@@ -239,6 +251,7 @@ static enum stf_kind read_part(struct stf_registry *registry, stf_registry_node 
     struct contents contents;
     enum stf_kind kind = contents_init(&contents, registry, node, scope->parent == NULL, scope, err);
 
+    stf_registry_values_sort(&contents.values);
     if (kind == STF_OK && part == NULL) {
         kind = no_memory(err);
     }
@@ -361,6 +374,7 @@ static enum stf_kind check_nothing_else(struct stf_registry *registry, stf_regis
     size_t key_count = 0;
     enum stf_kind kind = contents_init(&contents, registry, node, false, NULL, err);
 
+    stf_registry_values_sort(&contents.values);
     for (size_t i = 0; i < scope->values.count; i++) {
         value_count += find_value(&contents, stf_keytree_value_at(scope, i)->item.name) != NULL;
     }
@@ -475,6 +489,7 @@ static enum stf_kind write_part(struct stf_registry *registry, stf_registry_node
     struct contents contents;
     enum stf_kind kind = contents_init(&contents, registry, node, scope->parent == NULL, scope, err);
 
+    stf_registry_values_sort(&contents.values);
     if (kind == STF_OK && json_object_size(states) != scope->keys.count) {
         kind = bad_doc("keys", err);
     }

@@ -274,8 +274,14 @@ static bool name_to_units(const char *name, uint8_t *out, size_t *units)
 
 size_t stf_registry_name_units(const char *name)
 {
-    size_t units;
+    size_t units = 0;
 
+    while ((unsigned char)name[units] - 1u < 0x7f) {
+        units++;
+    }
+    if (name[units] == '\0') {
+        return units; /* ASCII */
+    }
     return name_to_units(name, NULL, &units) ? units : SIZE_MAX;
 }
 
