@@ -8,5 +8,6 @@ read_globals = script_globals
 self = false
 ignore = { "212" } -- unused arguments: a check's run(ctx, p) names both
 files["tests/script"] = { std = "lua54" }
+files["tests/support"] = { std = "lua54" }
 files["tests/lab/e2e"] = { std = "lua54" }
 exclude_files = { "**/*.meta.lua" }

@@ -133,8 +133,8 @@ static enum stf_kind send_message(struct stf_channel *channel, const json_t *mes
         return kind; /* nothing was sent: only this request has failed */
     struct stf_err why = {0};
     kind = channel->transport->ops->write(channel->transport, channel->out.bytes, channel->out.size, deadline_ns, &why);
-    if (kind == STF_OK)
-        return STF_OK;
+    if (kind == STF_OK || kind == STF_UNREACHABLE)
+        return STF_OK; /* the other side has ended: whoever reads learns why */
     pthread_mutex_lock(&channel->mutex);
     if (channel->lost.kind == STF_OK)
         channel->lost = why;

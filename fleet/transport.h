@@ -16,7 +16,8 @@ struct stf_transport_ops {
      * then says why the other side ended, as far as is known. */
     enum stf_kind (*read)(struct stf_transport *transport, char *bytes, size_t room, int64_t deadline_ns, size_t *got,
                           struct stf_err *err);
-    /* All of them, or an error after which nothing more can be written. */
+    /* All of them, or an error after which nothing more can be written. STF_UNREACHABLE: the other side has ended, and
+     * a read will say why. */
     enum stf_kind (*write)(struct stf_transport *transport, const char *bytes, size_t size, int64_t deadline_ns,
                            struct stf_err *err);
     void (*close)(struct stf_transport *transport);

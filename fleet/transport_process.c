@@ -120,8 +120,7 @@ static enum stf_kind process_write(struct stf_transport *base, const char *bytes
             continue;
         }
         if (errno == EPIPE || errno == ECONNRESET)
-            return stf_err_set(err, STF_UNREACHABLE, 0, "write", process->subject, "%s: the agent has ended",
-                               process->subject);
+            return STF_UNREACHABLE;
         if (errno != EAGAIN && errno != EINTR)
             return stf_err_errno(err, errno, "write", process->subject, "can not write to the agent");
         struct pollfd fd = {.fd = process->channel, .events = POLLOUT};

@@ -24,6 +24,7 @@ enum stf_kind stf_engine_open(const struct stf_engine_config *config, struct stf
     made->mode = config->mode;
     made->journal = config->journal;
     made->run = config->run;
+    made->fleet = config->fleet;
     pthread_mutex_init(&made->mutex, NULL);
     pthread_cond_init(&made->released, NULL);
     made->held = json_object();
@@ -131,7 +132,7 @@ static bool find_resource(struct stf_thing *thing, const struct stf_engine *engi
 enum stf_kind stf_thing_init(struct stf_thing *thing, const struct stf_engine *engine, const struct stf_host *host,
                              const char *resource, const json_t *id, struct stf_err *err)
 {
-    *thing = (struct stf_thing){.host = host, .id = id};
+    *thing = (struct stf_thing){.host = host, .id = id, .fleet = engine->fleet};
     if (!find_resource(thing, engine, resource)) {
         return stf_err_set(err, STF_UNSUPPORTED, 0, "change", resource, "this program has no resource %s", resource);
     }
@@ -167,7 +168,7 @@ void stf_thing_release(struct stf_engine *engine, const struct stf_thing *thing)
 enum stf_kind stf_thing_read(const struct stf_thing *thing, json_t **state, struct stf_err *err)
 {
     *state = NULL;
-    enum stf_kind kind = thing->resource->read(thing->self, thing->host, thing->id, state, err);
+    enum stf_kind kind = stf_fleet_read(thing->fleet, thing->host, thing->resource, thing->self, thing->id, state, err);
     if (kind == STF_OK && !*state) {
         kind = stf_err_set(err, STF_INVALID_DATA, 0, "read", thing->resource->name, "the binding gave no state");
     }
@@ -232,7 +233,7 @@ enum stf_kind stf_thing_alter(struct stf_engine *engine, const struct stf_thing 
     }
     struct stf_err why = {0};
     stf_fault(STF_FAULT_WRITE_BEFORE);
-    kind = thing->resource->write(thing->self, thing->host, thing->id, alteration->after, &why);
+    kind = stf_fleet_write(thing->fleet, thing->host, thing->resource, thing->self, thing->id, alteration->after, &why);
     stf_fault(STF_FAULT_WRITE_AFTER);
     if (kind == STF_OK) {
         kind = check_written(thing, alteration->after, &why);

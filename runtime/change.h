@@ -9,6 +9,8 @@
 
 #include <staffetta/binding.h>
 
+#include "fleet/fleet.h"
+
 enum stf_engine_mode {
     STF_ENGINE_PLAN,  /* nothing is written; reads see what is planned */
     STF_ENGINE_APPLY, /* each change is journalled, written and read back */
@@ -25,6 +27,7 @@ struct stf_engine_config {
     int64_t run;                 /* the run that changes are recorded in; 0 in a plan */
     const struct stf_engine_binding *bindings;
     size_t binding_count;
+    struct stf_fleet *fleet; /* how hosts are reached; NULL: all in this program */
     const json_t *expected; /* changes of a plan: these are made, each once, and no others. NULL: any */
 };
 

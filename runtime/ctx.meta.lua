@@ -95,6 +95,8 @@
 ---@field windows? string "2003", ...
 ---@field ipsec? table see bindings/ipsec/README.md
 ---@field registry? table<string, string> roots and their stores: ["HKLM\\SYSTEM"] = "hives/SYSTEM"
+---@field transport? "agent"|"openssh" how the host is reached: fleet/README.md; left out: in this program
+---@field ssh? table of "openssh": host, user, port, config, program
 ---@field probe? table
 ---@field wire? table
 ---@field vip? table

@@ -12,6 +12,7 @@ struct stf_engine {
     int64_t run;
     struct stf_engine_binding *bindings;
     size_t binding_count;
+    struct stf_fleet *fleet;
 
     pthread_mutex_t mutex; /* guards all below; never held while a binding or the journal works */
     pthread_cond_t released;
@@ -27,6 +28,7 @@ struct stf_thing {
     const struct stf_host *host;
     const json_t *id;
     const struct stf_resource *resource;
+    struct stf_fleet *fleet;
     void *self;
     char *key; /* one text for host, resource and id */
 };

@@ -226,7 +226,8 @@ static void work(uv_work_t *work)
     json_t *document = call->document;
     switch (call->call_kind) {
     case CALL_VERB:
-        call->kind = call->verb->call(call->bound->self, call->host, document, &call->result, &call->err);
+        call->kind = stf_fleet_call(call->run->fleet, call->host, call->verb, call->bound->self, document,
+                                    &call->result, &call->err);
         if (call->run->id && !only_looks(call->verb->need))
             journal_action(call);
         break;

@@ -253,7 +253,8 @@ static int l_power(lua_State *L)
     uint64_t grants = 0;
     for (lua_Integer i = 1; lua_geti(L, 3, i) == LUA_TSTRING; i++, lua_pop(L, 1))
         for (size_t n = 0; n < run->need_count; n++)
-            if (strcmp(run->needs[n], lua_tostring(L, -1)) == 0)
+            if (strcmp(run->needs[n], lua_tostring(L, -1)) == 0 &&
+                stf_fleet_grant(run->fleet, run->needs[n], NULL) == STF_OK)
                 grants |= UINT64_C(1) << n;
     for (size_t i = 0; i < run->rt->bound_count; i++)
         if (strcmp(run->rt->bound[i].binding->name, binding) == 0) {

@@ -62,13 +62,21 @@ static enum stf_undo_verdict judge(const struct stf_change *change, const json_t
                                                                                        : STF_UNDO_CONFLICT;
 }
 
+/* The thing that a change was of. What was granted to the run that made it is granted to its undoing. */
+static enum stf_kind init_changed(struct stf_thing *thing, const struct stf_engine *engine, const struct stf_host *host,
+                                  const struct stf_change *change, struct stf_err *err)
+{
+    enum stf_kind kind = stf_thing_init(thing, engine, host, change->resource, change->id, err);
+    return kind == STF_OK ? stf_fleet_grant(engine->fleet, thing->resource->need, err) : kind;
+}
+
 enum stf_kind stf_engine_undo_check(struct stf_engine *engine, const struct stf_change *change,
                                     const struct stf_host *host, enum stf_undo_verdict *verdict, struct stf_err *err)
 {
     struct stf_thing thing;
     json_t *now = NULL;
     *verdict = STF_UNDO_UNKNOWN;
-    enum stf_kind kind = stf_thing_init(&thing, engine, host, change->resource, change->id, err);
+    enum stf_kind kind = init_changed(&thing, engine, host, change, err);
     if (kind == STF_OK) {
         kind = stf_thing_read(&thing, &now, err);
     }
@@ -120,7 +128,7 @@ static enum stf_kind undo(struct stf_engine *engine, const struct stf_change *ch
     json_t *item = NULL;
     bool is_held = false;
     *result = NULL;
-    enum stf_kind kind = stf_thing_init(&thing, engine, host, change->resource, change->id, err);
+    enum stf_kind kind = init_changed(&thing, engine, host, change, err);
     if (kind == STF_OK && engine->mode != STF_ENGINE_APPLY) {
         kind = stf_err_set(err, STF_DENIED, 0, "undo", change->resource, "a plan undoes nothing");
     }
@@ -264,7 +272,7 @@ static enum stf_kind survey_change(struct survey *survey, const struct stf_engin
     json_t *item = NULL;
     enum stf_kind kind = find_host(survey, change->host, &host, err);
     if (kind == STF_OK) {
-        kind = stf_thing_init(&thing, engine, &host, change->resource, change->id, err);
+        kind = init_changed(&thing, engine, &host, change, err);
     }
     if (kind == STF_OK) {
         item = new_item(&thing, change);
@@ -287,7 +295,7 @@ static enum stf_kind find_origin(struct survey *survey, const struct stf_engine 
     struct stf_thing thing = {0};
     enum stf_kind kind = find_host(survey, change->host, &host, err);
     if (kind == STF_OK) {
-        kind = stf_thing_init(&thing, engine, &host, change->resource, change->id, err);
+        kind = init_changed(&thing, engine, &host, change, err);
     }
     if (kind == STF_OK) {
         *origin = json_object_get(survey->origins, thing.key);

@@ -147,6 +147,7 @@ enum stf_kind stf_run_begin(struct stf_run *run, struct stf_err *err)
         .run = run->id,
         .bindings = bindings,
         .binding_count = run->rt->bound_count,
+        .fleet = run->fleet,
         .expected = json_object_get(run->options->plan, "changes"),
     };
     kind = stf_engine_open(&config, &run->engine, err);
@@ -476,6 +477,9 @@ static enum stf_kind run_once(struct stf_runtime *rt, const struct stf_run_optio
     kind = record_site(&run, site, err);
     if (kind != STF_OK)
         goto out;
+    kind = stf_fleet_open(stf_version(), &run.fleet, err);
+    if (kind != STF_OK)
+        goto out;
     stf_run_collect_needs(&run);
     run.L = stf_sandbox_open(&rt->limits, &run);
     if (!run.L || uv_loop_init(&run.loop) != 0) {
@@ -498,6 +502,7 @@ out:
     stf_sandbox_close(run.L);
     stf_sched_free(&run);
     stf_engine_close(run.engine);
+    stf_fleet_close(run.fleet);
     stf_journal_close(run.journal);
     json_decref(run.scripts);
     json_decref(run.checks);

@@ -40,6 +40,7 @@ struct stf_run {
     int64_t id;      /* in the journal; 0: not journalled (a plan) */
     struct stf_journal *journal;
     struct stf_engine *engine;
+    struct stf_fleet *fleet;
     lua_State *L;
     uv_loop_t loop;
     int pending_calls; /* on worker threads */

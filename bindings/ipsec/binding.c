@@ -6,10 +6,34 @@
 #include "ipsec/strongswan.h"
 #include "ipsec/timers.h"
 #include "ipsec/verbs.h"
+#include "ipsec/windows_host.h"
+#include "ipsec/windows_resource.h"
+
+/* ---------- ipsec.connection, by the host's driver ---------- */
+
+static enum stf_kind read_connection(void *self, const struct stf_host *host, const json_t *id, json_t **state,
+                                     struct stf_err *err)
+{
+    return stf_windows_is_driver(host) ? stf_windows_policy_read(self, host, id, state, err)
+                                       : stf_ipsec_connection_read(self, host, id, state, err);
+}
+
+static enum stf_kind write_connection(void *self, const struct stf_host *host, const json_t *id, const json_t *state,
+                                      struct stf_err *err)
+{
+    return stf_windows_is_driver(host) ? stf_windows_policy_write(self, host, id, state, err)
+                                       : stf_ipsec_connection_write(self, host, id, state, err);
+}
+
+static char *describe_connection(const json_t *id, const json_t *state)
+{
+    return stf_windows_policy_is(state) ? stf_windows_policy_describe(state) : stf_ipsec_connection_describe(id, state);
+}
+
+/* ---------- the binding ---------- */
 
 static const struct stf_resource resources[] = {
-    {"ipsec.connection", "ipsec.write", stf_ipsec_connection_read, stf_ipsec_connection_write,
-     stf_ipsec_connection_describe},
+    {"ipsec.connection", "ipsec.write", read_connection, write_connection, describe_connection},
     {"ipsec.secret", "ipsec.write", stf_ipsec_secret_read, stf_ipsec_secret_write, stf_ipsec_secret_describe},
     {"ipsec.guard", "ipsec.write", stf_guard_read, stf_guard_write, stf_guard_describe},
     {"ipsec.timers", "ipsec.write", stf_timers_read, stf_timers_write, stf_timers_describe},

@@ -12,6 +12,7 @@
 #include "common/doc.h"
 #include "common/process.h"
 #include "ipsec/traffic.h"
+#include "ipsec/windows_host.h"
 
 enum { NFT_TIMEOUT_MS = 10000, MAX_TABLE_NAME = 64, PORT_IKE = 500, PORT_IKE_NAT = 4500 };
 static const struct stf_ports all_ports = {0, 0};
@@ -402,9 +403,11 @@ static enum stf_kind has_table(const struct stf_host *host, const char *table, b
 static enum stf_kind list_table(const struct stf_host *host, const char *table, json_t **list, struct stf_err *err)
 {
     const char *const argv[] = {"nft", "-j", "list", "table", "inet", table, NULL};
-    bool is_there;
+    bool is_there = false;
     *list = NULL;
-    enum stf_kind kind = has_table(host, table, &is_there, err);
+    enum stf_kind kind = stf_windows_refuse(host, "guard", err);
+    if (!kind)
+        kind = has_table(host, table, &is_there, err);
     if (kind || !is_there)
         return kind;
     return list_nft(host, argv, list, err);

@@ -10,6 +10,7 @@
 #include "ipsec/drv_kernel.h"
 #include "ipsec/kernel_watch.h"
 #include "ipsec/verbs.h"
+#include "ipsec/windows_host.h"
 
 enum { DIFFERENCES_MAX = 50, SNAPSHOT_PARTS = STF_KERNEL_POLICIES | STF_KERNEL_SAS | STF_KERNEL_DEFAULTS };
 
@@ -37,6 +38,14 @@ static void add(json_t **list, json_t *item)
     }
 }
 
+/* What stands in the kernel of a host that has one of this kind. */
+static enum stf_kind read_kernel(const struct stf_host *host, unsigned parts, struct stf_kernel_state *state,
+                                 struct stf_err *err)
+{
+    enum stf_kind kind = stf_windows_refuse(host, "kernel with XFRM", err);
+    return kind ? kind : stf_kernel_read(host->netns, parts, state, err);
+}
+
 /* ---------- lists ---------- */
 
 STF_KERNEL_VERB(policies)
@@ -45,7 +54,7 @@ STF_KERNEL_VERB(policies)
     (void)self;
     enum stf_kind kind = stf_doc_check_keys(args, no_members, "kernel_policies", err);
     if (!kind)
-        kind = stf_kernel_read(host->netns, STF_KERNEL_POLICIES, &state, err);
+        kind = read_kernel(host, STF_KERNEL_POLICIES, &state, err);
     if (!kind) {
         json_t *list = json_array();
         for (size_t i = 0; i < state.policy_count; i++)
@@ -62,7 +71,7 @@ STF_KERNEL_VERB(sas)
     (void)self;
     enum stf_kind kind = stf_doc_check_keys(args, no_members, "kernel_sas", err);
     if (!kind)
-        kind = stf_kernel_read(host->netns, STF_KERNEL_SAS, &state, err);
+        kind = read_kernel(host, STF_KERNEL_SAS, &state, err);
     if (!kind) {
         json_t *list = json_array();
         for (size_t i = 0; i < state.sa_count; i++)
@@ -169,7 +178,7 @@ static enum stf_kind take_snapshot(const struct stf_host *host, bool has_spis, j
     struct stf_kernel_state state = {0};
     json_t *policies = NULL, *sas = NULL;
     unsigned parts = has_spis ? STF_XFRM_SPI : STF_XFRM_STABLE;
-    enum stf_kind kind = stf_kernel_read(host->netns, SNAPSHOT_PARTS, &state, err);
+    enum stf_kind kind = read_kernel(host, SNAPSHOT_PARTS, &state, err);
     if (!kind)
         kind = sort_list(policies_to_keep(&state, parts), false, &policies, err);
     if (!kind)

@@ -1,23 +1,15 @@
 /* secret_resource.c - ipsec.secret: a pre-shared or private key in charon, and a note which file it came from.
  * Must never put the secret into a document, a note, an error or memory that is not wiped.
  * SPDX-License-Identifier: MIT */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/doc.h"
+#include "ipsec/secret_file.h"
 #include "ipsec/strongswan.h"
 
-enum { SECRET_MAX = 16384, OWNERS_MAX = 4096 };
-
-struct secret {
-    size_t size;
-    char bytes[SECRET_MAX + 1]; /* one more, to see that a file is too large */
-};
+enum { OWNERS_MAX = 4096 };
 
 struct place {
     struct stf_strongswan_place at; /* the file staffetta-mail.secret.json */
@@ -77,74 +69,6 @@ static enum stf_kind validate(const json_t *document, struct stf_err *err)
         return stf_err_set(err, STF_INVALID_DATA, 0, "validate", "loaded",
                            "secret member 'loaded' can only be left out or false");
     return check_owners(document, err);
-}
-
-/* ---------- the secret itself ---------- */
-
-static enum stf_kind file_failed(int errnum, const char *path, struct stf_err *err)
-{
-    char what[320];
-    snprintf(what, sizeof what, "read the secret from %s", path);
-    return stf_err_errno(err, errnum, "read", path, what);
-}
-
-static enum stf_kind check_file(int fd, const char *path, struct stf_err *err)
-{
-    struct stat status;
-    if (fstat(fd, &status) < 0)
-        return file_failed(errno, path, err);
-    if (!S_ISREG(status.st_mode))
-        return stf_err_set(err, STF_INVALID_DATA, 0, "read", path, "%s is not a regular file", path);
-    if (status.st_mode & (S_IRWXG | S_IRWXO))
-        return stf_err_set(err, STF_DENIED, 0, "read", path,
-                           "%s holds a secret but others than its owner may use it (mode %03o); chmod 600 it", path,
-                           (unsigned)status.st_mode & 0777);
-    return STF_OK;
-}
-
-static enum stf_kind read_bytes(int fd, struct secret *secret, const char *path, struct stf_err *err)
-{
-    while (secret->size <= SECRET_MAX) {
-        ssize_t got = read(fd, secret->bytes + secret->size, sizeof secret->bytes - secret->size);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return file_failed(errno, path, err);
-        if (got == 0)
-            break;
-        secret->size += (size_t)got;
-    }
-    if (secret->size > SECRET_MAX)
-        return stf_err_set(err, STF_INVALID_DATA, 0, "read", path, "%s is over %d bytes; is it a secret?", path,
-                           SECRET_MAX);
-    if (secret->size && secret->bytes[secret->size - 1] == '\n')
-        secret->size--;
-    if (secret->size && secret->bytes[secret->size - 1] == '\r')
-        secret->size--;
-    if (secret->size == 0)
-        return stf_err_set(err, STF_INVALID_DATA, 0, "read", path, "%s is empty; expected a secret", path);
-    return STF_OK;
-}
-
-static enum stf_kind read_secret(const struct stf_host *host, const json_t *document, struct secret *secret,
-                                 struct stf_err *err)
-{
-    enum stf_kind kind;
-    secret->size = 0;
-    char *path = stf_doc_path(host->site_dir, json_string_value(json_object_get(document, "file")));
-    if (!path)
-        return stf_err_set(err, STF_NO_MEMORY, 0, "read", host->name, "no memory for a path");
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        kind = file_failed(errno, path, err);
-    } else {
-        kind = check_file(fd, path, err);
-        if (!kind)
-            kind = read_bytes(fd, secret, path, err);
-        close(fd);
-    }
-    free(path);
-    return kind;
 }
 
 /* ---------- the place ---------- */
@@ -257,7 +181,7 @@ static enum stf_kind write_note(const struct place *place, const json_t *documen
 }
 
 static void encode_shared(struct stf_vici_message *message, const char *name, const json_t *document,
-                          const struct secret *secret)
+                          const struct stf_secret *secret)
 {
     size_t index;
     json_t *owner;
@@ -273,8 +197,8 @@ static void encode_shared(struct stf_vici_message *message, const char *name, co
 enum stf_kind stf_ipsec_secret_encode(const struct stf_host *host, const char *name, const json_t *document,
                                       const char **command, struct stf_vici_message *message, struct stf_err *err)
 {
-    struct secret secret = {0};
-    enum stf_kind kind = read_secret(host, document, &secret, err);
+    struct stf_secret secret;
+    enum stf_kind kind = stf_secret_read(host, json_string_value(json_object_get(document, "file")), &secret, err);
     *command = is_private_key(document) ? "load-key" : "load-shared";
     if (!kind && is_private_key(document)) {
         stf_vici_add_text(message, "type", "any");
@@ -282,7 +206,7 @@ enum stf_kind stf_ipsec_secret_encode(const struct stf_host *host, const char *n
     } else if (!kind) {
         encode_shared(message, name, document, &secret);
     }
-    explicit_bzero(&secret, sizeof secret);
+    stf_secret_wipe(&secret);
     return kind;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/doc.h"
+#include "ipsec/windows_host.h"
 
 enum { NAME_MAX_BYTES = 64, CERTIFICATE_MAX = 60000 };
 static const char ours[] = "staffetta-";
@@ -24,6 +25,9 @@ static enum stf_kind not_configured(const struct stf_host *host, const char *mem
 static enum stf_kind socket_path(const struct stf_host *host, const char **path, struct stf_err *err)
 {
     const json_t *ipsec = json_object_get(host->config, "ipsec");
+    enum stf_kind kind = stf_windows_refuse(host, "charon", err);
+    if (kind)
+        return kind;
     if (!json_object_get(ipsec, "vici"))
         return not_configured(host, "vici", "/run/charon.vici", err);
     return stf_doc_string(ipsec, "vici", path, err);

@@ -14,6 +14,7 @@
 #include "ipsec/kernel_verbs.h"
 #include "ipsec/strongswan.h"
 #include "ipsec/watch.h"
+#include "ipsec/windows_host.h"
 #include "ipsec/windows_verbs.h"
 
 enum { INITIATE_MS = 10000, TERMINATE_MS = 5000, TIMEOUT_MAX_MS = 600000, LOG_LINES = 3 };
@@ -62,6 +63,10 @@ static enum stf_kind capabilities(void *self, const struct stf_host *host, const
     (void)self;
 
     enum stf_kind kind = stf_doc_check_keys(args, no_members, "capabilities", err);
+    if (!kind && stf_windows_is_driver(host)) {
+        *result = json_pack("{s:s, s:[s, s]}", "engine", "windows", "modes", "transport", "tunnel");
+        return *result ? STF_OK : no_memory("capabilities", err);
+    }
     if (!kind)
         kind = stf_strongswan_open(&daemon, host, err);
     if (!kind)

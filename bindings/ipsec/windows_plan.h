@@ -21,7 +21,8 @@ struct stf_windows_plan {
     enum stf_windows_generation generation;
     enum stf_windows_tool tool;
     int ike_version;
-    bool is_plan, is_bare; /* bare: pass or drop, without IKE */
+    bool is_plan, is_bare;  /* bare: pass or drop, without IKE */
+    const json_t *standing; /* what to remove (windows_state.h), for netsh's own prompt; NULL: for cmd.exe */
     struct stf_windows_method ike[STF_WINDOWS_METHODS_MAX], esp[STF_WINDOWS_METHODS_MAX];
     size_t ike_count, esp_count;
     const struct stf_windows_algorithm *pfs; /* NULL: none */
@@ -45,12 +46,17 @@ void stf_windows_each_rule(FILE *out, const struct stf_windows_plan *plan, stf_w
 /* "110,143"; ranges are written as such. */
 void stf_windows_print_ports(FILE *out, const json_t *ports);
 
-/* How a tool writes its three scripts. */
+/* "tcp 10.9.0.1:any 10.9.0.100:110,143", as facts have it. */
+void stf_windows_print_ends(FILE *out, const struct stf_windows_rule *rule);
+
+/* How a tool writes its three scripts, and a line for each fact that holds after apply, as windows_state.h tells them
+ * from what show prints. */
 struct stf_windows_writer {
     const char *language;
     void (*apply)(FILE *out, const struct stf_windows_plan *plan);
     void (*undo)(FILE *out, const struct stf_windows_plan *plan);
     void (*show)(FILE *out, const struct stf_windows_plan *plan);
+    void (*facts)(FILE *out, const struct stf_windows_plan *plan);
 };
 
 extern const struct stf_windows_writer stf_windows_static, stf_windows_consec, stf_windows_powershell;

@@ -30,11 +30,13 @@ static void head(FILE *out, const struct stf_windows_plan *plan, const char *wha
             stf_windows_generation_name(plan->generation));
 }
 
+/* What there is of each policy: rules first, as they use the sets. */
+static const char *const kinds[] = {"Rule", "MainModeRule", "QuickModeCryptoSet", "MainModeCryptoSet", "Phase1AuthSet"};
+enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
+
 static void remove_all(FILE *out, const struct stf_windows_plan *plan)
 {
-    static const char *const kinds[] = {"Rule", "MainModeRule", "QuickModeCryptoSet", "MainModeCryptoSet",
-                                        "Phase1AuthSet"};
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+    for (size_t i = 0; i < KIND_COUNT; i++)
         fprintf(
             out,
             "Get-NetIPsec%s -PolicyStore PersistentStore -ErrorAction SilentlyContinue | Where-Object { $_.Group -ceq "
@@ -134,16 +136,30 @@ static const char *protocol_of(const struct stf_windows_rule *rule)
     return strcmp(rule->protocol, "tcp") == 0 ? "TCP" : strcmp(rule->protocol, "udp") == 0 ? "UDP" : "Any";
 }
 
+static bool is_protected(const struct stf_windows_plan *plan, const struct stf_windows_rule *rule)
+{
+    return !rule->is_exempt && !plan->is_bare;
+}
+
+static bool is_tunnel(const struct stf_windows_plan *plan, const struct stf_windows_rule *rule)
+{
+    return is_protected(plan, rule) && strcmp(json_string_value(json_object_get(plan->policy, "mode")), "tunnel") == 0;
+}
+
+static const char *security_of(const struct stf_windows_plan *plan, const struct stf_windows_rule *rule)
+{
+    if (!is_protected(plan, rule))
+        return "None";
+    return strcmp(json_string_value(json_object_get(plan->policy, "action")), "require") == 0 ? "Require" : "Request";
+}
+
 static void write_rule(FILE *out, const struct stf_windows_plan *plan, const struct stf_windows_rule *rule,
                        size_t number)
 {
-    bool is_protected = !rule->is_exempt && !plan->is_bare;
-    bool is_tunnel = is_protected && strcmp(json_string_value(json_object_get(plan->policy, "mode")), "tunnel") == 0;
-    bool is_required = strcmp(json_string_value(json_object_get(plan->policy, "action")), "require") == 0;
-    const char *security = !is_protected ? "None" : is_required ? "Require" : "Request";
+    const char *security = security_of(plan, rule);
     begin_new(out, plan, "Rule", "IPsecRuleName", number);
-    fprintf(out, " -Mode %s", is_tunnel ? "Tunnel" : "Transport");
-    if (is_tunnel)
+    fprintf(out, " -Mode %s", is_tunnel(plan, rule) ? "Tunnel" : "Transport");
+    if (is_tunnel(plan, rule))
         fprintf(out, " -LocalTunnelEndpoint '%s' -RemoteTunnelEndpoint '%s'", rule->local_address,
                 rule->remote_address);
     fprintf(out, " -LocalAddress '%s' -RemoteAddress '%s' -Protocol %s", rule->local_address, rule->remote_address,
@@ -151,7 +167,7 @@ static void write_rule(FILE *out, const struct stf_windows_plan *plan, const str
     ports_option(out, " -LocalPort ", rule->local_ports);
     ports_option(out, " -RemotePort ", rule->remote_ports);
     fprintf(out, " -InboundSecurity %s -OutboundSecurity %s", security, security);
-    if (is_protected)
+    if (is_protected(plan, rule))
         fprintf(out, " -KeyModule %s -Phase1AuthSet '%s' -QuickModeCryptoSet '%s'",
                 plan->ike_version == 2                ? "IKEv2"
                 : strcmp(plan->auth, "kerberos") == 0 ? "Default"
@@ -185,24 +201,50 @@ static void undo(FILE *out, const struct stf_windows_plan *plan)
     remove_all(out, &real);
 }
 
-/* One JSON array with the members that windows_read.h knows, whatever culture and version the host has. */
+/* One JSON array with the members that windows_state.h knows, whatever culture and version the host has. */
 static void show(FILE *out, const struct stf_windows_plan *plan)
 {
     head(out, plan, "what stands");
-    fprintf(out,
-            "$rules = @(Get-NetIPsecRule -PolicyStore PersistentStore -ErrorAction SilentlyContinue | Where-Object { "
-            "$_.Group -ceq '%s' } | ForEach-Object {\n",
-            plan->name);
-    fputs(
-        "  $address = $_ | Get-NetFirewallAddressFilter\n"
-        "  $port = $_ | Get-NetFirewallPortFilter\n"
-        "  [PSCustomObject]@{ name = [string]$_.IPsecRuleName; mode = [string]$_.Mode\n"
-        "    inbound = [string]$_.InboundSecurity; outbound = [string]$_.OutboundSecurity\n"
-        "    local_address = @($address.LocalAddress); remote_address = @($address.RemoteAddress)\n"
-        "    protocol = [string]$port.Protocol; local_port = @($port.LocalPort); remote_port = @($port.RemotePort) }\n"
-        "})\n"
-        "ConvertTo-Json -InputObject $rules -Depth 3\n",
-        out);
+    fputs("$found = @()\n", out);
+    for (size_t i = 0; i < KIND_COUNT; i++) {
+        fprintf(out,
+                "$found += @(Get-NetIPsec%s -PolicyStore PersistentStore -ErrorAction SilentlyContinue | Where-Object "
+                "{ $_.Group -ceq '%s' } | ForEach-Object {\n",
+                kinds[i], plan->name);
+        fputs(i == 0 ? "  $address = $_ | Get-NetFirewallAddressFilter\n"
+                       "  $port = $_ | Get-NetFirewallPortFilter\n"
+                       "  [PSCustomObject]@{ kind = 'Rule'; name = [string]$_.IPsecRuleName; mode = [string]$_.Mode\n"
+                       "    enabled = [string]$_.Enabled; inbound = [string]$_.InboundSecurity\n"
+                       "    outbound = [string]$_.OutboundSecurity; protocol = [string]$port.Protocol\n"
+                       "    local_address = @($address.LocalAddress); remote_address = @($address.RemoteAddress)\n"
+                       "    local_port = @($port.LocalPort); remote_port = @($port.RemotePort) }\n"
+                     : "",
+              out);
+        if (i > 0)
+            fprintf(out, "  [PSCustomObject]@{ kind = '%s'; name = [string]$_.Name }\n", kinds[i]);
+        fputs("})\n", out);
+    }
+    fputs("ConvertTo-Json -InputObject $found -Depth 3\n", out);
 }
 
-const struct stf_windows_writer stf_windows_powershell = {"powershell", apply, undo, show};
+static void print_rule_fact(FILE *out, const struct stf_windows_plan *plan, const struct stf_windows_rule *rule,
+                            size_t number)
+{
+    struct stf_windows_rule named = *rule;
+    named.protocol = protocol_of(rule);
+    fprintf(out, "Rule %s-%zu ", plan->name, number);
+    stf_windows_print_ends(out, &named);
+    fprintf(out, " %s %s %s enabled true\n", security_of(plan, rule), security_of(plan, rule),
+            is_tunnel(plan, rule) ? "Tunnel" : "Transport");
+}
+
+static void facts(FILE *out, const struct stf_windows_plan *plan)
+{
+    stf_windows_each_rule(out, plan, print_rule_fact);
+    for (size_t i = 0; i < json_array_size(plan->is_bare ? NULL : plan->pairs); i++)
+        fprintf(out, "MainModeRule %s-%zu\n", plan->name, i + 1);
+    for (size_t i = 2; i < KIND_COUNT && !plan->is_bare; i++)
+        fprintf(out, "%s %s\n", kinds[i], plan->name);
+}
+
+const struct stf_windows_writer stf_windows_powershell = {"powershell", apply, undo, show, facts};

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "ipsec/windows_read.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,9 +46,17 @@ static struct line trimmed(const char *at, size_t size)
     return (struct line){at, size};
 }
 
+/* netsh shows pre-shared keys: "Auth1PSK", "Preshared Key". */
+static bool is_secret(const char *key)
+{
+    return strcasestr(key, "psk") || strcasestr(key, "preshared");
+}
+
 /* Adds to what the key has already: a second value makes it a list. */
 static bool add_value(json_t *members, const char *key, struct line value)
 {
+    if (is_secret(key))
+        return true;
     json_t *text = json_stringn(value.at, value.size), *have = json_object_get(members, key);
     if (!text)
         return false;
@@ -139,6 +148,125 @@ enum stf_kind stf_windows_read_consec(const char *text, size_t size, json_t **ru
         json_decref(*rules);
         *rules = NULL;
     }
+    return kind;
+}
+
+/* ---------- netsh ipsec static ---------- */
+
+/* Where the lines of a text belong. */
+struct reading {
+    json_t *objects;
+    json_t *policy, *rule, *current; /* in `objects`; `current` gets the members */
+    json_t *filter;                  /* the last of the current filter list */
+};
+
+static json_t *find_object(const json_t *objects, const char *kind, const char *name)
+{
+    size_t i;
+    json_t *object;
+    json_array_foreach (objects, i, object) {
+        if (strcmp(json_string_value(json_object_get(object, "kind")), kind) == 0 &&
+            strcmp(json_string_value(json_object_get(object, "name")), name) == 0)
+            return object;
+    }
+    return NULL;
+}
+
+/* A list or action that is shown again, inside a policy and by itself, is the same: what comes last stays. */
+static json_t *begin_object(struct reading *reading, const char *kind, json_t *name)
+{
+    json_t *object = strcmp(kind, "rule") != 0 ? find_object(reading->objects, kind, json_string_value(name)) : NULL;
+    if (object)
+        json_decref(name);
+    else
+        object = new_rule(reading->objects, name);
+    json_object_set_new(object, "members", json_object());
+    json_object_set_new(object, "kind", json_string(kind));
+    if (strcmp(kind, "filterlist") == 0)
+        json_object_set_new(object, "filters", json_array());
+    return object;
+}
+
+static const char *begun_by(const char *key)
+{
+    static const char *const keys[][2] = {{"Policy Name", "policy"},
+                                          {"Rule Name", "rule"},
+                                          {"FilterList Name", "filterlist"},
+                                          {"FilterAction Name", "filteraction"}};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        if (strcmp(keys[i][0], key) == 0)
+            return keys[i][1];
+    }
+    return NULL;
+}
+
+static enum stf_kind begin_named(struct reading *reading, const char *kind, const char *key, struct line value,
+                                 struct stf_err *err)
+{
+    json_t *name = json_stringn(value.at, value.size), *rule_members = json_object_get(reading->rule, "members");
+    if (json_array_size(reading->objects) >= RULES_MAX) {
+        json_decref(name);
+        return invalid(err, "more than 10000 objects");
+    }
+    bool is_of_rule = reading->rule && kind[0] == 'f' && !json_object_get(rule_members, key);
+    if (is_of_rule)
+        json_object_set(rule_members, key, name);
+    reading->current = begin_object(reading, kind, name);
+    reading->filter = NULL;
+    if (!reading->current)
+        return no_memory(err);
+    if (strcmp(kind, "policy") == 0) {
+        reading->policy = reading->current;
+        reading->rule = NULL;
+    } else if (strcmp(kind, "rule") == 0) {
+        reading->rule = reading->current;
+        json_object_set(json_object_get(reading->rule, "members"), "Policy Name",
+                        json_object_get(reading->policy, "name"));
+    }
+    return STF_OK;
+}
+
+static enum stf_kind read_static_line(struct reading *reading, struct line line, struct stf_err *err)
+{
+    char key[KEY_MAX + 1];
+    const char *colon = memchr(line.at, ':', line.size);
+    struct line head = trimmed(line.at, colon ? (size_t)(colon - line.at) : 0);
+    if (line.size > 4 && memcmp(line.at, "ERR ", 4) == 0 && strncmp(line.at, "ERR IPsec[", 10) != 0)
+        return stf_err_set(err, STF_IO, 0, "windows_read", NULL, "netsh says: %.*s", (int)line.size, line.at);
+    if (strncmp(line.at, "ERR IPsec[05073]", 16) == 0)
+        return stf_err_set(err, STF_IO, 0, "windows_read", NULL, "netsh can not open the policy store: %.*s",
+                           (int)line.size, line.at);
+    if (!head.size || head.size > KEY_MAX)
+        return STF_OK;
+    snprintf(key, sizeof key, "%.*s", (int)head.size, head.at);
+    struct line value = trimmed(colon + 1, line.size - (size_t)(colon + 1 - line.at));
+    const char *kind = begun_by(key);
+    if (kind)
+        return begin_named(reading, kind, key, value, err);
+    json_t *filters = json_object_get(reading->current, "filters");
+    if (filters && strcmp(key, "Mirrored") == 0) {
+        reading->filter = json_object();
+        if (json_array_append_new(filters, reading->filter) < 0)
+            return no_memory(err);
+    }
+    json_t *members = reading->filter ? reading->filter : json_object_get(reading->current, "members");
+    return !members || add_value(members, key, value) ? STF_OK : no_memory(err);
+}
+
+enum stf_kind stf_windows_read_static(const char *text, size_t size, json_t **objects, struct stf_err *err)
+{
+    struct reading reading = {.objects = json_array()};
+    json_t *clean = clean_text(text, size);
+    enum stf_kind kind = clean ? STF_OK : no_memory(err);
+    for (const char *at = clean ? json_string_value(clean) : ""; *at && !kind;) {
+        size_t length = strcspn(at, "\n");
+        kind = read_static_line(&reading, trimmed(at, length), err);
+        at += length + (at[length] == '\n');
+    }
+    json_decref(clean);
+    if (kind)
+        json_decref(reading.objects);
+    *objects = kind ? NULL : reading.objects;
     return kind;
 }
 

@@ -9,6 +9,7 @@
 #include "common/doc.h"
 #include "ipsec/policy.h"
 #include "ipsec/windows_plan.h"
+#include "ipsec/windows_state.h"
 
 enum {
     NAME_MAX_SIZE = 64,
@@ -90,7 +91,9 @@ static enum stf_kind check_texts(const struct stf_windows_plan *plan, struct stf
 {
     if (!consists_of(plan->name, name_letters, NAME_MAX_SIZE) || strncmp(plan->name, "staffetta-", 10) != 0)
         return invalid(err, "name", plan->name, "\"staffetta-\", then letters, digits and '-', together at most 64");
-    if (strcmp(plan->auth, "psk") == 0 && !plan->is_bare && !is_windows_path(plan->secret_file))
+    bool reads_key_there = !plan->standing || plan->tool == STF_WINDOWS_POWERSHELL;
+    if (strcmp(plan->auth, "psk") == 0 && !plan->is_bare &&
+        (reads_key_there ? !is_windows_path(plan->secret_file) : !plan->secret_file || !*plan->secret_file))
         return invalid(err, "secret_file", plan->secret_file,
                        "the path on the host of the file with the key, such as C:\\ProgramData\\staffetta\\mail.psk, "
                        "of letters, digits, blanks and . - _");
@@ -403,6 +406,19 @@ void stf_windows_print_ports(FILE *out, const json_t *ports)
     }
 }
 
+static void print_end(FILE *out, const char *address, const json_t *ports)
+{
+    fprintf(out, " %s:%s", address, ports ? "" : "any");
+    stf_windows_print_ports(out, ports);
+}
+
+void stf_windows_print_ends(FILE *out, const struct stf_windows_rule *rule)
+{
+    fputs(rule->protocol, out);
+    print_end(out, rule->local_address, rule->local_ports);
+    print_end(out, rule->remote_address, rule->remote_ports);
+}
+
 static void each_entry(FILE *out, const struct stf_windows_plan *plan, bool is_exempt, size_t *number,
                        stf_windows_write write)
 {
@@ -485,26 +501,43 @@ static enum stf_kind check_rule_count(const struct stf_windows_plan *plan, struc
                          "few enough pairs and entries of traffic that at most 256 rules come of them");
 }
 
+/* A new reference, NULL when memory is out. */
+static json_t *facts_of(char *lines)
+{
+    json_t *facts = json_array();
+    for (char *at = lines, *line; (line = strsep(&at, "\n"));) {
+        if (*line)
+            stf_windows_facts_add(facts, line);
+    }
+    return facts;
+}
+
+static const struct stf_windows_writer *const writers[STF_WINDOWS_TOOL_COUNT] = {
+    [STF_WINDOWS_STATIC] = &stf_windows_static,
+    [STF_WINDOWS_CONSEC] = &stf_windows_consec,
+    [STF_WINDOWS_POWERSHELL] = &stf_windows_powershell,
+};
+
 static enum stf_kind write_all(const struct stf_windows_plan *plan, json_t **scripts, struct stf_err *err)
 {
-    const struct stf_windows_writer *writer = plan->tool == STF_WINDOWS_STATIC   ? &stf_windows_static
-                                              : plan->tool == STF_WINDOWS_CONSEC ? &stf_windows_consec
-                                                                                 : &stf_windows_powershell;
+    const struct stf_windows_writer *writer = writers[plan->tool];
     char *apply = script_of(plan, writer->apply), *undo = script_of(plan, writer->undo);
-    char *show = script_of(plan, writer->show);
-    if (apply && undo && show)
-        *scripts = json_pack("{s:s, s:s, s:s, s:s, s:O}", "apply", apply, "undo", undo, "show", show, "language",
-                             writer->language, "left_out", plan->left_out);
+    char *show = script_of(plan, writer->show), *facts = script_of(plan, writer->facts);
+    if (apply && undo && show && facts)
+        *scripts =
+            json_pack("{s:s, s:s, s:s, s:s, s:O, s:o*}", "apply", apply, "undo", undo, "show", show, "language",
+                      writer->language, "left_out", plan->left_out, "facts", plan->standing ? facts_of(facts) : NULL);
     free(apply);
     free(undo);
     free(show);
+    free(facts);
     return *scripts ? STF_OK
                     : stf_err_set(err, STF_NO_MEMORY, 0, "windows_scripts", plan->name, "no memory for the scripts");
 }
 
-enum stf_kind stf_windows_scripts(const json_t *request, json_t **scripts, struct stf_err *err)
+static enum stf_kind render(const json_t *request, const json_t *standing, json_t **scripts, struct stf_err *err)
 {
-    struct stf_windows_plan plan = {.left_out = json_array()};
+    struct stf_windows_plan plan = {.left_out = json_array(), .standing = standing};
     *scripts = NULL;
     enum stf_kind kind = check_request(request, &plan, err);
     if (!kind && !plan.is_bare)
@@ -530,4 +563,24 @@ enum stf_kind stf_windows_scripts(const json_t *request, json_t **scripts, struc
     json_decref(plan.policy);
     json_decref(plan.left_out);
     return kind;
+}
+
+enum stf_kind stf_windows_scripts(const json_t *request, json_t **scripts, struct stf_err *err)
+{
+    return render(request, NULL, scripts, err);
+}
+
+enum stf_kind stf_windows_commands(const json_t *request, const json_t *standing, json_t **scripts, struct stf_err *err)
+{
+    return render(request, standing, scripts, err);
+}
+
+enum stf_kind stf_windows_show_script(const char *name, enum stf_windows_generation generation,
+                                      enum stf_windows_tool tool, char **script, struct stf_err *err)
+{
+    json_t *nothing = json_array();
+    const struct stf_windows_plan plan = {.name = name, .generation = generation, .tool = tool, .standing = nothing};
+    *script = nothing ? script_of(&plan, writers[tool]->show) : NULL;
+    json_decref(nothing);
+    return *script ? STF_OK : stf_err_set(err, STF_NO_MEMORY, 0, "windows_scripts", name, "no memory for the scripts");
 }

@@ -6,6 +6,8 @@
 
 #include <staffetta/err.h>
 
+#include "ipsec/windows_capabilities.h"
+
 /* `request` is an object:
  * - "policy": the policy (policy.h); normalized here.
  * - "name": "staffetta-mail", the prefix of all that is made. Letters, digits, '-'; at most 64.
@@ -26,3 +28,15 @@
  * "left_out": [TEXT]}. netsh scripts are for cmd.exe. `left_out` has the proposals that this host can not or may not
  * use. STF_UNSUPPORTED names the policy's field, what was asked and what that Windows has. */
 enum stf_kind stf_windows_scripts(const json_t *request, json_t **scripts, struct stf_err *err);
+
+/* What the Windows driver runs: the request without "is_plan", and what stands of it now (windows_state.h). The same
+ * scripts, but those in netsh's language are for `netsh -f FILE`, a command a line, and remove only what stands;
+ * STF_WINDOWS_KEY is where the pre-shared key belongs, "secret_file" is a path where the driver runs. One member more:
+ * "facts", the sorted lines that stf_windows_state gives once the script "apply" has done its work. */
+#define STF_WINDOWS_KEY "!STAFFETTA_PSK!"
+enum stf_kind stf_windows_commands(const json_t *request, const json_t *standing, json_t **scripts,
+                                   struct stf_err *err);
+
+/* The script "show" of stf_windows_commands, which needs only the name; malloc'ed. */
+enum stf_kind stf_windows_show_script(const char *name, enum stf_windows_generation generation,
+                                      enum stf_windows_tool tool, char **script, struct stf_err *err);

@@ -53,8 +53,10 @@ enum stf_kind stf_windows_verb_read(void *self, const struct stf_host *host, con
         return kind;
     if (strcmp(language, "netsh") == 0)
         return stf_windows_read_consec(text, strlen(text), result, err);
+    if (strcmp(language, "netsh_static") == 0)
+        return stf_windows_read_static(text, strlen(text), result, err);
     if (strcmp(language, "powershell") == 0)
         return stf_windows_read_powershell(text, strlen(text), result, err);
     return stf_err_set(err, STF_INVALID_DATA, 0, "windows_read", language,
-                       "'language' is \"%.40s\"; expected \"netsh\" or \"powershell\"", language);
+                       "'language' is \"%.40s\"; expected \"netsh\", \"netsh_static\" or \"powershell\"", language);
 }

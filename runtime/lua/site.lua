@@ -4,12 +4,14 @@
 local sys = ...
 
 local site_fields = { "api", "name", "hosts", "clusters", "budgets", "lab" }
-local host_fields = { "role", "address", "interface", "netns", "windows", "ipsec", "registry" }
+local host_fields = { "role", "address", "interface", "netns", "windows", "ipsec", "registry",
+  "transport", "ssh" }
 local cluster_fields = { "virtual_ip", "prefix_length", "interface", "nodes", "front_ends", "manager", "ipsec_id",
   "secret", "domain_controllers" }
 local roles = { "front_end", "node", "witness", "domain_controller" }
 local windows_versions = { "2000", "2003", "2008", "2008r2", "2012", "2012r2", "2016", "2019", "2022" }
 local managers = { "address" }
+local transports = { "agent", "openssh" }
 
 local function fail(format, ...)
   error({ kind = "invalid_data", op = "load", subject = "site.lua", message = "site.lua: " .. format:format(...) }, 0)
@@ -62,7 +64,8 @@ local function check_host(name, host)
   for _, field in ipairs { "address", "interface", "netns" } do
     if host[field] ~= nil then expect(host[field], "string", where .. "." .. field) end
   end
-  for _, field in ipairs { "ipsec", "registry" } do
+  if host.transport ~= nil then check_choice(host.transport, transports, where .. ".transport") end
+  for _, field in ipairs { "ipsec", "registry", "ssh" } do
     if host[field] ~= nil then expect(host[field], "table", where .. "." .. field) end
   end
 end

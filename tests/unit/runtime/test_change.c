@@ -70,7 +70,8 @@ static int tear_down(void **state)
 static void open_engine(enum stf_engine_mode mode)
 {
     const struct stf_engine_binding bindings[] = {{&fake_binding, &fake}};
-    const struct stf_engine_config engine_config = {mode, journal, run, bindings, 1, NULL};
+    const struct stf_engine_config engine_config = {
+        .mode = mode, .journal = journal, .run = run, .bindings = bindings, .binding_count = 1};
     stf_engine_close(engine);
     assert_ok(stf_engine_open(&engine_config, &engine, &err));
 }

@@ -49,7 +49,8 @@ static struct stf_engine *open_engine(struct stf_journal *journal, int64_t run)
 {
     struct stf_engine *engine;
     const struct stf_engine_binding bindings[] = {{&fake_binding, &fake}};
-    const struct stf_engine_config config = {STF_ENGINE_APPLY, journal, run, bindings, 1, NULL};
+    const struct stf_engine_config config = {
+        .mode = STF_ENGINE_APPLY, .journal = journal, .run = run, .bindings = bindings, .binding_count = 1};
     must(stf_engine_open(&config, &engine, &err));
     return engine;
 }
