@@ -83,6 +83,8 @@ int stf_cmd_show(int argc, char **argv);
 int stf_cmd_scripts(int argc, char **argv);
 int stf_cmd_registry(int argc, char **argv);
 extern const char stf_registry_help[];
+int stf_cmd_probe(int argc, char **argv);
+extern const char stf_probe_help[];
 int stf_cmd_version(int argc, char **argv);
 int stf_cmd_agent(int argc, char **argv);
 int stf_cmd_lab(int argc, char **argv); /* lab/cmd_lab.c */

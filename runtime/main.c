@@ -33,6 +33,8 @@ const struct stf_command stf_commands[] = {
      "KIND is playbook, check or policy: `staffetta scripts show playbook/rollout`.\n", stf_cmd_scripts},
     {"registry", "VERB STORE PATH ... [OPTIONS]", "Look into a registry or change it: a hive, a .reg file, a live one",
      stf_registry_help, stf_cmd_registry},
+    {"probe", "TARGET... [OPTIONS]", "Measure whether and how fast targets answer: outages, latency, jitter",
+     stf_probe_help, stf_cmd_probe},
     {"lab", "up | down | status | exec [options]", "Rehearse on this machine: real daemons in network namespaces", NULL,
      stf_cmd_lab},
     {"agent", "", "Serve a controller on standard input and output: what ssh starts on another host",
