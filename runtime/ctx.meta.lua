@@ -57,6 +57,7 @@
 ---@field params? table<string, staffetta.param>
 ---@field overrides? string its own name, where it is meant to hide a script of that name
 ---@field run fun(ctx: staffetta.ctx, p: table)
+---@field undone? fun(ctx: staffetta.ctx, p: table): staffetta.check_row[] what to look at when a failed run was put back
 
 ---@class staffetta.check
 ---@field api 1

@@ -237,6 +237,11 @@ static void work(uv_work_t *work)
         break;
     case CALL_CHANGE: {
         const json_t *after = json_object_get(document, "state");
+        if (call->run->is_undone) {
+            call->kind = stf_err_set(&call->err, STF_DENIED, 0, "change", call->host->name,
+                                     "the run has been put back: it can only look");
+            break;
+        }
         call->kind =
             stf_engine_change(call->run->engine, call->step, call->host, call->resource,
                               json_object_get(document, "id"), after ? after : json_null(), &call->result, &call->err);

@@ -250,12 +250,11 @@ static enum stf_kind open_journal(struct stf_run *run, struct stf_err *err)
     return stf_journal_open(run->rt->state_dir, what, &run->journal, err);
 }
 
+/* (the table of ctx.lua, the name of a function there): begins its coroutine, which it returns. */
 static int l_start(lua_State *L)
 {
     struct stf_run *run = stf_run_of(L);
-    if (!stf_trusted_push_ctx(L))
-        return lua_error(L);
-    lua_getfield(L, -1, "main");
+    lua_getfield(L, 1, luaL_checkstring(L, 2));
     lua_pushstring(L, run->options->playbook);
     if (run->options->params)
         stf_lua_push_doc(L, run->options->params);
@@ -406,17 +405,42 @@ static void finish_report(struct stf_run *run, json_t *report, const char *state
     json_decref(plan);
 }
 
+/* Runs a function of the table of ctx.lua, which is at `ctx`, to its end; NULL, with an error on the stack, when it did
+ * not even begin. */
+static struct stf_task *drive(struct stf_run *run, int ctx, const char *function)
+{
+    lua_State *L = run->L;
+    lua_pushcfunction(L, l_start);
+    lua_pushvalue(L, ctx);
+    lua_pushstring(L, function);
+    stf_sandbox_arm(L);
+    if (lua_pcall(L, 2, 1, 0) != LUA_OK)
+        return NULL;
+    struct stf_task *task = lua_touserdata(L, -1);
+    stf_sched_drive(run, task);
+    stf_sched_drain(run);
+    return task;
+}
+
+/* Also after an interruption: that has stopped what the scripts did, and this only looks. */
+static void look_after_undo(struct stf_run *run, int ctx)
+{
+    run->is_undone = true;
+    stf_sandbox_let_go(run->L);
+    drive(run, ctx, "undone");
+    lua_pop(run->L, 1);
+}
+
 /* Drives the playbook. STF_OK: `report` is filled. */
 static enum stf_kind execute(struct stf_run *run, json_t *report, struct stf_err *err)
 {
     int64_t started_ns = stf_clock_ns();
-    lua_pushcfunction(run->L, l_start);
-    stf_sandbox_arm(run->L);
-    if (lua_pcall(run->L, 0, 1, 0) != LUA_OK)
+    if (!stf_trusted_push_ctx(run->L))
         return stf_trusted_error(run->L, -1, err);
-    struct stf_task *main_task = lua_touserdata(run->L, -1);
-    stf_sched_drive(run, main_task);
-    stf_sched_drain(run);
+    int ctx = lua_gettop(run->L);
+    struct stf_task *main_task = drive(run, ctx, "main");
+    if (!main_task)
+        return stf_trusted_error(run->L, -1, err);
     const char *state = "done";
     struct stf_err failure = {.kind = STF_OK};
     if (!main_task->is_ok) {
@@ -430,6 +454,8 @@ static enum stf_kind execute(struct stf_run *run, json_t *report, struct stf_err
     }
     if (failure.kind != STF_OK)
         state = run->is_planning ? "failed" : undo_failed_run(run, report);
+    if (strcmp(state, "rolled_back") == 0)
+        look_after_undo(run, ctx);
     finish_report(run, report, state, started_ns);
     if (run->is_interrupted)
         json_object_set_new(report, "is_interrupted", json_true());

@@ -37,6 +37,7 @@ struct stf_run {
     bool is_planning;
     bool has_begun;  /* parameters were right; from here on there is a report */
     bool is_undoing; /* a rollback was asked for: its failure is not rolled back in turn */
+    bool is_undone;  /* what it changed is put back: no change may follow */
     int64_t id;      /* in the journal; 0: not journalled (a plan) */
     struct stf_journal *journal;
     struct stf_engine *engine;

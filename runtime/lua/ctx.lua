@@ -288,13 +288,30 @@ function M.new(world, manifest)
   return setmetatable(fields, { __name = "ctx", __metatable = false })
 end
 
+-- What the playbook wants to look at when a failed run has been put back; main sets it.
+local look_after_undo
+
+-- The body of a run's last coroutine, where the program has put back what the run had changed. No change can follow.
+function M.undone()
+  if not look_after_undo then return end
+  local ok, err = pcall(look_after_undo)
+  if not ok then
+    sys.record_check("undone", { check = "undone", verdict = "unknown", evidence = { reason = message_of(err) } })
+  end
+end
+
 -- The body of a run's first coroutine.
 function M.main(name, given)
   local script, manifest = load_script("playbook", name)
   local world = worlds.new(manifest.needs, load_policy)
   local params = manifests.params(script, manifest, given, world)
   sys.begin(manifest.needs)
-  manifest.run(M.new(world, manifest), params)
+  local view = M.new(world, manifest)
+  look_after_undo = manifest.undone and function()
+    local rows = manifest.undone(view, params)
+    if #rows > 0 then methods.checks(view, "everything is as before", rows) end
+  end
+  manifest.run(view, params)
 end
 
 -- What `staffetta scripts` shows of one script.

@@ -7,7 +7,7 @@ local M = {}
 local folders = { playbook = "playbooks", check = "checks", policy = "policies" }
 
 local fields = {
-  playbook = { "api", "name", "kind", "summary", "needs", "params", "run", "overrides" },
+  playbook = { "api", "name", "kind", "summary", "needs", "params", "run", "undone", "overrides" },
   check = { "api", "name", "kind", "summary", "needs", "params", "run", "overrides" },
   policy = { "api", "name", "kind", "summary", "policy", "extends", "overrides" },
 }
@@ -136,6 +136,7 @@ function M.load(script, kind)
     return manifest
   end
   expect(script, manifest.run, "function", "run")
+  if manifest.undone ~= nil then expect(script, manifest.undone, "function", "undone") end
   manifest.needs = manifest.needs or {}
   expect(script, manifest.needs, "table", "needs")
   local known = sys.needs()

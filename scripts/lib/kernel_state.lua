@@ -25,9 +25,9 @@ function M.note(ctx, hosts)
   ctx:measure(measure, { hosts = before, summary = ("%d hosts, %d policies, %d SAs"):format(count, policies, sas) })
 end
 
--- After the rollback of `run`: the rows for ctx:checks, none when the run has noted nothing.
-function M.checks(ctx, run)
-  local noted = assert(ctx.journal:measures(run))[measure]
+-- The rows for ctx:checks that compare with what a run has noted in its measures; none when it has noted nothing.
+function M.rows(ctx, measures)
+  local noted = measures[measure]
   local rows = {}
   for _, host in ipairs(noted and ctx.site.hosts() or {}) do
     local before = noted.hosts[host.name]

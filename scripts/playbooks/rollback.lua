@@ -16,7 +16,7 @@ return {
     ctx:say("rolling back run %d: %d to put back, %d as they were already", plan.run, plan.undo, plan.nothing)
     local summary = assert(ctx.journal:rollback(plan.run, { force = p.force }))
     ctx:say("%d put back and read back equal", summary.undone)
-    local rows = kernel_state.checks(ctx, plan.run)
+    local rows = kernel_state.rows(ctx, assert(ctx.journal:measures(plan.run)))
     if #rows > 0 then ctx:checks("the kernels are as before", rows) end
   end,
 }

@@ -18,6 +18,10 @@ return {
       doc = "how long the cluster manager takes to notice a crash, for the plan's prediction" },
   },
 
+  undone = function(ctx)
+    return kernel_state.rows(ctx, ctx:measured())
+  end,
+
   run = function(ctx, p)
     local policy, cluster = p.policy, p.cluster
     local speakers = connections.speakers(policy, cluster)

@@ -192,6 +192,33 @@ function TestRun:test_a_gate_that_fails_puts_back()
   lu.assertEquals(self:standing(), before)
 end
 
+-- When the program has put a failed run back, the playbook may look again, and can only look.
+function TestRun:test_a_playbook_looks_when_it_was_put_back()
+  local before = self:standing()
+  self.place:check("gone", [[needs = { "registry.read" },]], [[
+    return ctx.host.registry:get("HKLM\\SYSTEM\\Test", "a") and "fail" or "pass"
+  ]])
+  self.place:playbook("try", needs .. [[
+    undone = function(ctx) return { { check = "gone", hosts = ctx.site.hosts() } } end,
+  ]], set("a", 1) .. [[ error("enough") ]])
+  local answer = self.place:run("try")
+  lu.assertEquals({ answer.code, answer.doc.state, answer.doc.verdict }, { 3, "rolled_back", "pass" }, answer.err)
+  lu.assertEquals(#answer.doc.checks, 2)
+  lu.assertEquals(#self:show().checks, 2)
+
+  self.place:playbook("try", needs .. [[
+    undone = function(ctx)
+      ctx:step("once more", ctx.site.hosts(), function(host)
+        assert(host.registry:set("HKLM\\SYSTEM\\Test", "late", "dword", 1))
+      end)
+    end,
+  ]], set("a", 1) .. [[ error("enough") ]])
+  answer = self.place:run("try")
+  lu.assertEquals({ answer.code, answer.doc.state, answer.doc.verdict }, { 3, "rolled_back", "unknown" }, answer.err)
+  lu.assertStrContains(answer.doc.checks[1].evidence.reason, "it can only look")
+  lu.assertEquals(self:standing(), before)
+end
+
 function TestRun:test_a_gate_that_can_not_look_does_not_pass()
   local before = self:standing()
   for body, reason in pairs {

@@ -36,8 +36,10 @@ function TestFailure:test_check_of_the_site_fails_at_the_last_gate()
     [[ return "fail", { summary = "the site says no" } ]])
   local report = expect_rollout_fails(lab, before, 3, { "the policy protects", "no-clear-text", "the site says no" })
   lu.assertEquals(report.state, "rolled_back")
-  lu.assertEquals(report.rollback.undone, 13)
+  lu.assertEquals(report.rollback.undone, 16)
   lu.assertEquals(lab_support.checks_with("fail", report.checks), { "no-clear-text" })
+  local passed = table.concat(lab_support.checks_with("pass", report.checks), "\n")
+  lu.assertStrContains(passed, "kernel-as-before fe1\nkernel-as-before node-a\nkernel-as-before node-b")
 end
 
 -- Unknown is not a pass: a gate that could not look ends the run, too.
