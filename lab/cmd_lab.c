@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "lab.h"
+#include "machine/machine.h"
 #include "responder/responder.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 64, MAX_PORTS = 16 };
@@ -21,6 +22,7 @@ struct arguments {
     const char *site_dir; /* --site */
     const char *name;     /* --name */
     const char *pid;      /* --with-pid */
+    const char *accel;    /* --accel */
     bool is_json;         /* --output json */
     bool wants_help;
     char **rest; /* what follows the options, ended by NULL */
@@ -34,7 +36,7 @@ struct verb {
 /* ---------- help ---------- */
 
 static const char lab_help[] =
-    "usage: staffetta lab up|down|status|exec [OPTIONS]\n"
+    "usage: staffetta lab up|down|status|exec|vm [OPTIONS]\n"
     "\n"
     "Builds a site's hosts on this machine, to rehearse on: each host is a network namespace on one\n"
     "switch, with a real IPsec daemon and real servers. `staffetta lab VERB --help` tells more.\n"
@@ -43,6 +45,7 @@ static const char lab_help[] =
     "  down     take a lab down, or sweep what a killed one left\n"
     "  status   show what stands, and the commands to look at it\n"
     "  exec     run a command on a lab host\n"
+    "  vm       run a command in a virtual machine whose kernel has ESP\n"
     "\n"
     "exit codes: 0 done, 1 failed or no such lab is up, 64 wrong usage\n";
 
@@ -50,7 +53,8 @@ static const char up_help[] =
     "usage: staffetta lab up --site DIR [--with-pid PID] [--output human|json]\n"
     "\n"
     "Builds the lab of the site in DIR and returns when it is complete. A guardian process stays and\n"
-    "holds it until `staffetta lab down`. A lab that is up already is left as it is. Needs root.\n"
+    "holds it until `staffetta lab down`. A lab that is up already is left as it is. Needs root. Where\n"
+    "the kernel has no ESP, `staffetta lab vm --site DIR` builds it in a virtual machine instead.\n"
     "\n"
     "  --site DIR        the folder with site.lua; hosts with a `netns` are built\n"
     "  --with-pid PID    take the lab down when this process ends, however it ends\n"
@@ -67,7 +71,8 @@ static const char status_help[] =
     "usage: staffetta lab status [--site DIR | --name NAME] [--output human|json]\n"
     "\n"
     "Shows the hosts, daemons, virtual addresses and their holders, and how ESP is done: in the kernel,\n"
-    "or in userland where the kernel can not. Below that, commands to look at each part with. Exit\n"
+    "in the kernel of a virtual machine, or in userland where the kernel can not. Below that, commands to look at each "
+    "part with. Exit\n"
     "code 1 when no lab is up.\n";
 
 static const char exec_help[] =
@@ -81,6 +86,22 @@ static const char exec_help[] =
     "  staffetta lab exec fe1 ip xfrm policy\n"
     "  staffetta lab exec node-a tcpdump -ni eth0\n"
     "  staffetta lab exec witness bash\n";
+
+static const char vm_help[] =
+    "usage: staffetta lab vm [--site DIR] [--accel kvm|tcg] [COMMAND [ARGUMENT...]]\n"
+    "\n"
+    "Boots a virtual machine (QEMU) with Debian's kernel, runs the command in it, and ends with its exit\n"
+    "code; without a command it is a shell. With --site the site's lab stands there first, with ESP in the\n"
+    "kernel and in transport mode, whatever this machine's kernel can:\n"
+    "\n"
+    "  staffetta lab vm --site mysite staffetta rollout --site mysite\n"
+    "  staffetta lab vm --site mysite\n"
+    "\n"
+    "The machine has this machine's files. What it writes stays in its memory and is gone with it; /run\n"
+    "is its own. The command has the same working directory, and no input but in a shell.\n"
+    "\n"
+    "  --site DIR        the site whose lab is to stand\n"
+    "  --accel NAME      kvm, or tcg: an emulated processor, 10 to 30 times slower. Default: kvm if it works\n";
 
 static const char responder_help[] = "usage: staffetta lab responder BANNER PORT...\n";
 
@@ -106,10 +127,13 @@ static int fail(const struct stf_err *err)
 /* Options end at the first word that is none, so that those of exec's command stay its own. */
 static int parse(int argc, char **argv, struct arguments *arguments)
 {
-    static const struct option options[] = {
-        {"site", required_argument, NULL, 's'},     {"name", required_argument, NULL, 'n'},
-        {"with-pid", required_argument, NULL, 'p'}, {"output", required_argument, NULL, 'o'},
-        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"site", required_argument, NULL, 's'},
+                                            {"name", required_argument, NULL, 'n'},
+                                            {"with-pid", required_argument, NULL, 'p'},
+                                            {"output", required_argument, NULL, 'o'},
+                                            {"accel", required_argument, NULL, 'a'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     *arguments = (struct arguments){0};
     opterr = 0;
     optind = 0;
@@ -123,6 +147,11 @@ static int parse(int argc, char **argv, struct arguments *arguments)
             break;
         case 'p':
             arguments->pid = optarg;
+            break;
+        case 'a':
+            arguments->accel = optarg;
+            if (strcmp(optarg, "kvm") != 0 && strcmp(optarg, "tcg") != 0)
+                return usage_error("--accel is kvm or tcg, not '%s'", optarg);
             break;
         case 'o':
             arguments->is_json = strcmp(optarg, "json") == 0;
@@ -229,12 +258,20 @@ static void print_hosts(const json_t *status)
         printf("  %s: %s in %s\n", text(hive, "host"), text(hive, "mount"), text(hive, "path"));
 }
 
+static const char *esp_words(const json_t *status)
+{
+    if (strcmp(text(status, "esp"), "kernel") != 0)
+        return "ESP in userland (tunnel in UDP)";
+    return json_is_true(json_object_get(status, "in_vm")) ? "ESP in the kernel of a virtual machine (transport mode)"
+                                                          : "ESP in the kernel (transport mode)";
+}
+
 static void print_status(const json_t *status)
 {
     size_t i;
     json_t *command;
     const json_t *guardian = json_object_get(status, "guardian");
-    printf("lab %s: %s, ESP in %s, files in %s\n", text(status, "name"), text(status, "phase"), text(status, "esp"),
+    printf("lab %s: %s, %s, files in %s\n", text(status, "name"), text(status, "phase"), esp_words(status),
            text(status, "run_dir"));
     printf("  guardian %lld", (long long)json_integer_value(json_object_get(guardian, "pid")));
     if (json_object_get(status, "owner_pid"))
@@ -358,6 +395,30 @@ static int run_exec(const struct arguments *arguments)
     return fail(&err);
 }
 
+static void print_machine_progress(const char *line)
+{
+    print_progress(NULL, line);
+}
+
+static int run_vm(const struct arguments *arguments)
+{
+    struct stf_err err;
+    char self_path[PATH_MAX] = "", site_dir[PATH_MAX] = "";
+    int code = EXIT_FAILED;
+    if (!arguments->rest[0] && !isatty(STDIN_FILENO))
+        return usage_error("vm needs a command, or a terminal for a shell");
+    if (readlink("/proc/self/exe", self_path, sizeof self_path - 1) < 0)
+        return fail((stf_err_errno(&err, errno, "readlink", "/proc/self/exe", "cannot find this program"), &err));
+    if (arguments->site_dir && !realpath(arguments->site_dir, site_dir))
+        return fail((stf_err_errno(&err, errno, "lab", arguments->site_dir, "cannot find the site"), &err));
+    const struct stf_machine_options options = {.argv = (const char *const *)arguments->rest,
+                                                .site_dir = arguments->site_dir ? site_dir : NULL,
+                                                .self_path = self_path,
+                                                .acceleration = arguments->accel,
+                                                .progress = print_machine_progress};
+    return stf_machine_run(&options, &code, &err) ? fail(&err) : code;
+}
+
 static int run_responder(const struct arguments *arguments)
 {
     struct stf_err err;
@@ -377,11 +438,9 @@ static int run_responder(const struct arguments *arguments)
 
 int stf_cmd_lab(int argc, char **argv)
 {
-    static const struct verb verbs[] = {{"up", up_help, run_up},
-                                        {"down", down_help, run_down},
-                                        {"status", status_help, run_status},
-                                        {"exec", exec_help, run_exec},
-                                        {"responder", responder_help, run_responder}};
+    static const struct verb verbs[] = {
+        {"up", up_help, run_up},       {"down", down_help, run_down}, {"status", status_help, run_status},
+        {"exec", exec_help, run_exec}, {"vm", vm_help, run_vm},       {"responder", responder_help, run_responder}};
     struct arguments arguments;
     if (argc < 2)
         return fputs(lab_help, stderr), EXIT_USAGE;

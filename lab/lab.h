@@ -30,7 +30,7 @@ enum stf_kind stf_lab_up(const struct stf_lab_options *options, bool *was_up, st
 enum stf_kind stf_lab_down(const char *name, bool *was_up, struct stf_err *err);
 
 /* What stands, as a new document:
- * { name, phase: "building"|"up"|"dead", esp: "kernel"|"userland", run_dir, switch,
+ * { name, phase: "building"|"up"|"dead", esp: "kernel"|"userland", in_vm, run_dir, switch,
  *   guardian: { pid, is_alive }, owner_pid?,
  *   hosts: [{ name, role, netns, address, interface, vici?, conf_dir?, charon_conf? }],
  *   daemons: [{ host, name, pid, is_alive, log }],

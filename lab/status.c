@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "machine/machine.h"
 #include "parts.h"
 
 /* An identity becomes an answer: start_ticks goes, is_alive comes. */
@@ -82,6 +84,7 @@ enum stf_kind stf_lab_status(const char *name, json_t **status, struct stf_err *
         judge_process(item);
     json_array_foreach (json_object_get(*status, "clusters"), i, item)
         add_holders(*status, item);
+    json_object_set_new(*status, "in_vm", json_boolean(access(STF_MACHINE_MARK, F_OK) == 0));
     json_object_del(*status, "made");
     json_object_set_new(*status, "look", commands(*status));
     return STF_OK;
