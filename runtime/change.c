@@ -27,7 +27,7 @@ enum stf_kind stf_engine_open(const struct stf_engine_config *config, struct stf
     made->fleet = config->fleet;
     pthread_mutex_init(&made->mutex, NULL);
     pthread_cond_init(&made->released, NULL);
-    made->held = json_object();
+    made->held = json_array();
     made->planned = json_object();
     made->plan = json_array();
     made->bindings = calloc(config->binding_count + 1, sizeof *made->bindings);
@@ -63,19 +63,18 @@ void stf_engine_close(struct stf_engine *engine)
 
 /* ---- things ---- */
 
-/* One text for a thing of a host; malloc'ed, NULL when memory is out. */
-static char *new_key(const char *host, const char *resource, const json_t *id)
+static json_t *new_name(const char *host, const char *resource, const json_t *id)
 {
-    json_t *key = json_pack("[ssO]", host, resource, id);
-    char *text = key ? stf_journal_text(key) : NULL;
-    json_decref(key);
-    return text;
+    return json_pack("[ssO]", host, resource, id);
 }
 
 static char *new_change_key(const json_t *change)
 {
-    return new_key(json_string_value(json_object_get(change, "host")),
-                   json_string_value(json_object_get(change, "resource")), json_object_get(change, "id"));
+    json_t *name = new_name(json_string_value(json_object_get(change, "host")),
+                            json_string_value(json_object_get(change, "resource")), json_object_get(change, "id"));
+    char *key = name ? stf_journal_text(name) : NULL;
+    json_decref(name);
+    return key;
 }
 
 bool stf_is_same_before(const json_t *one, const char *one_words, const json_t *other, const char *other_words)
@@ -136,23 +135,41 @@ enum stf_kind stf_thing_init(struct stf_thing *thing, const struct stf_engine *e
     if (!find_resource(thing, engine, resource)) {
         return stf_err_set(err, STF_UNSUPPORTED, 0, "change", resource, "this program has no resource %s", resource);
     }
-    thing->key = new_key(host->name, resource, id);
+    thing->name = new_name(host->name, resource, id);
+    return thing->name ? STF_OK : no_memory(err);
+}
+
+enum stf_kind stf_thing_make_key(struct stf_thing *thing, struct stf_err *err)
+{
+    thing->key = stf_journal_text(thing->name);
     return thing->key ? STF_OK : no_memory(err);
 }
 
 void stf_thing_fini(struct stf_thing *thing)
 {
+    json_decref(thing->name);
+    thing->name = NULL;
     free(thing->key);
     thing->key = NULL;
+}
+
+/* Where it is among the things held; their count when it is not. */
+static size_t find_held(const struct stf_engine *engine, const struct stf_thing *thing)
+{
+    size_t at = 0;
+    while (at < json_array_size(engine->held) && !json_equal(json_array_get(engine->held, at), thing->name)) {
+        at++;
+    }
+    return at;
 }
 
 enum stf_kind stf_thing_hold(struct stf_engine *engine, const struct stf_thing *thing, struct stf_err *err)
 {
     pthread_mutex_lock(&engine->mutex);
-    while (json_object_get(engine->held, thing->key)) {
+    while (find_held(engine, thing) < json_array_size(engine->held)) {
         pthread_cond_wait(&engine->released, &engine->mutex);
     }
-    int failed = json_object_set_new(engine->held, thing->key, json_true());
+    int failed = json_array_append(engine->held, thing->name);
     pthread_mutex_unlock(&engine->mutex);
     return failed ? no_memory(err) : STF_OK;
 }
@@ -160,7 +177,7 @@ enum stf_kind stf_thing_hold(struct stf_engine *engine, const struct stf_thing *
 void stf_thing_release(struct stf_engine *engine, const struct stf_thing *thing)
 {
     pthread_mutex_lock(&engine->mutex);
-    json_object_del(engine->held, thing->key);
+    json_array_remove(engine->held, find_held(engine, thing));
     pthread_cond_broadcast(&engine->released);
     pthread_mutex_unlock(&engine->mutex);
 }
@@ -265,6 +282,15 @@ enum stf_kind stf_result_changed(const json_t *before, const json_t *after, json
 
 /* ---- reading and changing ---- */
 
+/* With its key where a plan is made, or applied. */
+static enum stf_kind init_thing(struct stf_thing *thing, const struct stf_engine *engine, const struct stf_host *host,
+                                const char *resource, const json_t *id, struct stf_err *err)
+{
+    bool is_planned = engine->mode == STF_ENGINE_PLAN || engine->expected;
+    enum stf_kind kind = stf_thing_init(thing, engine, host, resource, id, err);
+    return kind == STF_OK && is_planned ? stf_thing_make_key(thing, err) : kind;
+}
+
 static enum stf_kind read_thing(struct stf_engine *engine, const struct stf_thing *thing, json_t **state,
                                 struct stf_err *err)
 {
@@ -284,7 +310,7 @@ enum stf_kind stf_engine_read(struct stf_engine *engine, const struct stf_host *
 {
     struct stf_thing thing;
     *state = NULL;
-    enum stf_kind kind = stf_thing_init(&thing, engine, host, resource, id, err);
+    enum stf_kind kind = init_thing(&thing, engine, host, resource, id, err);
     if (kind == STF_OK) {
         kind = read_thing(engine, &thing, state, err);
     }
@@ -382,7 +408,7 @@ enum stf_kind stf_engine_change(struct stf_engine *engine, const char *step, con
 {
     struct stf_thing thing;
     *result = NULL;
-    enum stf_kind kind = stf_thing_init(&thing, engine, host, resource, id, err);
+    enum stf_kind kind = init_thing(&thing, engine, host, resource, id, err);
     if (kind == STF_OK) {
         kind = stf_thing_hold(engine, &thing, err);
         if (kind == STF_OK) {

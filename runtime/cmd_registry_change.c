@@ -31,12 +31,15 @@ static enum stf_kind no_memory(struct stf_err *err)
     return stf_err_set(err, STF_NO_MEMORY, 0, "registry", NULL, "not enough memory");
 }
 
+static enum stf_kind open_binding(struct session *session, struct stf_err *err)
+{
+    session->self = stf_registry_binding.open();
+    return session->self ? STF_OK : no_memory(err);
+}
+
 static enum stf_kind open_engine(struct session *session, enum stf_engine_mode mode, struct stf_err *err)
 {
-    const struct stf_binding *binding = &stf_registry_binding;
-    if (binding->open && !session->self && !(session->self = binding->open()))
-        return no_memory(err);
-    const struct stf_engine_binding bindings[] = {{binding, session->self}};
+    const struct stf_engine_binding bindings[] = {{&stf_registry_binding, session->self}};
     const struct stf_engine_config config = {
         .mode = mode,
         .journal = session->journal,
@@ -50,20 +53,34 @@ static enum stf_kind open_engine(struct session *session, enum stf_engine_mode m
 static void session_fini(struct session *session)
 {
     stf_engine_close(session->engine);
-    if (stf_registry_binding.close && session->self)
+    if (session->self)
         stf_registry_binding.close(session->self);
     stf_journal_close(session->journal);
     json_decref(session->changes);
+}
+
+static const struct stf_resource *resource_named(const char *name)
+{
+    const struct stf_resource *resource = stf_registry_binding.resources;
+    while (strcmp(resource->name, name) != 0)
+        resource++;
+    return resource;
+}
+
+static enum stf_kind read_state(const struct session *session, const char *resource, const json_t *id, json_t **state,
+                                struct stf_err *err)
+{
+    return resource_named(resource)->read(session->self, &session->target->host, id, state, err);
 }
 
 enum stf_kind stf_registry_target_state(const struct stf_registry_target *target, const char *resource,
                                         const json_t *id, json_t **state, struct stf_err *err)
 {
     struct session session = {.target = target};
+    enum stf_kind kind = open_binding(&session, err);
     *state = NULL;
-    enum stf_kind kind = open_engine(&session, STF_ENGINE_PLAN, err);
     if (kind == STF_OK)
-        kind = stf_engine_read(session.engine, &target->host, resource, id, state, err);
+        kind = read_state(&session, resource, id, state, err);
     session_fini(&session);
     return kind;
 }
@@ -88,14 +105,6 @@ static enum stf_kind begin_run(struct session *session, struct stf_err *err)
     if (kind == STF_OK)
         kind = stf_journal_add_host(session->journal, session->run, &session->target->host, err);
     return kind == STF_OK ? open_engine(session, STF_ENGINE_APPLY, err) : kind;
-}
-
-static const struct stf_resource *resource_named(const char *name)
-{
-    const struct stf_resource *resource = stf_registry_binding.resources;
-    while (strcmp(resource->name, name) != 0)
-        resource++;
-    return resource;
 }
 
 static json_t *described(const struct stf_resource *resource, const json_t *id, const json_t *state)
@@ -255,16 +264,14 @@ static int apply_wishes(struct session *session, const struct stf_registry_wish 
 static enum stf_kind is_pending(struct session *session, const struct stf_registry_wish *wishes, size_t count,
                                 bool *is_any, struct stf_err *err)
 {
+    enum stf_kind kind = open_binding(session, err);
     *is_any = false;
-    enum stf_kind kind = open_engine(session, STF_ENGINE_PLAN, err);
     for (size_t i = 0; kind == STF_OK && i < count && !*is_any; i++) {
         json_t *now = NULL;
-        kind = stf_engine_read(session->engine, &session->target->host, wishes[i].resource, wishes[i].id, &now, err);
+        kind = read_state(session, wishes[i].resource, wishes[i].id, &now, err);
         *is_any = kind == STF_OK && !json_equal(now, wishes[i].after);
         json_decref(now);
     }
-    stf_engine_close(session->engine);
-    session->engine = NULL;
     return kind;
 }
 

@@ -16,7 +16,7 @@ struct stf_engine {
 
     pthread_mutex_t mutex; /* guards all below; never held while a binding or the journal works */
     pthread_cond_t released;
-    json_t *held;     /* things that somebody is changing: key -> true */
+    json_t *held;     /* things that somebody is changing: their names */
     json_t *planned;  /* key -> planned state */
     json_t *plan;     /* the changes planned, in order */
     json_t *expected; /* by thing, those still to be made; NULL: any may be made */
@@ -30,13 +30,15 @@ struct stf_thing {
     const struct stf_resource *resource;
     struct stf_fleet *fleet;
     void *self;
-    char *key; /* one text for host, resource and id */
+    json_t *name; /* [host, resource, id] */
+    char *key;    /* the same as one text, NULL until stf_thing_make_key: an id may be large */
 };
 
 /* STF_UNSUPPORTED for a resource that no binding has. Fini the thing in either case. */
 enum stf_kind stf_thing_init(struct stf_thing *thing, const struct stf_engine *engine, const struct stf_host *host,
                              const char *resource, const json_t *id, struct stf_err *err);
 void stf_thing_fini(struct stf_thing *thing);
+enum stf_kind stf_thing_make_key(struct stf_thing *thing, struct stf_err *err);
 
 /* Keeps others from changing the thing until it is released; waits for them. */
 enum stf_kind stf_thing_hold(struct stf_engine *engine, const struct stf_thing *thing, struct stf_err *err);

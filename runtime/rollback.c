@@ -275,6 +275,9 @@ static enum stf_kind survey_change(struct survey *survey, const struct stf_engin
         kind = init_changed(&thing, engine, &host, change, err);
     }
     if (kind == STF_OK) {
+        kind = stf_thing_make_key(&thing, err);
+    }
+    if (kind == STF_OK) {
         item = new_item(&thing, change);
         kind = item ? judge_item(survey, &thing, change, item, err) : no_memory(err);
     }
@@ -296,6 +299,9 @@ static enum stf_kind find_origin(struct survey *survey, const struct stf_engine 
     enum stf_kind kind = find_host(survey, change->host, &host, err);
     if (kind == STF_OK) {
         kind = init_changed(&thing, engine, &host, change, err);
+    }
+    if (kind == STF_OK) {
+        kind = stf_thing_make_key(&thing, err);
     }
     if (kind == STF_OK) {
         *origin = json_object_get(survey->origins, thing.key);
