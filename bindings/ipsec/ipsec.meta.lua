@@ -43,6 +43,18 @@ local ipsec = {}
 ---@field acquire_expires_ms integer whole seconds; how long the kernel waits for an SA before it asks again
 ---@field loaded? false in the file, but charon may not have read it
 
+--- What a host with the driver "windows" has in place of connections: all that it carries of one policy.
+---@class staffetta.ipsec.windows_policy
+---@field generation string "2003" to "2022"
+---@field policy table
+---@field pairs { local_address: string, remote_address: string, side: "client"|"server", peer?: string }[]
+---@field host? string this host's name, for allow_weak
+---@field tool? "ipsec_static"|"consec"|"powershell" the newest when left out
+---@field ike_version? 1|2
+---@field secret_file? string with "psk": for netsh on this machine, for PowerShell on the host
+---@field ca_name? string with "certificate"
+---@field loaded? false the host does not have it as it was put there
+
 ---@class staffetta.ipsec.connection
 ---@field version 1|2 IKE's; with 1 `ike_proposals` have no authenticated encryption
 ---@field local_address string in its shortest spelling, as are all addresses
@@ -315,16 +327,16 @@ function ipsec:counters(connection) end
 ---@return staffetta.err? err
 function ipsec:reload() end
 
---- A connection of ours; nil without an error when there is none. Needs "ipsec.read".
+--- A connection of ours, on a Windows host a whole policy; nil without an error when there is none. Needs "ipsec.read".
 ---@param name string
----@return staffetta.ipsec.connection? connection
+---@return staffetta.ipsec.connection|staffetta.ipsec.windows_policy? connection
 ---@return staffetta.err? err
 function ipsec:get(name) end
 
 --- A change: the connection is kept on the host and loaded. Associations that stand are left as they are.
 --- Needs "ipsec.write".
 ---@param name string
----@param connection staffetta.ipsec.connection
+---@param connection staffetta.ipsec.connection|staffetta.ipsec.windows_policy
 ---@return { changed: boolean }? outcome
 ---@return staffetta.err? err
 function ipsec:set(name, connection) end
@@ -505,6 +517,14 @@ function ipsec:kernel_watch_stop(watch) end
 ---@return staffetta.err? err
 function ipsec:windows_scripts(request) end
 
+--- What setting this document would refuse on a host with the driver "windows", without asking the host; `left_out` has
+--- the proposals that it can not or may not use. Needs "ipsec.read".
+---@param name string
+---@param document staffetta.ipsec.windows_policy
+---@return { left_out: string[] }? outcome
+---@return staffetta.err? err
+function ipsec:windows_check(name, document) end
+
 --- What the IPsec of a Windows can do, with the titles of the sources. Needs "ipsec.read".
 ---@param generation string "2000" to "2022", "2008r2", "2012r2"
 ---@return { generation: string, tools: string[], ike_versions: integer[], main_mode: table, quick_mode: table, sources: string[] }? capabilities
@@ -512,8 +532,9 @@ function ipsec:windows_scripts(request) end
 function ipsec:windows_capabilities(generation) end
 
 --- The rules in what a host printed: "powershell", its script `show`; "netsh", `netsh advfirewall consec show rule
---- name=all verbose` in English. Needs "ipsec.read".
----@param language "netsh"|"powershell"
+--- name=all verbose` in English; "netsh_static", `netsh ipsec static show .. all level=verbose` in English, where each has a
+--- `kind` too, and a filter list its `filters`. Pre-shared keys are left out. Needs "ipsec.read".
+---@param language "netsh"|"netsh_static"|"powershell"
 ---@param text string
 ---@return { name: string, is_ours: boolean, members: table<string, string|string[]> }[]? rules
 ---@return staffetta.err? err

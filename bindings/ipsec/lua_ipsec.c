@@ -353,6 +353,17 @@ static int l_windows_scripts(lua_State *L)
     return stf_lua_verb(L, "ipsec.windows_scripts", box, NULL);
 }
 
+/* host.ipsec:windows_check("staffetta-mail", { generation = "2003", .. }) */
+static int l_windows_check(lua_State *L)
+{
+    luaL_checktype(L, 3, LUA_TTABLE);
+    json_t *args = stf_lua_new_doc(L);
+    int box = lua_gettop(L);
+    stf_lua_doc_set_string(L, args, "name", 2);
+    stf_lua_value_to_doc(L, 3, args, "document");
+    return stf_lua_verb(L, "ipsec.windows_check", box, NULL);
+}
+
 /* host.ipsec:windows_capabilities("2003") */
 static int l_windows_capabilities(lua_State *L)
 {
@@ -409,6 +420,7 @@ static const struct stf_lua_method methods[] = {
     {"kernel_watch", l_kernel_watch},
     {"kernel_watch_stop", l_kernel_watch_stop},
     {"windows_scripts", l_windows_scripts},
+    {"windows_check", l_windows_check},
     {"windows_capabilities", l_windows_capabilities},
     {"windows_read", l_windows_read},
     {NULL, NULL},

@@ -611,6 +611,7 @@ const struct stf_verb stf_ipsec_verbs[] = {
     {"ipsec.kernel_watch_start", "ipsec.read", stf_kernel_verb_watch_start},
     {"ipsec.kernel_watch_stop", "ipsec.read", stf_kernel_verb_watch_stop},
     {"ipsec.windows_scripts", "ipsec.read", stf_windows_verb_scripts},
+    {"ipsec.windows_check", "ipsec.read", stf_windows_verb_check},
     {"ipsec.windows_capabilities", "ipsec.read", stf_windows_verb_capabilities},
     {"ipsec.windows_read", "ipsec.read", stf_windows_verb_read},
     {"ipsec.initiate", "ipsec.initiate", initiate},

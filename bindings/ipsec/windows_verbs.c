@@ -16,6 +16,26 @@ enum stf_kind stf_windows_verb_scripts(void *self, const struct stf_host *host, 
     return stf_windows_scripts(args, result, err);
 }
 
+enum stf_kind stf_windows_verb_check(void *self, const struct stf_host *host, const json_t *args, json_t **result,
+                                     struct stf_err *err)
+{
+    static const char *const known[] = {"name", "document", NULL};
+    json_t *request = json_copy(json_object_get(args, "document")), *nothing = json_array(), *scripts = NULL;
+    (void)self;
+    (void)host;
+    enum stf_kind kind = stf_doc_check_keys(args, known, "windows_check", err);
+    if (!kind && (!nothing || json_object_set(request, "name", json_object_get(args, "name")) < 0))
+        kind = stf_err_set(err, STF_INVALID_DATA, 0, "windows_check", NULL, "'document' and 'name' must be there");
+    if (!kind)
+        kind = stf_windows_commands(request, nothing, &scripts, err);
+    if (!kind)
+        *result = json_pack("{s:O}", "left_out", json_object_get(scripts, "left_out"));
+    json_decref(scripts);
+    json_decref(nothing);
+    json_decref(request);
+    return kind;
+}
+
 enum stf_kind stf_windows_verb_capabilities(void *self, const struct stf_host *host, const json_t *args,
                                             json_t **result, struct stf_err *err)
 {

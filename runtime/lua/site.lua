@@ -3,13 +3,15 @@
 -- Trusted: runs with `sys`. Must never act on a host.
 local sys = ...
 
-local site_fields = { "api", "name", "hosts", "clusters", "budgets", "lab" }
+local site_fields = { "api", "name", "hosts", "clusters", "budgets", "on_gate_fail", "lab" }
 local host_fields = { "role", "address", "interface", "netns", "windows", "ipsec", "registry",
   "transport", "ssh" }
 local cluster_fields = { "virtual_ip", "prefix_length", "interface", "nodes", "front_ends", "manager", "ipsec_id",
   "secret", "domain_controllers" }
 local roles = { "front_end", "node", "witness", "domain_controller" }
 local windows_versions = { "2000", "2003", "2008", "2008r2", "2012", "2012r2", "2016", "2019", "2022" }
+local gate_answers = { "rollback", "hold" }
+local drivers = { "strongswan", "windows" }
 local managers = { "address" }
 local transports = { "agent", "openssh" }
 
@@ -49,6 +51,18 @@ local function check_choice(value, choices, where)
   end
 end
 
+-- The part of a host's table that says how its IPsec is reached; the binding checks the rest of it.
+local function check_driver(host, where)
+  local ipsec = host.ipsec or {}
+  check_choice(ipsec.driver or "strongswan", drivers, where .. ".ipsec.driver")
+  check_choice(ipsec.ike_version or 2, { 1, 2 }, where .. ".ipsec.ike_version")
+  if ipsec.driver ~= "windows" then return end
+  if host.role == "node" then fail("%s.ipsec.driver is 'windows'; a node needs 'strongswan'", where) end
+  for _, field in ipairs { "windows", "address" } do
+    if not host[field] then fail("%s.%s is missing: the driver 'windows' needs it", where, field) end
+  end
+end
+
 local function check_host(name, host)
   local where = ("hosts['%s']"):format(tostring(name))
   if type(name) ~= "string" or not name:match("^[%w][%w%-%.]*$") then
@@ -68,6 +82,7 @@ local function check_host(name, host)
   for _, field in ipairs { "ipsec", "registry", "ssh" } do
     if host[field] ~= nil then expect(host[field], "table", where .. "." .. field) end
   end
+  check_driver(host, where)
 end
 
 -- Names of connections are made of hosts' names, in small letters and with '-' for what is neither letter nor digit.
@@ -126,6 +141,7 @@ return function(site)
   if type(site.name) ~= "string" or not site.name:match("^[a-z0-9][a-z0-9-]*$") then
     fail("name is '%s'; expected small letters, digits and '-'", tostring(site.name))
   end
+  check_choice(site.on_gate_fail or "rollback", gate_answers, "on_gate_fail")
   expect(site.hosts, "table", "hosts")
   expect(site.clusters, "table", "clusters")
   for name, host in pairs(site.hosts) do check_host(name, host) end

@@ -18,7 +18,7 @@ return {
       if err then return "unknown", { reason = tostring(err) } end
       if not found then return "fail", { summary = ("connection %s is missing"):format(wanted.name) } end
       if found.loaded == false then
-        return "fail", { summary = ("the daemon does not have the connection %s of its file"):format(wanted.name) }
+        return "fail", { summary = ("the host does not have %s as it was put there"):format(wanted.name) }
       end
       local field = ctx.differs(wanted.document, found)
       if field then

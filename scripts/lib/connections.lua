@@ -9,8 +9,32 @@ local function name_of(policy, peer)
   return name
 end
 
+-- Whether a host is driven by Windows' own tools, as site.lua says.
+function M.is_windows(host)
+  return host.has.ipsec ~= nil and host.has.ipsec.driver == "windows"
+end
+
+-- Windows calls itself by its address (ID_IPV4_ADDR), as it has no name to give with a pre-shared key.
 function M.identity(host)
-  return host.has.ipsec.id or host.name
+  return host.has.ipsec.id or M.is_windows(host) and host.address or host.name
+end
+
+-- Those of `hosts` that have a charon.
+function M.with_charon(hosts)
+  local list = {}
+  for _, host in ipairs(hosts) do
+    if not M.is_windows(host) then list[#list + 1] = host end
+  end
+  return list
+end
+
+-- The front ends from which checks can ask: nothing of ours runs on a Windows host, unless a namespace stands for it.
+function M.askers(cluster)
+  local list = {}
+  for _, host in ipairs(cluster:with("ipsec", cluster.front_ends)) do
+    if not M.is_windows(host) or host.netns then list[#list + 1] = host end
+  end
+  return list
 end
 
 -- ---- who talks to whom ----
@@ -81,12 +105,30 @@ local function is_too_weak(word, policy, from, to)
   return false
 end
 
--- The proposals but for those with an algorithm that these two ends may not use.
-local function proposals_for(proposals, policy, from, to)
+-- The version of IKE that all hosts of both ends have: 2, but 1 where one says so or has only that.
+local function ike_version(from, to)
+  local version = 2
+  for _, each in ipairs { from, to } do
+    for _, carrier in ipairs(each.carriers) do
+      version = math.min(version, carrier.has.ipsec.ike_version or M.is_windows(carrier) and 1 or 2)
+    end
+  end
+  return version
+end
+
+-- IKEv1 has no authenticated encryption for its own messages.
+local function is_aead(word)
+  return word:find("gcm", 1, true) or word:find("ccm", 1, true) or word:find("chacha", 1, true)
+end
+
+-- The proposals but for those with an algorithm that these two ends may not use, or that IKE itself can not.
+local function proposals_for(proposals, policy, from, to, is_ikev1)
   local list = {}
   for _, proposal in ipairs(proposals) do
     local is_good = true
-    for word in proposal:gmatch("[^-]+") do is_good = is_good and not is_too_weak(word, policy, from, to) end
+    for word in proposal:gmatch("[^-]+") do
+      is_good = is_good and not is_too_weak(word, policy, from, to) and not (is_ikev1 and is_aead(word))
+    end
     if is_good then list[#list + 1] = proposal end
   end
   return list
@@ -106,12 +148,14 @@ end
 
 -- `from` is the end of the host that gets the connection.
 local function document(policy, action, side, from, to)
+  local version = ike_version(from, to)
+  local is_by_address = version == 1 and policy.auth.method == "psk"
   return {
-    version = 2,
+    version = version,
     local_address = from.address,
     remote_address = to.address,
-    local_id = from.id,
-    remote_id = to.id,
+    local_id = is_by_address and from.address or from.id,
+    remote_id = is_by_address and to.address or to.id,
     side = side,
     traffic = policy.traffic,
     exempt = policy.exempt,
@@ -119,7 +163,7 @@ local function document(policy, action, side, from, to)
     action = action,
     initiate = side == "client" and "on_demand" or "never",
     auth = auth_of(policy, from),
-    ike_proposals = proposals_for(policy.ike_proposals, policy, from, to),
+    ike_proposals = proposals_for(policy.ike_proposals, policy, from, to, version == 1),
     esp_proposals = proposals_for(policy.esp_proposals, policy, from, to),
     ike_rekey_ms = policy.ike_rekey_ms,
     esp_rekey_ms = policy.esp_rekey_ms,
@@ -129,9 +173,33 @@ local function document(policy, action, side, from, to)
   }
 end
 
+-- All that a Windows host carries of a policy is one document (windows_render.h): netsh ipsec can assign one policy.
+local function of_windows(policy, cluster, host, action)
+  local wanted, pairs_, site = {}, {}, host.has.ipsec
+  for _, field in ipairs { "traffic", "exempt", "mode", "auth", "ike_proposals", "esp_proposals", "allow_weak",
+    "ike_rekey_ms", "esp_rekey_ms", "esp_rekey_bytes" } do
+    wanted[field] = policy[field]
+  end
+  wanted.action = action
+  local function add(side, from, to)
+    pairs_[#pairs_ + 1] = { local_address = from.address, remote_address = to.address, side = side, peer = to.name }
+  end
+  each_pair(policy, cluster, function(from, to)
+    if carries(host, from) then add("client", from, to) end
+    if carries(host, to) then add("server", to, from) end
+  end)
+  if #pairs_ == 0 then return {} end
+  return { { name = ("staffetta-%s"):format(policy.name), document = {
+    generation = host.windows, tool = site.tool, host = host.name, policy = wanted, pairs = pairs_,
+    ike_version = site.ike_version or 1, ca_name = site.ca_name,
+    secret_file = policy.auth.method == "psk" and (site.secret_file or cluster.secret) or nil,
+  } } }
+end
+
 -- The connections of `host`, a list of { name, peer, document }. A node has those of the virtual IP whether it holds
 -- that address now or not; where it has one from its own address to the same peer too, that one's name ends in "-own".
 function M.of(policy, cluster, host, action)
+  if M.is_windows(host) then return of_windows(policy, cluster, host, action) end
   local list, is_taken = {}, {}
   local function add(side, from, to)
     local name = name_of(policy, to.name)
@@ -166,11 +234,14 @@ end
 
 -- What `host` needs to prove who it is, a list of { name, secret }: references to files, never what is in them. A
 -- pre-shared key is the cluster's, the same for all members; a private key is that of each identity the host has.
+-- IKEv1's main mode finds a pre-shared key by address only (RFC 2409, 5.4). Windows reads its key itself.
 function M.secrets(policy, cluster, host)
   local owners, keys, list = {}, {}, {}
+  if M.is_windows(host) then return list end
   each_pair(policy, cluster, function(from, to)
     for _, each in ipairs { from, to } do
       owners[each.id] = true
+      if ike_version(from, to) == 1 then owners[each.address] = true end
       if carries(host, each) then keys[each.id] = true end
     end
   end)
@@ -205,6 +276,7 @@ end
 -- is "kernel" or "userland". Nil where the policy allows clear text, or the host does not see the virtual IP.
 function M.guard(policy, cluster, host, engine)
   local side
+  if engine == "windows" then return nil end -- its own rules refuse clear text
   each_pair(policy, cluster, function(from, to)
     if to.address ~= cluster.virtual_ip then return end
     if carries(host, to) then side = "server" elseif carries(host, from) then side = "client" end

@@ -33,7 +33,7 @@ end
 -- Nil where a script has not the power to look.
 local function stands_now(host, policy, cluster)
   if host.registry then return windows_now(host) end
-  if host.ipsec then return strongswan_now(host, policy, cluster) end
+  if host.ipsec and not connections.is_windows(host) then return strongswan_now(host, policy, cluster) end
 end
 
 local function words_of(now, expected)

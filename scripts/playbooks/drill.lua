@@ -43,7 +43,7 @@ return {
 
   run = function(ctx, p)
     local cluster = p.cluster
-    local front_end = p.front_end or cluster:with("ipsec", cluster.front_ends)[1]
+    local front_end = p.front_end or connections.askers(cluster)[1]
     local port = p.port or connections.ports(p.policy)[1]
     local holder, others = assert(cluster:holder())
     local standby = others[1]

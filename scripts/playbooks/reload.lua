@@ -1,3 +1,5 @@
+local connections = require "connections"
+
 -- A charon that was restarted has no secrets, and connections only where swanctl loads them. This gives it back what a
 -- rollout has put on the host; a systemd unit of the host may run it after strongSwan has started.
 return {
@@ -12,7 +14,7 @@ return {
   },
 
   run = function(ctx, p)
-    local hosts = p.cluster:with("ipsec", p.host and { p.host } or nil)
+    local hosts = connections.with_charon(p.cluster:with("ipsec", p.host and { p.host } or nil))
     ctx:act("load what is missing", hosts, function(host)
       local outcome = assert(host.ipsec:reload())
       ctx:say("%s: %d connections and %d secrets loaded", host.name, outcome.connections, outcome.secrets)

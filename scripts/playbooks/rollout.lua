@@ -32,6 +32,14 @@ return {
       if name then assert(host.ipsec:set_guard(name, wanted)) end
     end
 
+    -- What a Windows host can not do is told before any host is touched.
+    for _, host in ipairs(speakers) do
+      for _, connection in ipairs(connections.is_windows(host)
+        and connections.of(policy, cluster, host, policy.action) or {}) do
+        assert(host.ipsec:windows_check(connection.name, connection.document))
+      end
+    end
+
     -- A policy that only passes or drops has no SAs to negotiate.
     if connections.is_bare(policy) then
       ctx:step(("%s the traffic"):format(policy.action), speakers, function(host)
@@ -75,7 +83,7 @@ return {
     end)
 
     -- Before the first negotiation: an IKE SA keeps the timers under which it has begun.
-    ctx:step("set the timers of a failover", speakers, function(host)
+    ctx:step("set the timers of a failover", connections.with_charon(speakers), function(host)
       if not host.has.ipsec.charon_conf then
         ctx:say("%s: the site names no ipsec.charon_conf, charon's own timers hold", host.name)
         return
@@ -93,7 +101,7 @@ return {
         assert(host.ipsec:set_secret(each.name, each.secret))
       end
     end)
-    local front_ends = cluster:with("ipsec", cluster.front_ends)
+    local front_ends, askers = cluster:with("ipsec", cluster.front_ends), connections.askers(cluster)
     local receivers = {}
     for _, host in ipairs(speakers) do
       if host.role ~= "front_end" then receivers[#receivers + 1] = host end
@@ -116,7 +124,7 @@ return {
     end)
     ctx:gate("protection stands before it is required", {
       { check = "sa-installed", hosts = { holder }, params = { policy = policy, cluster = cluster } },
-      { check = "answers-protected", hosts = front_ends, params = { policy = policy, cluster = cluster } },
+      { check = "answers-protected", hosts = askers, params = { policy = policy, cluster = cluster } },
     })
 
     if policy.action == "permit" then return end -- nothing is insisted on
@@ -128,8 +136,8 @@ return {
     ctx:gate("the policy protects", {
       { check = "tuning-set", hosts = cluster:with("registry") },
       { check = "policy-in-place", hosts = speakers, params = { policy = policy, cluster = cluster } },
-      { check = "timers-set", hosts = speakers, params = { policy = policy } },
-      { check = "answers-protected", hosts = front_ends, params = { policy = policy, cluster = cluster } },
+      { check = "timers-set", hosts = connections.with_charon(speakers), params = { policy = policy } },
+      { check = "answers-protected", hosts = askers, params = { policy = policy, cluster = cluster } },
       { check = "no-clear-text", params = { policy = policy, cluster = cluster } },
     })
   end,

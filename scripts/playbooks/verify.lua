@@ -16,13 +16,12 @@ return {
     local params = { policy = p.policy, cluster = cluster }
     local holder = assert(cluster:holder())
     local timed = connections.is_bare(p.policy) and {} or connections.speakers(p.policy, cluster)
-    local front_ends = cluster:with("ipsec", cluster.front_ends)
     ctx:checks("what stands and what is on the wire", {
       { check = "tuning-set", hosts = cluster:with("registry") },
       { check = "policy-in-place", hosts = connections.speakers(p.policy, cluster), params = params },
-      { check = "timers-set", hosts = timed, params = { policy = p.policy } },
+      { check = "timers-set", hosts = connections.with_charon(timed), params = { policy = p.policy } },
       { check = "sa-installed", hosts = { holder }, params = params },
-      { check = "answers-protected", hosts = front_ends, params = params },
+      { check = "answers-protected", hosts = connections.askers(cluster), params = params },
       { check = "no-clear-text", params = params },
     })
   end,
