@@ -1,8 +1,10 @@
 local connections = require "connections"
+local prediction = require "prediction"
 local takeover = require "takeover"
 
--- The longest loss of one move, in words and figures. No loss at all is an outage of less than one interval.
-local function judge(ctx, name, report, wire, budget_ms)
+-- The longest loss of one move, in words and figures, beside what was to be expected of it. No loss at all is an outage
+-- of less than one interval.
+local function judge(ctx, name, report, wire, budget_ms, expected)
   local longest = report.longest
   local figures = {
     outage_us = longest and longest.duration_us or 0,
@@ -15,10 +17,11 @@ local function judge(ctx, name, report, wire, budget_ms)
     budget_ms = budget_ms,
     clear_packets = wire.clear_total,
     capture_lost = wire.lost,
+    expected = expected,
   }
-  figures.summary = ("outage %.1f ms +- %.1f (%d of %d attempts lost), %d clear packets%s"):format(
-    figures.outage_us / 1000, figures.error_us / 1000, figures.lost, figures.sent, figures.clear_packets,
-    budget_ms and (", budget %d ms"):format(budget_ms) or "")
+  figures.summary = ("outage %.1f ms +- %.1f, predicted %s (%d of %d attempts lost), %d clear packets%s"):format(
+    figures.outage_us / 1000, figures.error_us / 1000, prediction.total(expected), figures.lost, figures.sent,
+    figures.clear_packets, budget_ms and (", budget %d ms"):format(budget_ms) or "")
   ctx:measure(name, figures)
   return figures
 end
@@ -62,7 +65,8 @@ return {
         ctx:sleep_ms(p.steady_ms)
         local report = assert(host.probe:stop(probe))
         local wire = assert(host.wire:stop(capture))
-        local figures = judge(ctx, name, report, wire, budget_ms)
+        local expected = prediction.of(name, prediction.under(p.policy, cluster, front_end))
+        local figures = judge(ctx, name, report, wire, budget_ms, expected)
         if figures.is_open then
           error { kind = "gate_fail", message = name .. ": the traffic has not come back" }
         end

@@ -130,6 +130,8 @@ local function expect_drill(lab, name)
     lu.assertEquals(figures.capture_lost, 0)
     lu.assertFalse(figures.is_open)
     lu.assertTrue(figures.sent > 0 and figures.outage_us < 6000000, figures.summary)
+    lu.assertEquals({ figures.expected.case, figures.expected.max_ms }, { measure, 35 })
+    lu.assertStrContains(figures.summary, "predicted 5 to 35 ms")
   end
   lu.assertEquals(lab:holders(), "node-a")
 end
