@@ -88,24 +88,27 @@ enum stf_kind stf_engine_undo(struct stf_engine *engine, const struct stf_change
                               bool is_forced, json_t **result, struct stf_err *err);
 
 /* What rolling `run` back would do, in that order; writes nothing, and works in either mode:
- * {"run":n,"items":[{"change","step","host","resource","id","verdict","before","ours","now","describe":{"what",
+ * {"run":n,"items":[{"item","change","step","host","resource","id","verdict","before","ours","now","describe":{"what",
  * "before","ours","now"},"reason"}],"undo":n,"nothing":n,"conflict":n,"unknown":n}. "now" of an older change of
  * something is what will stand when the newer ones are undone. "now" is missing where it could not be read, and
  * "reason" says why; it also tells why there is nothing to do. */
-enum stf_kind stf_engine_rollback_plan(struct stf_engine *engine, int64_t run, json_t **plan, struct stf_err *err);
+enum stf_kind stf_engine_rollback_plan(struct stf_engine *engine, int64_t run, const char *only_host, json_t **plan,
+                                       struct stf_err *err);
 
 struct stf_rollback {
-    int64_t run; /* the run to undo; may be the engine's own */
-    bool is_forced;
+    int64_t run;           /* the run to undo; may be the engine's own */
+    const char *only_host; /* NULL: all that the run has changed */
+    bool is_forced;        /* every item */
+    const json_t *forced;  /* or those of these numbers ("item"); may be NULL */
     /* Called after each item, with the plan's item and its added "outcome" ("undone", "nothing", "failed") and
      * "error"; may be NULL. */
     void (*progress)(void *data, const json_t *item);
     void *data;
 };
 
-/* Undoes a run in reverse order, hosts as recorded. First every item is judged: unless forced, a single conflict or
- * unknown refuses the whole (STF_CONFLICT, or the error of reading; nothing touched) and `*summary` is the plan. Then
- * all are undone, over failures; an error is returned when one failed. `*summary` is the plan with outcomes, and
+/* Undoes a run in reverse order, hosts as recorded. First every item is judged: a single conflict or unknown that is
+ * not forced refuses the whole (STF_CONFLICT, or the error of reading; nothing touched) and `*summary` is the plan.
+ * Then all are undone, over failures; an error is returned when one failed. `*summary` is the plan with outcomes, and
  * "undone" and "failed" counted; it may be set on errors too, so release it in either case. */
 enum stf_kind stf_engine_rollback(struct stf_engine *engine, const struct stf_rollback *rollback, json_t **summary,
                                   struct stf_err *err);

@@ -71,6 +71,9 @@ void stf_output_report(struct stf_output *output, const json_t *report);
 void stf_output_plan(struct stf_output *output, const json_t *plan);
 /* The text member `key` of a document; "" where there is none. Borrowed. */
 const char *stf_cli_text(const json_t *doc, const char *key);
+/* ask.c: who asks the person at the terminal (stf_run_options.on_question); NULL when there is none. */
+typedef enum stf_answer (*stf_cli_asking)(void *user, const json_t *question);
+stf_cli_asking stf_cli_asker(void);
 /* Prints a document on stdout, indented, keys sorted. */
 void stf_output_json(const json_t *doc);
 

@@ -22,13 +22,18 @@ static int exit_code_of(const json_t *report)
     if (strcmp(stf_cli_text(report, "mode"), "plan") == 0)
         return exit_code_of_plan(report);
     bool is_conflict = strcmp(stf_cli_text(json_object_get(report, "error"), "kind"), stf_kind_name(STF_CONFLICT)) == 0;
-    if (strcmp(state, "needs_human") == 0 || (is_conflict && strcmp(state, "failed") == 0))
+    const json_t *counts = json_object_get(report, "counts");
+    if (strcmp(state, "needs_human") == 0 || strcmp(state, "held") == 0 ||
+        (is_conflict && strcmp(state, "failed") == 0))
         return STF_EXIT_NEEDS_HUMAN;
     if (json_is_true(json_object_get(report, "is_interrupted")))
         return STF_EXIT_INTERRUPTED;
     if (strcmp(state, "refused") == 0)
         return STF_EXIT_ERROR;
-    if (strcmp(state, "done") != 0 || strcmp(stf_cli_text(report, "verdict"), "fail") == 0)
+    bool has_failed_hosts = json_integer_value(json_object_get(counts, "failed")) +
+                                json_integer_value(json_object_get(counts, "unreachable")) >
+                            0;
+    if (strcmp(state, "done") != 0 || has_failed_hosts || strcmp(stf_cli_text(report, "verdict"), "fail") == 0)
         return STF_EXIT_FAILED;
     bool has_checks = json_array_size(json_object_get(report, "checks")) > 0;
     return has_checks && strcmp(stf_cli_text(report, "verdict"), "unknown") == 0 ? STF_EXIT_UNKNOWN : STF_EXIT_OK;
@@ -56,6 +61,7 @@ static int run_it(const struct stf_cli *cli, struct stf_run_options *options)
     stf_output_init(&output, stdout);
     options->on_event = cli->is_json ? NULL : stf_output_event;
     options->user = &output;
+    options->on_question = cli->is_json ? NULL : stf_cli_asker();
     options->handles_signals = true;
     json_t *report = NULL;
     struct stf_err err;

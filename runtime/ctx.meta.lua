@@ -86,6 +86,7 @@
 ---@field hosts table<string, staffetta.site_file.host>
 ---@field clusters table<string, staffetta.site_file.cluster>
 ---@field budgets? table<string, integer> milliseconds: planned_move_ms, crash_ms, ...
+---@field on_gate_fail? "rollback"|"hold" what becomes of a run whose gate fails; default "rollback"
 ---@field lab? table what `staffetta lab` builds
 
 ---@class staffetta.site_file.host
@@ -203,18 +204,28 @@ function site.cluster(name) end
 ---@field journal? staffetta.journal needs "journal.rollback"
 local ctx = {}
 
---- fn(host) runs for all hosts at once; what it changes is planned, journalled and undone. Ends when all have ended;
---- raises when one failed.
+--- How a step goes through its hosts.
+---@class staffetta.step_options
+---@field serial? integer|string|(integer|string)[] sizes of batches, the last for all that follow: { 1, "10%", "100%" }
+---@field gate? staffetta.check_row[]|fun(batch: staffetta.host[]): staffetta.check_row[] looked at after each batch
+---@field max_fail? integer so many hosts may fail: each has its changes put back and is left out from then on; default 0
+---@field retries? integer how often a host is tried again that was busy, unreachable or too late; default 0
+---@field deadline_ms? integer for each host, all tries together; a call that is under way then is waited for
+
+--- fn(host) runs for all hosts at once, or batch by batch; what it changes is planned, journalled and undone. A batch
+--- ends when all of its hosts have; raises when more than `max_fail` hosts failed, or a gate did not pass.
 ---@param name string
 ---@param hosts staffetta.host[]
 ---@param fn fun(host: staffetta.host)
-function ctx:step(name, hosts, fn) end
+---@param options? staffetta.step_options
+function ctx:step(name, hosts, fn, options) end
 
 --- Like step, for what has no state to put back. A plan only names it.
 ---@param name string
 ---@param hosts staffetta.host[]
 ---@param fn fun(host: staffetta.host)
-function ctx:act(name, hosts, fn) end
+---@param options? staffetta.step_options
+function ctx:act(name, hosts, fn, options) end
 
 --- Runs functions side by side; their first results, in order.
 ---@param functions fun(): any[]
@@ -228,7 +239,9 @@ function ctx:together(functions) end
 ---@return staffetta.check_result[] results
 function ctx:checks(name, rows) end
 
---- Checks that must pass before the playbook goes on; otherwise the run ends, and what it changed is put back.
+--- Checks that must pass before the playbook goes on. When one fails, the run ends and what it changed is put back, or is
+--- held where site.lua says so (`on_gate_fail`). When one is unknown, the person at the terminal is asked; without one,
+--- the run ends and everything is put back.
 ---@param name string
 ---@param rows staffetta.check_row[]
 function ctx:gate(name, rows) end
@@ -293,9 +306,10 @@ local journal = {}
 --- What a rollback of the run would do: { run, items, undo, nothing, conflict, unknown }, where items are { change,
 --- step, host, resource, verdict, reason?, describe = { what, before, ours, now } } and the last four are how many.
 ---@param run integer a parameter of the type "run" is one, also where "last" was given
+---@param options? { host?: string }
 ---@return table? plan
 ---@return staffetta.err? err
-function journal:rollback_plan(run) end
+function journal:rollback_plan(run, options) end
 
 --- What the run has measured: name -> figures.
 ---@param run integer a parameter of the type "run" is one, also where "last" was given
@@ -305,7 +319,7 @@ function journal:measures(run) end
 
 --- Does it. Refuses (`conflict`), having touched nothing, where a host no longer has what the run wrote.
 ---@param run integer a parameter of the type "run" is one, also where "last" was given
----@param options? { force?: boolean }
+---@param options? { force?: boolean, host?: string }
 ---@return table? summary
 ---@return staffetta.err? err
 function journal:rollback(run, options) end

@@ -11,7 +11,7 @@
 static const char *const run_state_names[] = {
     [STF_RUN_RUNNING] = "running",         [STF_RUN_DONE] = "done",
     [STF_RUN_FAILED] = "failed",           [STF_RUN_ROLLED_BACK] = "rolled_back",
-    [STF_RUN_INTERRUPTED] = "interrupted",
+    [STF_RUN_INTERRUPTED] = "interrupted", [STF_RUN_HELD] = "held",
 };
 
 static const char *const change_state_names[] = {

@@ -33,6 +33,7 @@ enum stf_run_state {
     STF_RUN_FAILED,
     STF_RUN_ROLLED_BACK,
     STF_RUN_INTERRUPTED,
+    STF_RUN_HELD, /* ended at a gate, for a person to decide; nothing was put back */
 };
 
 /* "rolled_back"; never NULL. */

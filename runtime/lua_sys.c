@@ -275,16 +275,37 @@ static int l_change_count(lua_State *L)
     return 1;
 }
 
-/* outcome(host, "done" | "unchanged" | "failed"): the worst of a host's steps is its outcome. */
+/* outcome(host, "done" | "unchanged" | "failed" | "unreachable", step, reason or nil) */
 static int l_outcome(lua_State *L)
 {
-    struct stf_run *run = stf_run_of(L);
-    const char *host = luaL_checkstring(L, 1), *outcome = luaL_checkstring(L, 2);
-    const char *before = json_string_value(json_object_get(run->outcomes, host));
-    if (before && (strcmp(before, "failed") == 0 || strcmp(outcome, "unchanged") == 0))
-        return 0;
-    stf_lua_doc_set_new(L, run->outcomes, host, json_string(outcome));
+    static const char *const outcomes[] = {"done", "unchanged", "failed", "unreachable", NULL};
+    const char *outcome = outcomes[luaL_checkoption(L, 2, NULL, outcomes)];
+    struct stf_err err;
+    if (stf_run_set_outcome(stf_run_of(L), check_host(L, 1)->host.name, outcome, luaL_checkstring(L, 3),
+                            luaL_optstring(L, 4, NULL), &err) != STF_OK)
+        return luaL_error(L, "%s", err.message);
     return 0;
+}
+
+/* ask{ gate, reason } -> "continue" | "hold" | "rollback", the last one where there is nobody to ask */
+static int l_ask(lua_State *L)
+{
+    static const char *const answers[] = {
+        [STF_ANSWER_ROLLBACK] = "rollback", [STF_ANSWER_CONTINUE] = "continue", [STF_ANSWER_HOLD] = "hold"};
+    const struct stf_run *run = stf_run_of(L);
+    luaL_checktype(L, 1, LUA_TTABLE);
+    json_t *question = stf_lua_new_doc(L);
+    stf_lua_doc_opt_string(L, question, 1, "gate");
+    stf_lua_doc_opt_string(L, question, 1, "reason");
+    bool is_asked = run->options->on_question != NULL;
+    enum stf_answer answer = is_asked ? run->options->on_question(run->options->user, question) : STF_ANSWER_ROLLBACK;
+    stf_lua_doc_set_new(L, question, "is_asked", json_boolean(is_asked));
+    stf_lua_doc_set_new(L, question, "answer", json_string(answers[answer]));
+    struct stf_err err;
+    if (stf_journal_add_event(run->journal, run->id, "gate", question, &err) != STF_OK)
+        return luaL_error(L, "%s", err.message);
+    lua_pushstring(L, answers[answer]);
+    return 1;
 }
 
 /* ---- what is said and recorded ---- */
@@ -401,14 +422,27 @@ static json_t *drop_states(json_t *plan)
     return plan;
 }
 
-/* rollback_plan(run) -> plan | nil, err */
+/* The whole document is kept for the report; the script gets it without the states. */
+static int push_undo(lua_State *L, enum stf_kind kind, json_t *undo, const struct stf_err *err)
+{
+    struct stf_run *run = stf_run_of(L);
+    json_decref(run->undo);
+    run->undo = json_deep_copy(undo);
+    if (kind != STF_OK) {
+        json_decref(undo);
+        undo = NULL;
+    }
+    return push_result_or_err(L, kind, drop_states(undo), err);
+}
+
+/* rollback_plan(run, host or nil) -> plan | nil, err */
 static int l_rollback_plan(lua_State *L)
 {
     json_t *plan = NULL;
     struct stf_err err;
-    int64_t id = luaL_checkinteger(L, 1);
-    enum stf_kind kind = stf_engine_rollback_plan(stf_run_of(L)->engine, id, &plan, &err);
-    return push_result_or_err(L, kind, drop_states(plan), &err);
+    enum stf_kind kind = stf_engine_rollback_plan(stf_run_of(L)->engine, luaL_checkinteger(L, 1),
+                                                  luaL_optstring(L, 2, NULL), &plan, &err);
+    return push_undo(L, kind, plan, &err);
 }
 
 /* measures(run) -> { name = figures } | nil, err; a name that was measured twice has its last figures */
@@ -431,15 +465,32 @@ static int l_measures(lua_State *L)
     return push_result_or_err(L, kind, measures, &err);
 }
 
-/* rollback(run, is_forced) -> summary | nil, err */
+/* rollback(run, host or nil, is_forced) -> summary | nil, err */
 static int l_rollback(lua_State *L)
 {
     json_t *summary = NULL;
     struct stf_err err;
     struct stf_run *run = stf_run_of(L);
-    int64_t id = luaL_checkinteger(L, 1);
-    enum stf_kind kind = stf_run_roll_back(run, id, lua_toboolean(L, 2), &summary, &err);
-    return push_result_or_err(L, kind, drop_states(summary), &err);
+    const struct stf_rollback rollback = {
+        .run = luaL_checkinteger(L, 1), .only_host = luaL_optstring(L, 2, NULL), .is_forced = lua_toboolean(L, 3)};
+    run->is_undoing = true;
+    enum stf_kind kind = stf_run_roll_back(run, &rollback, &summary, &err);
+    return push_undo(L, kind, summary, &err);
+}
+
+/* undo_host(name) -> true | nil, err: puts back what this run has changed on one host */
+static int l_undo_host(lua_State *L)
+{
+    json_t *summary = NULL;
+    struct stf_err err;
+    struct stf_run *run = stf_run_of(L);
+    const struct stf_rollback rollback = {.run = run->id, .only_host = check_host(L, 1)->host.name};
+    enum stf_kind kind = run->is_planning ? STF_OK : stf_run_roll_back(run, &rollback, &summary, &err);
+    json_decref(summary);
+    if (kind != STF_OK)
+        return stf_lua_push_err(L, &err);
+    lua_pushboolean(L, true);
+    return 1;
 }
 
 /* ---- files of the site ---- */
@@ -525,6 +576,9 @@ void stf_lua_push_sys(lua_State *L)
         {"now_ns", l_now_ns},
         {"spawn", l_task_spawn},
         {"join", l_task_join},
+        {"limit", l_task_limit},
+        {"ask", l_ask},
+        {"undo_host", l_undo_host},
         {"sleep_ms", l_sleep_ms},
         {"find_run", l_find_run},
         {"rollback_plan", l_rollback_plan},

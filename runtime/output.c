@@ -89,6 +89,13 @@ static void print_host(struct stf_output *output, const json_t *event)
         fprintf(output->stream, "%sok%s\n", on(output, DIM), off(output));
 }
 
+/* "    label      host  text" */
+static void print_about_host(struct stf_output *output, const json_t *event, const char *label, const char *key)
+{
+    fprintf(output->stream, "    %s%-10s%s %s: %s\n", on(output, YELLOW), stf_cli_text(event, "host"), off(output),
+            label, stf_cli_text(event, key));
+}
+
 static void print_check(struct stf_output *output, const json_t *event)
 {
     const json_t *result = json_object_get(event, "result");
@@ -124,8 +131,14 @@ void stf_output_event(void *user, const json_t *event)
         print_begin(output, event);
     else if (strcmp(name, "step") == 0)
         fprintf(output->stream, "  %s\n", stf_cli_text(event, "step"));
+    else if (strcmp(name, "batch") == 0)
+        fprintf(output->stream, "   batch %lld of %lld\n", number(event, "batch"), number(event, "batches"));
     else if (strcmp(name, "host") == 0)
         print_host(output, event);
+    else if (strcmp(name, "retry") == 0)
+        print_about_host(output, event, "once more", "message");
+    else if (strcmp(name, "skipped") == 0)
+        print_about_host(output, event, "skipped", "reason");
     else if (strcmp(name, "check") == 0)
         print_check(output, event);
     else if (strcmp(name, "measure") == 0)
@@ -195,6 +208,29 @@ static void print_drift(const json_t *drift)
     }
 }
 
+/* "hosts: 3 done, 1 failed, 1 skipped", and why those failed that did. */
+static void print_outcomes(struct stf_output *output, const json_t *report)
+{
+    static const char *const names[] = {"done", "unchanged", "rolled_back", "failed", "unreachable", "skipped"};
+    const json_t *counts = json_object_get(report, "counts");
+    const char *separator = "hosts: ", *host;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (number(counts, names[i]) == 0)
+            continue;
+        fprintf(output->stream, "%s%lld %s", separator, number(counts, names[i]), names[i]);
+        separator = ", ";
+    }
+    if (number(counts, "total"))
+        fputc('\n', output->stream);
+    json_t *outcome;
+    json_object_foreach ((json_t *)json_object_get(report, "hosts"), host, outcome) {
+        const char *name = stf_cli_text(outcome, "outcome");
+        if (strcmp(name, "failed") == 0 || strcmp(name, "unreachable") == 0)
+            fprintf(output->stream, "  %s%-10s%s %s: %s\n", on(output, RED), host, off(output), name,
+                    stf_cli_text(outcome, "reason"));
+    }
+}
+
 void stf_output_report(struct stf_output *output, const json_t *report)
 {
     const char *state = stf_cli_text(report, "state");
@@ -211,10 +247,16 @@ void stf_output_report(struct stf_output *output, const json_t *report)
     bool has_checks = json_array_size(json_object_get(report, "checks")) > 0;
     const char *verdict = has_checks ? stf_cli_text(report, "verdict") : "";
     bool is_good = strcmp(state, "done") == 0 && (!has_checks || strcmp(verdict, "pass") == 0);
+    print_outcomes(output, report);
     fprintf(output->stream, "%s%s%s%s%s", on(output, is_good ? GREEN : RED), state, has_checks ? ", " : "", verdict,
             off(output));
     fprintf(output->stream, "  (%lld.%03lld s)\n", number(report, "duration_ms") / 1000,
             number(report, "duration_ms") % 1000);
+    if (strcmp(state, "held") == 0)
+        fprintf(stderr,
+                "staffetta: run %lld is held, nothing was put back: `staffetta resume` goes on where it can, "
+                "`staffetta rollback` puts everything back\n",
+                number(report, "run"));
     if (strcmp(state, "needs_human") == 0)
         fprintf(stderr, "staffetta: not everything could be put back: `staffetta show %lld` lists what stands where\n",
                 number(report, "run"));

@@ -104,11 +104,12 @@ static char *three_way(const json_t *item)
 
 static json_t *new_item(const struct stf_thing *thing, const struct stf_change *change)
 {
-    return json_pack("{s:I, s:s, s:s, s:s, s:O, s:O, s:O, s:{s:o, s:o, s:o}}", "change", (json_int_t)change->change,
-                     "step", change->step, "host", change->host, "resource", change->resource, "id", change->id,
-                     "before", change->before, "ours", change->after, "describe", "what",
-                     stf_thing_describe_doc(thing, NULL), "before", stf_thing_describe_doc(thing, change->before),
-                     "ours", stf_thing_describe_doc(thing, change->after));
+    return json_pack("{s:I, s:I, s:s, s:s, s:s, s:O, s:O, s:O, s:{s:o, s:o, s:o}}", "item", (json_int_t)change->seq,
+                     "change", (json_int_t)change->change, "step", change->step, "host", change->host, "resource",
+                     change->resource, "id", change->id, "before", change->before, "ours", change->after, "describe",
+                     "what", stf_thing_describe_doc(thing, NULL), "before",
+                     stf_thing_describe_doc(thing, change->before), "ours",
+                     stf_thing_describe_doc(thing, change->after));
 }
 
 static enum stf_kind set_now(const struct stf_thing *thing, json_t *item, json_t *now, struct stf_err *err)
@@ -189,6 +190,7 @@ struct survey {
     json_t *items;
     json_t *standing; /* key -> what will stand there once the items so far are undone */
     int64_t counts[VERDICT_COUNT];
+    bool is_partial;           /* there are changes on other hosts, which are to stay */
     struct stf_err unreadable; /* of the first item that could not be read */
 };
 
@@ -315,7 +317,8 @@ static enum stf_kind find_origin(struct survey *survey, const struct stf_engine 
 }
 
 /* Fini the survey in either case. */
-static enum stf_kind survey_run(struct survey *survey, struct stf_engine *engine, int64_t run, struct stf_err *err)
+static enum stf_kind survey_run(struct survey *survey, struct stf_engine *engine, int64_t run, const char *only_host,
+                                struct stf_err *err)
 {
     *survey = (struct survey){0};
     if (!engine->journal) {
@@ -343,7 +346,9 @@ static enum stf_kind survey_run(struct survey *survey, struct stf_engine *engine
         const struct stf_change *change = &survey->list.items[i];
         /* A run that has rolled itself back: its undoing is no change to undo, the change it undid says what stands. */
         bool is_own_undo = change->undoes != 0 && stf_journal_run_of(change->undoes) == run;
-        if (!is_own_undo) {
+        bool is_elsewhere = only_host && strcmp(change->host, only_host) != 0;
+        survey->is_partial = survey->is_partial || (is_elsewhere && change->state != STF_CHANGE_UNDONE);
+        if (!is_own_undo && !is_elsewhere) {
             kind = survey_change(survey, engine, change, err);
         }
     }
@@ -362,11 +367,12 @@ static enum stf_kind survey_doc(const struct survey *survey, int64_t run, json_t
     return *doc ? STF_OK : no_memory(err);
 }
 
-enum stf_kind stf_engine_rollback_plan(struct stf_engine *engine, int64_t run, json_t **plan, struct stf_err *err)
+enum stf_kind stf_engine_rollback_plan(struct stf_engine *engine, int64_t run, const char *only_host, json_t **plan,
+                                       struct stf_err *err)
 {
     struct survey survey;
     *plan = NULL;
-    enum stf_kind kind = survey_run(&survey, engine, run, err);
+    enum stf_kind kind = survey_run(&survey, engine, run, only_host, err);
     if (kind == STF_OK) {
         kind = survey_doc(&survey, run, plan, err);
     }
@@ -374,38 +380,69 @@ enum stf_kind stf_engine_rollback_plan(struct stf_engine *engine, int64_t run, j
     return kind;
 }
 
-static bool is_blocking(const json_t *item)
+static bool may_overwrite(const struct stf_rollback *rollback, const json_t *item)
 {
+    size_t index;
+    json_t *number;
+    bool is_named = false;
+    json_array_foreach ((json_t *)rollback->forced, index, number) {
+        is_named = is_named || json_equal(number, json_object_get(item, "item"));
+    }
+    return rollback->is_forced || is_named;
+}
+
+static bool is_blocking(const struct stf_rollback *rollback, const json_t *item)
+{
+    if (may_overwrite(rollback, item)) {
+        return false;
+    }
     const char *verdict = json_string_value(json_object_get(item, "verdict"));
     return strcmp(verdict, verdict_names[STF_UNDO_CONFLICT]) == 0 ||
            strcmp(verdict, verdict_names[STF_UNDO_UNKNOWN]) == 0;
 }
 
+static bool is_blocked(const struct survey *survey, const struct stf_rollback *rollback)
+{
+    size_t index;
+    json_t *item;
+    json_array_foreach (survey->items, index, item) {
+        if (is_blocking(rollback, item)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The three-way view of what is in the way, as far as it fits into a message. */
-static void list_blocking(const struct survey *survey, char *text, size_t size)
+static void list_blocking(const struct survey *survey, const struct stf_rollback *rollback, char *text, size_t size)
 {
     size_t index;
     json_t *item;
     size_t used = 0;
-    int64_t left = survey->counts[STF_UNDO_CONFLICT] + survey->counts[STF_UNDO_UNKNOWN];
+    size_t left = 0;
     text[0] = '\0';
     json_array_foreach (survey->items, index, item) {
-        char *line = is_blocking(item) ? three_way(item) : NULL;
+        if (!is_blocking(rollback, item)) {
+            continue;
+        }
+        char *line = three_way(item);
         if (line && used + strlen(line) + sizeof "; and 1234567890 more" < size) {
             used += (size_t)sprintf(text + used, "%s%s", used ? "; " : "", line);
-            left--;
+        } else {
+            left++;
         }
         free(line);
     }
     if (left > 0) {
-        sprintf(text + used, "%sand %" PRId64 " more", used ? "; " : "", left);
+        sprintf(text + used, "%sand %zu more", used ? "; " : "", left);
     }
 }
 
-static enum stf_kind refuse(const struct survey *survey, int64_t run, struct stf_err *err)
+static enum stf_kind refuse(const struct survey *survey, const struct stf_rollback *rollback, struct stf_err *err)
 {
     char text[560];
-    list_blocking(survey, text, sizeof text);
+    int64_t run = rollback->run;
+    list_blocking(survey, rollback, text, sizeof text);
     if (survey->counts[STF_UNDO_CONFLICT] == 0) {
         return stf_err_set(
             err, survey->unreadable.kind, survey->unreadable.code, "rollback", survey->unreadable.subject,
@@ -474,7 +511,7 @@ static enum stf_kind undo_all(struct stf_engine *engine, const struct stf_rollba
     json_array_foreach (survey->items, index, item) {
         struct stf_err why = {0};
         bool is_changed;
-        enum stf_kind kind = undo_item(engine, survey, index, rollback->is_forced, &is_changed, &why);
+        enum stf_kind kind = undo_item(engine, survey, index, may_overwrite(rollback, item), &is_changed, &why);
         tally->undone += kind == STF_OK && is_changed;
         if (kind != STF_OK && tally->failed++ == 0) {
             tally->first = why;
@@ -517,15 +554,14 @@ enum stf_kind stf_engine_rollback(struct stf_engine *engine, const struct stf_ro
     if (engine->mode != STF_ENGINE_APPLY) {
         return stf_err_set(err, STF_DENIED, 0, "rollback", NULL, "a plan undoes nothing");
     }
-    enum stf_kind kind = survey_run(&survey, engine, rollback->run, err);
+    enum stf_kind kind = survey_run(&survey, engine, rollback->run, rollback->only_host, err);
     if (kind != STF_OK) {
         goto out;
     }
-    bool is_blocked = survey.counts[STF_UNDO_CONFLICT] + survey.counts[STF_UNDO_UNKNOWN] > 0;
-    if (is_blocked && !rollback->is_forced) {
+    if (is_blocked(&survey, rollback)) {
         kind = survey_doc(&survey, rollback->run, summary, err);
         if (kind == STF_OK) {
-            kind = refuse(&survey, rollback->run, err);
+            kind = refuse(&survey, rollback, err);
         }
         goto out;
     }
@@ -539,7 +575,7 @@ enum stf_kind stf_engine_rollback(struct stf_engine *engine, const struct stf_ro
     if (kind == STF_OK) {
         kind = summarize(&survey, rollback, &tally, summary, err);
     }
-    if (kind == STF_OK && rollback->run != engine->run) {
+    if (kind == STF_OK && rollback->run != engine->run && !survey.is_partial) {
         kind = stf_journal_run_rolled_back(engine->journal, rollback->run, engine->run, err);
     }
 out:

@@ -198,21 +198,47 @@ enum stf_kind stf_run_find(struct stf_run *run, int64_t *id, struct stf_err *err
                        "and a run can be named by its number");
 }
 
+/* The worst of what happened to a host is its outcome; of two equally bad things the first. */
+static int rank_of(const char *outcome)
+{
+    static const char *const ranked[] = {"unchanged", "done", "rolled_back", "failed", "unreachable"};
+    int rank = 0;
+    while (outcome && rank < 4 && strcmp(ranked[rank], outcome) != 0)
+        rank++;
+    return outcome ? (rank < 4 ? rank : 3) : -1;
+}
+
+enum stf_kind stf_run_set_outcome(struct stf_run *run, const char *host, const char *outcome, const char *step,
+                                  const char *reason, struct stf_err *err)
+{
+    const json_t *before = json_object_get(run->outcomes, host);
+    if (rank_of(outcome) <= rank_of(json_string_value(json_object_get(before, "outcome"))))
+        return STF_OK;
+    json_t *entry = json_pack("{s:s, s:s*, s:s*}", "outcome", outcome, "step", step, "reason", reason);
+    return json_object_set_new(run->outcomes, host, entry) == 0
+               ? STF_OK
+               : stf_err_set(err, STF_NO_MEMORY, 0, "run", host, "not enough memory");
+}
+
 static void tell_undo(void *user, const json_t *item)
 {
+    struct stf_err ignored; /* an outcome that is missing does not stop a rollback */
+    const char *outcome = json_string_value(json_object_get(item, "outcome"));
+    const char *of_host = strcmp(outcome, "undone") == 0   ? "rolled_back"
+                          : strcmp(outcome, "failed") == 0 ? "failed"
+                                                           : "unchanged";
+    stf_run_set_outcome(user, json_string_value(json_object_get(item, "host")), of_host, NULL,
+                        json_string_value(json_object_get(item, "error")), &ignored);
     stf_run_emit(user, json_pack("{s:s, s:O}", "event", "undo", "item", (json_t *)item));
 }
 
-enum stf_kind stf_run_roll_back(struct stf_run *run, int64_t id, bool is_forced, json_t **summary, struct stf_err *err)
+enum stf_kind stf_run_roll_back(struct stf_run *run, const struct stf_rollback *wanted, json_t **summary,
+                                struct stf_err *err)
 {
-    run->is_undoing = true;
-    struct stf_rollback rollback = {.run = id, .is_forced = is_forced, .progress = tell_undo, .data = run};
-    enum stf_kind kind = stf_engine_rollback(run->engine, &rollback, summary, err);
-    if (kind != STF_OK) {
-        json_decref(*summary);
-        *summary = NULL;
-    }
-    return kind;
+    struct stf_rollback rollback = *wanted;
+    rollback.progress = tell_undo;
+    rollback.data = run;
+    return stf_engine_rollback(run->engine, &rollback, summary, err);
 }
 
 /* ---- the run ---- */
@@ -293,6 +319,7 @@ static void close_loop(struct stf_run *run, uv_signal_t signals[3])
 {
     for (size_t i = 0; i < 3; i++)
         uv_close((uv_handle_t *)&signals[i], NULL);
+    stf_sched_end_timers(run);
     uv_run(&run->loop, UV_RUN_DEFAULT);
     uv_loop_close(&run->loop);
 }
@@ -324,8 +351,7 @@ static const char *undo_failed_run(struct stf_run *run, json_t *report)
     if (run->is_undoing || changes == 0)
         return "failed";
     stf_run_emit(run, json_pack("{s:s, s:I}", "event", "rolling_back", "run", (json_int_t)run->id));
-    struct stf_rollback rollback = {.run = run->id, .progress = tell_undo, .data = run};
-    enum stf_kind kind = stf_engine_rollback(run->engine, &rollback, &summary, &err);
+    enum stf_kind kind = stf_run_roll_back(run, &(struct stf_rollback){.run = run->id}, &summary, &err);
     if (summary)
         json_object_set_new(report, "rollback", summary);
     if (kind == STF_OK)
@@ -340,7 +366,7 @@ static enum stf_run_state journal_state(const char *state)
         return STF_RUN_DONE;
     if (strcmp(state, "rolled_back") == 0)
         return STF_RUN_ROLLED_BACK;
-    return STF_RUN_FAILED;
+    return strcmp(state, "held") == 0 ? STF_RUN_HELD : STF_RUN_FAILED;
 }
 
 /* Sets doc[key] to the text in the field `key` of the table on top, where that is one. */
@@ -389,12 +415,44 @@ static void take_error(struct stf_run *run, struct stf_task *task, struct stf_er
     json_object_set_new(report, "error", doc);
 }
 
+/* A gate that was not passed, where the site or the person who was asked wants everything to stay as it is. */
+static bool is_held(const json_t *report)
+{
+    const char *kind = json_string_value(json_object_get(json_object_get(report, "error"), "kind"));
+    return kind && strcmp(kind, "gate_held") == 0;
+}
+
+/* Every host of the site has an outcome in the end, and the counts add up to their number. */
+static json_t *count_outcomes(struct stf_run *run, bool is_done)
+{
+    for (size_t i = 0; i < run->host_count; i++) {
+        const char *name = run->hosts[i].host.name;
+        if (!json_object_get(run->outcomes, name))
+            json_object_set_new(run->outcomes, name,
+                                json_pack("{s:s, s:s}", "outcome", "skipped", "reason",
+                                          is_done ? "no step was for it" : "the run ended before a step for it"));
+    }
+    json_t *counts = json_pack("{s:i, s:i, s:i, s:i, s:i, s:i}", "done", 0, "unchanged", 0, "failed", 0, "rolled_back",
+                               0, "unreachable", 0, "skipped", 0);
+    const char *host;
+    json_t *entry;
+    json_object_foreach (run->outcomes, host, entry) {
+        json_t *count = json_object_get(counts, json_string_value(json_object_get(entry, "outcome")));
+        json_integer_set(count, json_integer_value(count) + 1);
+    }
+    json_object_set_new(counts, "total", json_integer((json_int_t)json_object_size(run->outcomes)));
+    return counts;
+}
+
 static void finish_report(struct stf_run *run, json_t *report, const char *state, int64_t started_ns)
 {
     struct stf_err err;
     json_object_set_new(report, "state", json_string(state));
     json_object_set_new(report, "verdict", json_string(overall_verdict(run)));
+    json_object_set_new(report, "counts", count_outcomes(run, strcmp(state, "done") == 0));
     json_object_set(report, "hosts", run->outcomes);
+    if (run->undo)
+        json_object_set(report, "rollback", run->undo);
     json_object_set(report, "checks", run->checks);
     json_object_set(report, "measures", run->measures);
     json_object_set_new(report, "duration_ms", json_integer((stf_clock_ns() - started_ns) / 1000000));
@@ -453,7 +511,7 @@ static enum stf_kind execute(struct stf_run *run, json_t *report, struct stf_err
         json_object_set_new(report, "error", error_doc(&failure));
     }
     if (failure.kind != STF_OK)
-        state = run->is_planning ? "failed" : undo_failed_run(run, report);
+        state = run->is_planning ? "failed" : is_held(report) ? "held" : undo_failed_run(run, report);
     if (strcmp(state, "rolled_back") == 0)
         look_after_undo(run, ctx);
     finish_report(run, report, state, started_ns);
@@ -534,6 +592,7 @@ out:
     json_decref(run.checks);
     json_decref(run.measures);
     json_decref(run.outcomes);
+    json_decref(run.undo);
     free(run.hosts);
     return kind;
 }

@@ -20,6 +20,8 @@ struct stf_task {
     bool is_done;
     bool is_ok;
     bool is_queued;
+    bool is_over; /* its time is: it makes no further step, nor do the tasks that it has spawned */
+    struct stf_task *parent;
     int argument_count; /* on co's stack, for the next resume */
     char *step;         /* the step it belongs to; changes are only made inside one */
     struct stf_task *waiter;
@@ -38,6 +40,7 @@ struct stf_run {
     bool has_begun;  /* parameters were right; from here on there is a report */
     bool is_undoing; /* a rollback was asked for: its failure is not rolled back in turn */
     bool is_undone;  /* what it changed is put back: no change may follow */
+    json_t *undo;    /* what that did, or would do */
     int64_t id;      /* in the journal; 0: not journalled (a plan) */
     struct stf_journal *journal;
     struct stf_engine *engine;
@@ -55,7 +58,7 @@ struct stf_run {
     json_t *scripts;  /* all that were loaded, in order */
     json_t *checks;   /* results, in order */
     json_t *measures; /* what the playbook reported: name -> document */
-    json_t *outcomes; /* host -> "done", "unchanged", ... */
+    json_t *outcomes; /* host -> {"outcome","step","reason"} */
     bool is_interrupted;
 };
 
@@ -70,9 +73,11 @@ void stf_task_wake(struct stf_run *run, struct stf_task *task);
 void stf_sched_drive(struct stf_run *run, struct stf_task *until);
 void stf_sched_drain(struct stf_run *run);
 void stf_sched_wake_sleepers(struct stf_run *run); /* their sleep is over now */
+void stf_sched_end_timers(struct stf_run *run);    /* nobody waits any more; the loop is about to end */
 void stf_sched_free(struct stf_run *run);
 int l_task_spawn(lua_State *L);
 int l_task_join(lua_State *L);
+int l_task_limit(lua_State *L);
 int l_sleep_ms(lua_State *L);
 
 /* lua_host.c: powers. Pushes host.<binding> for `host`, allowed the needs of the mask. */
@@ -105,4 +110,9 @@ struct stf_run_host *stf_run_find_host(struct stf_run *run, const char *name); /
 /* Makes sure that the journal has the run *id; 0 becomes the last one: the newest that changed something, has not been
  * rolled back, and is no rollback itself. */
 enum stf_kind stf_run_find(struct stf_run *run, int64_t *id, struct stf_err *err);
-enum stf_kind stf_run_roll_back(struct stf_run *run, int64_t id, bool is_forced, json_t **summary, struct stf_err *err);
+/* Rolls back with what run, host and force say, telling each item. `*summary` as of stf_engine_rollback. */
+enum stf_kind stf_run_roll_back(struct stf_run *run, const struct stf_rollback *wanted, json_t **summary,
+                                struct stf_err *err);
+/* `step` and `reason` may be NULL. The worst outcome of a host stays. */
+enum stf_kind stf_run_set_outcome(struct stf_run *run, const char *host, const char *outcome, const char *step,
+                                  const char *reason, struct stf_err *err);

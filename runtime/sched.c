@@ -34,6 +34,7 @@ struct stf_task *stf_task_new(struct stf_run *run, lua_State *from, int function
     luaL_checkstack(task->co, function_and_arguments + LUA_MINSTACK, NULL);
     lua_xmove(from, task->co, function_and_arguments);
     task->argument_count = function_and_arguments - 1;
+    task->parent = run->current;
     queue(run, task);
     return task;
 }
@@ -74,8 +75,29 @@ static void finish(struct stf_run *run, struct stf_task *task, int status)
         stf_task_wake(run, task->waiter);
 }
 
+static bool is_over(const struct stf_task *task)
+{
+    while (task && !task->is_over)
+        task = task->parent;
+    return task != NULL;
+}
+
+/* Ends a task that waits and whose time is over; its variables are closed. It fails without an error of its own. */
+static void abandon(struct stf_run *run, struct stf_task *task)
+{
+    lua_resetthread(task->co);
+    lua_settop(task->co, 0);
+    task->is_done = true;
+    if (task->waiter)
+        stf_task_wake(run, task->waiter);
+}
+
 static void resume(struct stf_run *run, struct stf_task *task)
 {
+    if (is_over(task)) {
+        abandon(run, task);
+        return;
+    }
     int result_count = 0;
     int argument_count = task->argument_count;
     task->argument_count = 0;
@@ -138,6 +160,86 @@ int l_task_spawn(lua_State *L)
     return 1;
 }
 
+/* ---- timers ---- */
+
+/* Wakes a task that sleeps, or ends the time of one. */
+struct timer {
+    uv_timer_t handle;
+    struct stf_run *run;
+    struct stf_task *task;
+    bool is_deadline;
+};
+
+static void free_timer(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void ring(uv_timer_t *handle);
+
+/* A sleep that has no sense any more is over now. */
+static void end_sleep(uv_handle_t *handle, void *all)
+{
+    const struct timer *timer = handle->data;
+    if (handle->type == UV_TIMER && !uv_is_closing(handle) && !timer->is_deadline && (all || is_over(timer->task)))
+        uv_timer_start((uv_timer_t *)handle, ring, 0, 0);
+}
+
+static void ring(uv_timer_t *handle)
+{
+    struct timer *timer = handle->data;
+    struct stf_run *run = timer->run;
+    if (timer->is_deadline) {
+        timer->task->is_over = true;
+        uv_walk(&run->loop, end_sleep, NULL);
+        return;
+    }
+    run->pending_calls--;
+    stf_task_wake(run, timer->task);
+    uv_close((uv_handle_t *)handle, free_timer);
+}
+
+void stf_sched_wake_sleepers(struct stf_run *run)
+{
+    uv_walk(&run->loop, end_sleep, run);
+}
+
+static void close_timer(uv_handle_t *handle, void *unused)
+{
+    (void)unused;
+    if (handle->type == UV_TIMER && !uv_is_closing(handle))
+        uv_close(handle, free_timer);
+}
+
+void stf_sched_end_timers(struct stf_run *run)
+{
+    uv_walk(&run->loop, close_timer, NULL);
+}
+
+static struct timer *start_timer(lua_State *L, struct stf_task *task, lua_Integer duration_ms, bool is_deadline)
+{
+    struct stf_run *run = stf_run_of(L);
+    struct timer *timer = calloc(1, sizeof *timer);
+    if (!timer)
+        luaL_error(L, "not enough memory");
+    *timer = (struct timer){.run = run, .task = task, .is_deadline = is_deadline};
+    uv_timer_init(&run->loop, &timer->handle);
+    timer->handle.data = timer;
+    /* The loop's clock stood still while Lua ran, and counts whole milliseconds: hence one more. */
+    uv_update_time(&run->loop);
+    uv_timer_start(&timer->handle, ring, (uint64_t)duration_ms + 1, 0);
+    return timer;
+}
+
+static lua_Integer check_duration_ms(lua_State *L, int index)
+{
+    lua_Integer duration_ms = luaL_checkinteger(L, index);
+    luaL_argcheck(L, duration_ms >= 0 && duration_ms <= 3600 * 1000, index, "expected 0 to 3600000 ms");
+    return duration_ms;
+}
+
+/* ---- waiting ---- */
+
 static int joined(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
@@ -153,7 +255,7 @@ static int joined(lua_State *L, int status, lua_KContext context)
     return 2;
 }
 
-/* join(task) -> true, first result | false, {error, traceback} */
+/* join(task) -> true, first result | false, {error, traceback} | false, nil when its time was over */
 int l_task_join(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TLIGHTUSERDATA);
@@ -165,35 +267,12 @@ int l_task_join(lua_State *L)
     return lua_yieldk(L, 0, (lua_KContext)task, joined);
 }
 
-struct sleeper {
-    uv_timer_t timer;
-    struct stf_run *run;
-    struct stf_task *task;
-};
-
-static void free_sleeper(uv_handle_t *handle)
+/* limit(task, duration_ms): after that time it makes no further step; a call that is under way is waited for. */
+int l_task_limit(lua_State *L)
 {
-    free(handle->data);
-}
-
-static void wake_sleeper(uv_timer_t *timer)
-{
-    struct sleeper *sleeper = timer->data;
-    sleeper->run->pending_calls--;
-    stf_task_wake(sleeper->run, sleeper->task);
-    uv_close((uv_handle_t *)timer, free_sleeper);
-}
-
-static void end_sleep(uv_handle_t *handle, void *unused)
-{
-    (void)unused;
-    if (handle->type == UV_TIMER && !uv_is_closing(handle))
-        uv_timer_start((uv_timer_t *)handle, wake_sleeper, 0, 0);
-}
-
-void stf_sched_wake_sleepers(struct stf_run *run)
-{
-    uv_walk(&run->loop, end_sleep, NULL);
+    luaL_checktype(L, 1, LUA_TLIGHTUSERDATA);
+    start_timer(L, lua_touserdata(L, 1), check_duration_ms(L, 2), true);
+    return 0;
 }
 
 static int slept(lua_State *L, int status, lua_KContext context)
@@ -204,19 +283,8 @@ static int slept(lua_State *L, int status, lua_KContext context)
 
 int l_sleep_ms(lua_State *L)
 {
-    lua_Integer duration_ms = luaL_checkinteger(L, 1);
-    luaL_argcheck(L, duration_ms >= 0 && duration_ms <= 3600 * 1000, 1, "expected 0 to 3600000 ms");
     struct stf_run *run = stf_run_of(L);
-    struct sleeper *sleeper = calloc(1, sizeof *sleeper);
-    if (!sleeper)
-        return luaL_error(L, "not enough memory");
-    sleeper->run = run;
-    sleeper->task = run->current;
-    uv_timer_init(&run->loop, &sleeper->timer);
-    sleeper->timer.data = sleeper;
-    /* The loop's clock stood still while Lua ran, and counts whole milliseconds: hence one more. */
-    uv_update_time(&run->loop);
-    uv_timer_start(&sleeper->timer, wake_sleeper, (uint64_t)duration_ms + 1, 0);
+    start_timer(L, run->current, check_duration_ms(L, 1), false);
     run->pending_calls++;
     return lua_yieldk(L, 0, 0, slept);
 }

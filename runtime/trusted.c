@@ -30,7 +30,9 @@ static int l_push_ctx(lua_State *L)
     call_trusted(L, "manifest.luac", 1); /* -- sys sys manifest */
     lua_pushvalue(L, 1);
     call_trusted(L, "world.luac", 1); /* -- sys sys manifest world */
-    call_trusted(L, "ctx.luac", 3);
+    lua_pushvalue(L, 1);
+    call_trusted(L, "stages.luac", 1); /* -- sys sys manifest world stages */
+    call_trusted(L, "ctx.luac", 4);
     return 1;
 }
 

@@ -41,6 +41,13 @@ enum stf_run_mode {
     STF_RUN_PLAN,  /* the same script run dry: changes are collected, nothing is written */
 };
 
+/* What is to become of a run at a gate that could not tell. */
+enum stf_answer {
+    STF_ANSWER_ROLLBACK, /* put everything back */
+    STF_ANSWER_CONTINUE, /* go on, at the person's own risk */
+    STF_ANSWER_HOLD,     /* end here, and leave everything as it is */
+};
+
 struct stf_run_options {
     const char *playbook;
     enum stf_run_mode mode;
@@ -50,12 +57,15 @@ struct stf_run_options {
     /* Called on the runtime's thread as things happen: {"event":"step", ...}; docs/events.md lists them. May be NULL.
      * The document is borrowed. */
     void (*on_event)(void *user, const json_t *event);
-    void *user;
+    /* Called on the runtime's thread when a gate is unknown: {"gate","reason"}. NULL: nobody is there to ask, and the
+     * answer is STF_ANSWER_ROLLBACK. */
+    enum stf_answer (*on_question)(void *user, const json_t *question);
+    void *user;           /* of both */
     bool handles_signals; /* SIGINT and SIGTERM end the run safely: what it changed is put back */
 };
 
 /* Runs a playbook to its end. STF_OK means that there is a report (a new reference), also of a run that failed: read
- * its "state" ("done", "failed", "rolled_back", "needs_human", "refused") and "verdict" ("pass", "fail",
+ * its "state" ("done", "failed", "rolled_back", "held", "needs_human", "refused") and "verdict" ("pass", "fail",
  * "unknown"). Any other kind means that nothing was begun: no such playbook, wrong parameters, site or journal
  * unusable. */
 enum stf_kind stf_runtime_run(struct stf_runtime *runtime, const struct stf_run_options *options, json_t **report,

@@ -1,6 +1,6 @@
 -- ctx.lua - what a running script holds in its hand: steps, actions, gates, checks, measures.
--- Trusted: runs with `sys`, manifest.lua and world.lua. Must never let a check pass that did not look.
-local sys, manifests, worlds = ...
+-- Trusted: runs with `sys`, manifest.lua, world.lua and stages.lua. Must never let a check pass that did not look.
+local sys, manifests, worlds, stages = ...
 
 local M = {}
 
@@ -85,56 +85,136 @@ local function guarded_check(row, host, step)
   return result
 end
 
+-- ---- ctx ----
+
+local methods = {}
+
+-- Hosts that failed in a step which could live with that: name -> why. What they had was put back; no later step and
+-- no check touches them.
+local given_up = {}
+
+local function usable(hosts, step)
+  local left = {}
+  for _, host in ipairs(hosts) do
+    if given_up[host.name] then
+      sys.emit { event = "skipped", step = step, host = host.name, reason = given_up[host.name] }
+    else
+      left[#left + 1] = host
+    end
+  end
+  return left
+end
+
+-- What is worth another try: nobody answered in time, or somebody else was at work.
+local passing = { busy = true, timeout = true, unreachable = true }
+
+local function may_pass(failure)
+  local err = failure and failure.error
+  return type(err) == "table" and (rawget(err, "is_retryable") == true or passing[rawget(err, "kind")] == true)
+end
+
+-- fn(host), and again while it fails for what may pass. true, or false and { error, traceback }.
+local function try(step, stage, fn, host)
+  for attempt = 0, stage.retries do
+    local ok, failure = sys.join(sys.spawn(step, fn, host))
+    if ok or attempt == stage.retries or not may_pass(failure) then return { ok = ok, failure = failure } end
+    sys.emit { event = "retry", step = step, host = host.name, attempt = attempt + 1,
+      message = message_of(failure.error) }
+    sys.sleep_ms(math.min(100 << math.min(attempt, 6), 5000))
+  end
+end
+
+local function start(step, stage, fn, host)
+  local task = sys.spawn(step, try, step, stage, fn, host)
+  if stage.deadline_ms then sys.limit(task, stage.deadline_ms) end
+  return { host = host, task = task, changes_before = sys.change_count(host.name) }
+end
+
+-- How it ended on one host: nil, or { host, kind, message, traceback }.
+local function finish(step, stage, started)
+  local _, outcome = sys.join(started.task)
+  local host, failure = started.host.name, nil
+  if not outcome then
+    failure = { kind = "timeout", message = ("not done within %d ms"):format(stage.deadline_ms) }
+  elseif not outcome.ok then
+    local err = outcome.failure.error
+    failure = { kind = type(err) == "table" and rawget(err, "kind") or "invalid_data", message = message_of(err),
+      traceback = outcome.failure.traceback, is_bug = type(err) ~= "table" }
+  end
+  if failure then
+    failure.host = host
+    sys.outcome(host, failure.kind == "unreachable" and "unreachable" or "failed", step, failure.message)
+  else
+    sys.outcome(host, sys.change_count(host) > 0 and "done" or "unchanged", step)
+  end
+  sys.emit { event = "host", step = step, host = host, ok = not failure,
+    changes = sys.change_count(host) - started.changes_before, message = failure and failure.message }
+  return failure
+end
+
+-- What a host that is given up has of this run is put back at once; where that fails, so does the run.
+local function give_up(step, failure)
+  given_up[failure.host] = ("failed in step '%s'"):format(step)
+  local undone, err = sys.undo_host(failure.host)
+  if not undone then error(err, 0) end
+end
+
+local function run_batch(step, stage, batch, fn, failures)
+  local started = {}
+  for i, host in ipairs(batch) do started[i] = start(step, stage, fn, host) end
+  local new = {}
+  for _, each in ipairs(started) do new[#new + 1] = finish(step, stage, each) end
+  table.move(new, 1, #new, #failures + 1, failures)
+  if #failures > stage.max_fail then
+    local first = failures[1]
+    error({ kind = first.is_bug and "invalid_data" or "step_failed", op = step, subject = first.host,
+      traceback = first.traceback,
+      message = ("step '%s' failed on %s: %s"):format(step, first.host, first.message) }, 0)
+  end
+  for _, failure in ipairs(new) do give_up(step, failure) end
+end
+
 local function check_tasks(rows, step)
   local tasks = {}
   for _, row in ipairs(rows) do
-    for _, host in ipairs(row.hosts or { row.host or false }) do
-      tasks[#tasks + 1] = sys.spawn(step, guarded_check, row, host or nil, step)
+    if row.hosts or row.host then
+      for _, host in ipairs(usable(row.hosts or { row.host }, step)) do
+        tasks[#tasks + 1] = sys.spawn(step, guarded_check, row, host, step)
+      end
+    else
+      tasks[#tasks + 1] = sys.spawn(step, guarded_check, row, nil, step)
     end
   end
   return tasks
 end
 
--- ---- ctx ----
-
-local methods = {}
-
--- ctx:step(name, hosts, fn): fn(host) runs for all hosts at once; what it changes is planned, journalled, undone.
--- Ends when all have ended; raises when one failed, after the others are through.
-function methods.step(self, name, hosts, fn)
-  sys.emit { event = "step", step = name, hosts = #hosts }
-  local tasks, before, failures = {}, {}, {}
-  for i, host in ipairs(hosts) do
-    before[i] = sys.change_count(host.name)
-    tasks[i] = sys.spawn(name, fn, host)
-  end
-  for i, host in ipairs(hosts) do
-    local ok, failure = sys.join(tasks[i])
-    if not ok then
-      failures[#failures + 1] = { host = host.name, message = message_of(failure.error),
-        traceback = failure.traceback, is_bug = type(failure.error) ~= "table" }
-      sys.outcome(host.name, "failed")
-    else
-      sys.outcome(host.name, sys.change_count(host.name) > 0 and "done" or "unchanged")
+-- ctx:step(name, hosts, fn, options): fn(host) runs for all hosts at once, or for one batch after another; what it
+-- changes is planned, journalled, undone. A batch ends when all of its hosts have; raises when more failed than may.
+function methods.step(self, name, hosts, fn, options)
+  hosts = usable(hosts, name)
+  local stage, failures = stages.plan(name, hosts, options), {}
+  sys.emit { event = "step", step = name, hosts = #hosts, batches = #stage.batches }
+  for i, batch in ipairs(stage.batches) do
+    if #stage.batches > 1 then
+      sys.emit { event = "batch", step = name, batch = i, batches = #stage.batches, hosts = #batch }
     end
-    sys.emit { event = "host", step = name, host = host.name, ok = ok,
-      changes = sys.change_count(host.name) - before[i], message = not ok and failures[#failures].message or nil }
-  end
-  if #failures > 0 then
-    local first = failures[1]
-    error({ kind = first.is_bug and "invalid_data" or "step_failed", op = name, subject = first.host,
-      traceback = first.traceback,
-      message = ("step '%s' failed on %s: %s"):format(name, first.host, first.message) }, 0)
+    run_batch(name, stage, batch, fn, failures)
+    if stage.gate then
+      local gate = ("after '%s'"):format(name)
+      if #stage.batches > 1 then gate = ("%s, batch %d of %d"):format(gate, i, #stage.batches) end
+      methods.gate(self, gate, type(stage.gate) == "function" and stage.gate(batch) or stage.gate)
+    end
   end
 end
 
--- ctx:act(name, hosts, fn): like step, for what has no state to put back (bringing an SA up). A plan only names it.
-function methods.act(self, name, hosts, fn)
+-- ctx:act(name, hosts, fn, options): like step, for what has no state to put back (bringing an SA up). A plan only
+-- names it.
+function methods.act(self, name, hosts, fn, options)
   if sys.planning then
     sys.emit { event = "would_act", step = name, hosts = #hosts }
     return
   end
-  methods.step(self, name, hosts, fn)
+  methods.step(self, name, hosts, fn, options)
 end
 
 -- ctx:together{ fn, fn, ... }: runs functions side by side inside a step; returns their first results in order.
@@ -169,19 +249,31 @@ function methods.checks(self, name, rows)
   return worst, results
 end
 
--- ctx:gate(name, rows): checks that must pass before the playbook goes on. Failed or unknown ends the run, and what it
--- changed is put back.
-function methods.gate(self, name, rows)
-  local verdict, results = methods.checks(self, name, rows)
-  if sys.planning or verdict == "pass" then return end
+-- What made a gate fail or be unknown, in words.
+local function gate_reason(name, verdict, results)
   for _, result in ipairs(results) do
     if result.verdict == verdict then
-      raise("gate_" .. verdict, name, "gate '%s': check '%s'%s is %s: %s", name, result.check,
+      return ("gate '%s': check '%s'%s is %s: %s"):format(name, result.check,
         result.host and " on " .. result.host or "", verdict,
         result.evidence.summary or result.evidence.reason or sys.json(result.evidence))
     end
   end
-  raise("gate_" .. verdict, name, "gate '%s' had nothing to look at", name)
+  return ("gate '%s' had nothing to look at"):format(name)
+end
+
+-- ctx:gate(name, rows): checks that must pass before the playbook goes on. A failed one ends the run: what it changed
+-- is put back, or held for a person where the site says so. For an unknown one a person is asked; where nobody is
+-- there to ask, it ends the run like a failed one, and everything is put back.
+function methods.gate(self, name, rows)
+  local verdict, results = methods.checks(self, name, rows)
+  if sys.planning or verdict == "pass" then return end
+  local reason = gate_reason(name, verdict, results)
+  local answer = verdict == "fail" and (sys.site() or {}).on_gate_fail or "rollback"
+  if verdict == "unknown" then
+    answer = sys.ask { gate = name, reason = reason }
+    if answer == "continue" then return end
+  end
+  raise(answer == "hold" and "gate_held" or "gate_" .. verdict, name, "%s", reason)
 end
 
 -- ctx:measure(name, figures): puts figures into the report; every number's unit stands in its name.
@@ -259,11 +351,14 @@ end
 local function new_journal()
   return worlds.read_only({
     -- What a rollback of the run would do: { run = n, items = {...}, conflicts = n }.
-    rollback_plan = function(_, run) return sys.rollback_plan(run) end,
+    rollback_plan = function(_, run, options) return sys.rollback_plan(run, options and options.host) end,
     -- What the run has measured: name -> figures.
     measures = function(_, run) return sys.measures(run) end,
     -- Does it; refuses with kind "conflict", having touched nothing, where a host no longer has what the run wrote.
-    rollback = function(_, run, options) return sys.rollback(run, options and options.force or false) end,
+    rollback = function(_, run, options)
+      options = options or {}
+      return sys.rollback(run, options.host, options.force or false)
+    end,
   }, "journal")
 end
 

@@ -72,6 +72,7 @@ return {
       for _, connection in ipairs(connections.of(policy, cluster, host, "require")) do
         assert(host.ipsec:set(connection.name, connection.document))
       end
+      guard(host)
     end
 
     if ctx.is_planning then forecast.tell(ctx, p) end
@@ -129,10 +130,14 @@ return {
 
     if policy.action == "permit" then return end -- nothing is insisted on
 
-    ctx:step("require protection", speakers, function(host)
-      require_protection(host)
-      guard(host)
-    end)
+    -- Senders insist first, one of them before the others: what goes wrong there cuts off one front end.
+    ctx:step("front ends require protection", front_ends, require_protection, {
+      serial = { 1, "10%", "100%" },
+      gate = function(batch)
+        return { { check = "answers-protected", hosts = batch, params = { policy = policy, cluster = cluster } } }
+      end,
+    })
+    ctx:step("receivers require protection", receivers, require_protection)
     ctx:gate("the policy protects", {
       { check = "tuning-set", hosts = cluster:with("registry") },
       { check = "policy-in-place", hosts = speakers, params = { policy = policy, cluster = cluster } },

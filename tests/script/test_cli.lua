@@ -180,7 +180,8 @@ function TestCli:test_json_is_all_there_is_on_stdout()
   self:write_playbook()
   for _, case in ipairs {
     { 2, "plan", "try" }, { 0, "run", "try" }, { 0, "plan", "try" }, { 0, "runs" }, { 0, "show" }, { 0, "show", "1" },
-    { 1, "show", "99" }, { 1, "show", "x" }, { 0, "rollback" }, { 1, "rollback" }, { 1, "rollback", "99" }, { 0, "scripts" },
+    { 1, "show", "99" }, { 1, "show", "x" }, { 0, "rollback" }, { 1, "rollback" }, { 1, "rollback", "99" },
+    { 0, "scripts" },
     { 0, "scripts", "list" }, { 0, "scripts", "show", "playbook/rollout" },
     { 0, "scripts", "show", "check/tuning-set" },
     { 0, "scripts", "show", "policy/everything" }, { 1, "scripts", "show", "policy/none" },
@@ -252,7 +253,8 @@ end
 function TestCli:test_nothing_to_roll_back()
   self.place:playbook("look", "", "")
   self.place:staffetta("run", "look")
-  for run, message in pairs { last = "no run in this journal has changes that still stand", ["99"] = "has no run 99" } do
+  for run, message in pairs { last = "no run in this journal has changes that still stand",
+    ["99"] = "has no run 99" } do
     for _, command in ipairs { { "rollback", run }, { "plan", "rollback", "--param", "run=" .. run } } do
       local answer = self.place:staffetta(table.unpack(command))
       lu.assertEquals({ answer.code, answer.out }, { 1, "" })

@@ -122,8 +122,8 @@ function TestPlan:test_each_drift_is_named()
   lu.assertEquals(kinds, { script = 2, not_needed = 2, not_planned = 3 })
   local human = self.place:staffetta("run", "--plan", self.file)
   lu.assertEquals(human.code, 1)
-  for _, part in ipairs { "the plan is not applied, and nothing was touched: 7 things have changed", "playbooks/try has",
-      "site/test has changed", [[HKLM\SYSTEM\Test\c on win-a: would become dword 3]] } do
+  for _, part in ipairs { "the plan is not applied, and nothing was touched: 7 things have changed",
+      "playbooks/try has", "site/test has changed", [[HKLM\SYSTEM\Test\c on win-a: would become dword 3]] } do
     lu.assertStrContains(human.err, part)
   end
 end

@@ -186,7 +186,7 @@ static const char *verdict_of(const json_t *plan, size_t index)
 static json_t *rollback_plan(int64_t which)
 {
     json_t *plan = NULL;
-    assert_ok(stf_engine_rollback_plan(engine, which, &plan, &err));
+    assert_ok(stf_engine_rollback_plan(engine, which, NULL, &plan, &err));
     return plan;
 }
 
@@ -651,7 +651,7 @@ static void a_plan_undoes_nothing(void **state)
     json_decref(plan);
     assert_int_equal(roll_back(run, false, &summary), STF_DENIED);
     assert_null(summary);
-    assert_int_equal(stf_engine_rollback_plan(engine, 99, &plan, &err), STF_NOT_FOUND);
+    assert_int_equal(stf_engine_rollback_plan(engine, 99, NULL, &plan, &err), STF_NOT_FOUND);
     assert_hosts_equal(standing_now);
     json_decref(standing_now);
 }
