@@ -36,7 +36,7 @@ struct verb {
 /* ---------- help ---------- */
 
 static const char lab_help[] =
-    "usage: staffetta lab up|down|status|exec|vm [OPTIONS]\n"
+    "usage: staffetta lab up|down|status|exec|fault|vm [OPTIONS]\n"
     "\n"
     "Builds a site's hosts on this machine, to rehearse on: each host is a network namespace on one\n"
     "switch, with a real IPsec daemon and real servers. `staffetta lab VERB --help` tells more.\n"
@@ -45,6 +45,7 @@ static const char lab_help[] =
     "  down     take a lab down, or sweep what a killed one left\n"
     "  status   show what stands, and the commands to look at it\n"
     "  exec     run a command on a lab host\n"
+    "  fault    latency, loss, a cut cable or a killed daemon, and their end\n"
     "  vm       run a command in a virtual machine whose kernel has ESP\n"
     "\n"
     "exit codes: 0 done, 1 failed or no such lab is up, 64 wrong usage\n";
@@ -86,6 +87,19 @@ static const char exec_help[] =
     "  staffetta lab exec fe1 ip xfrm policy\n"
     "  staffetta lab exec node-a tcpdump -ni eth0\n"
     "  staffetta lab exec witness bash\n";
+
+static const char fault_help[] =
+    "usage: staffetta lab fault [--site DIR | --name NAME] HOST FAULT\n"
+    "\n"
+    "Disturbs a lab host. Latency, loss and the cut lie on its cable, so the host itself is as it was.\n"
+    "`clear` and `lab down` end every fault.\n"
+    "\n"
+    "  latency 20ms      what reaches the host comes later (us, ms, s); needs a kernel with netem\n"
+    "  loss 5%           of what reaches the host; may follow a latency: latency 20ms loss 5%\n"
+    "  cut               the cable is pulled\n"
+    "  kill DAEMON       with SIGKILL, as `lab status` names it: charon, dovecot, nginx\n"
+    "  clear             no latency or loss, the cable in, every daemon started again that has ended;\n"
+    "                    `staffetta run reload` gives a restarted charon its connections back\n";
 
 static const char vm_help[] =
     "usage: staffetta lab vm [--site DIR] [--accel kvm|tcg] [COMMAND [ARGUMENT...]]\n"
@@ -395,6 +409,21 @@ static int run_exec(const struct arguments *arguments)
     return fail(&err);
 }
 
+static int run_fault(const struct arguments *arguments)
+{
+    struct stf_err err;
+    char *name;
+    if (!arguments->rest[0] || !arguments->rest[1])
+        return usage_error("fault needs a host and a fault");
+    enum stf_kind kind = find_name(arguments, &name, &err);
+    if (!kind)
+        kind = stf_lab_fault(name, arguments->rest[0], (const char *const *)arguments->rest + 1, &err);
+    free(name);
+    if (kind == STF_INVALID_DATA)
+        return usage_error("%s", err.message);
+    return kind ? fail(&err) : EXIT_DONE;
+}
+
 static void print_machine_progress(const char *line)
 {
     print_progress(NULL, line);
@@ -438,9 +467,13 @@ static int run_responder(const struct arguments *arguments)
 
 int stf_cmd_lab(int argc, char **argv)
 {
-    static const struct verb verbs[] = {
-        {"up", up_help, run_up},       {"down", down_help, run_down}, {"status", status_help, run_status},
-        {"exec", exec_help, run_exec}, {"vm", vm_help, run_vm},       {"responder", responder_help, run_responder}};
+    static const struct verb verbs[] = {{"up", up_help, run_up},
+                                        {"down", down_help, run_down},
+                                        {"status", status_help, run_status},
+                                        {"exec", exec_help, run_exec},
+                                        {"fault", fault_help, run_fault},
+                                        {"vm", vm_help, run_vm},
+                                        {"responder", responder_help, run_responder}};
     struct arguments arguments;
     if (argc < 2)
         return fputs(lab_help, stderr), EXIT_USAGE;

@@ -19,6 +19,18 @@ enum { READY_TIMEOUT_MS = 15000, TRY_MS = 500, PAUSE_MS = 5, MAX_PATH = 320, VIC
 
 /* ---------- starting ---------- */
 
+/* The state's entry of the daemon; NULL when it was not started yet. */
+static json_t *find_noted(const struct stf_lab *lab, const struct stf_lab_daemon *daemon)
+{
+    size_t i;
+    json_t *noted;
+    json_array_foreach (json_object_get(lab->state, "daemons"), i, noted)
+        if (strcmp(stf_lab_text(noted, "host"), stf_lab_text(daemon->host, "name")) == 0 &&
+            strcmp(stf_lab_text(noted, "name"), daemon->name) == 0)
+            return noted;
+    return NULL;
+}
+
 static enum stf_kind note_daemon(struct stf_lab *lab, const struct stf_lab_daemon *daemon, pid_t pid, const char *log,
                                  struct stf_err *err)
 {
@@ -26,7 +38,11 @@ static enum stf_kind note_daemon(struct stf_lab *lab, const struct stf_lab_daemo
     stf_lab_process_start(pid, &start_ticks); /* a zombie already: the next pause finds and reports it */
     json_t *noted = json_pack("{s:s, s:s, s:i, s:I, s:s}", "host", stf_lab_text(daemon->host, "name"), "name",
                               daemon->name, "pid", (int)pid, "start_ticks", (json_int_t)start_ticks, "log", log);
-    if (json_array_append_new(json_object_get(lab->state, "daemons"), noted) < 0)
+    json_t *earlier = find_noted(lab, daemon);
+    int failed =
+        earlier ? json_object_update(earlier, noted) : json_array_append(json_object_get(lab->state, "daemons"), noted);
+    json_decref(noted);
+    if (failed)
         return stf_err_set(err, STF_NO_MEMORY, 0, "start", daemon->name, "no memory");
     return stf_lab_state_save(lab->state, err);
 }
@@ -43,6 +59,9 @@ enum stf_kind stf_lab_start(struct stf_lab *lab, const struct stf_lab_daemon *da
                                        NULL};
     char log[MAX_PATH];
     pid_t pid = -1;
+    const json_t *earlier = find_noted(lab, daemon);
+    if (earlier && stf_lab_process_is(earlier))
+        return STF_OK;
     snprintf(log, sizeof log, "%s/%s/%s.out", lab->run_dir, host, daemon->name);
     int output_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (output_fd < 0)

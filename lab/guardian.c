@@ -104,6 +104,10 @@ static enum stf_kind read_signals(struct stf_lab *lab, struct stf_err *err)
             has_child_ended = true;
             continue;
         }
+        if (info.ssi_signo == SIGUSR1) {
+            lab->must_restart = true;
+            continue;
+        }
         lab->asker = (pid_t)info.ssi_pid;
         return must_end(lab, "told to end", err);
     }
@@ -129,7 +133,7 @@ enum stf_kind stf_lab_pause(struct stf_lab *lab, int wait_ms, struct stf_err *er
         if (ready == 0)
             return STF_OK;
         enum stf_kind kind = polled[0].revents ? read_signals(lab, err) : STF_OK;
-        if (kind)
+        if (kind || lab->must_restart)
             return kind;
         if (polled[1].revents)
             return has_answer(lab)
@@ -228,6 +232,7 @@ static enum stf_kind settle(struct stf_lab *lab, struct stf_err *err)
     sigaddset(&handled, SIGINT);
     sigaddset(&handled, SIGHUP);
     sigaddset(&handled, SIGCHLD);
+    sigaddset(&handled, SIGUSR1);
     close_foreign_files(lab);
     umask(022);
     prctl(PR_SET_NAME, "staffetta-lab");
@@ -300,12 +305,22 @@ static enum stf_kind clear_the_ground(struct stf_lab *lab, struct stf_err *err)
     return kind ? kind : note_guardian(lab, err);
 }
 
+static enum stf_kind restart(struct stf_lab *lab, struct stf_err *err)
+{
+    json_int_t count = json_integer_value(json_object_get(lab->state, "restarts"));
+    lab->must_restart = false;
+    enum stf_kind kind = stf_lab_hosts_up(lab, err);
+    if (!kind && json_object_set_new(lab->state, "restarts", json_integer(count + 1)) < 0)
+        kind = stf_err_set(err, STF_NO_MEMORY, 0, "lab", NULL, "no memory");
+    return kind ? kind : stf_lab_state_save(lab->state, err);
+}
+
 /* A daemon that ends while the lab is up is a fact of the drill: it is reaped and shows in the status. */
 static void hold(struct stf_lab *lab)
 {
     struct stf_err err;
     while (!lab->must_end)
-        if (stf_lab_pause(lab, -1, &err))
+        if (lab->must_restart ? restart(lab, &err) : stf_lab_pause(lab, -1, &err))
             fprintf(stderr, "staffetta lab: %s\n", err.message);
 }
 

@@ -39,6 +39,11 @@ enum stf_kind stf_lab_down(const char *name, bool *was_up, struct stf_err *err);
  * STF_NOT_FOUND when there is no lab of that name. */
 enum stf_kind stf_lab_status(const char *name, json_t **status, struct stf_err *err);
 
+/* A fault of one host, `words` ended by NULL: "latency" "20ms", "loss" "5%" (or both, on what reaches the host), "cut"
+ * (its cable), "kill" DAEMON; "clear" ends all of them and starts the daemons of the lab that have ended.
+ * STF_UNSUPPORTED: latency and loss need a kernel with netem. All of it goes with the lab. */
+enum stf_kind stf_lab_fault(const char *name, const char *host, const char *const words[], struct stf_err *err);
+
 /* The names of all labs that have left a trace on this machine, as a new array. */
 enum stf_kind stf_lab_list(json_t **names, struct stf_err *err);
 

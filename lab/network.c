@@ -170,9 +170,9 @@ static enum stf_kind add_switch(const struct stf_lab *lab, struct stf_err *err)
         return kind;
     fputs("link add br0 type bridge forward_delay 0 mcast_snooping 0\nlink set br0 up\n", batch);
     json_array_foreach (json_object_get(lab->state, "hosts"), i, host) {
-        fprintf(batch, "link add port%zu type veth peer name %s netns %s\n", i + 1, stf_lab_text(host, "interface"),
-                stf_lab_text(host, "netns"));
-        fprintf(batch, "link set port%zu alias %s master br0 up\n", i + 1, stf_lab_text(host, "name"));
+        fprintf(batch, "link add " STF_LAB_PORT " type veth peer name %s netns %s\n", i + 1,
+                stf_lab_text(host, "interface"), stf_lab_text(host, "netns"));
+        fprintf(batch, "link set " STF_LAB_PORT " alias %s master br0 up\n", i + 1, stf_lab_text(host, "name"));
     }
     return batch_run(lab, batch, stf_lab_text(lab->state, "switch"), err);
 }

@@ -14,13 +14,17 @@ struct stf_lab {
     json_t *state;
     const char *run_dir; /* points into state */
     const char *self_path;
-    int lock_fd;   /* of the run folder: see stf_lab_lock */
-    int up_fd;     /* to the process that ordered the lab; -1 once the lab is complete */
-    int owner_fd;  /* pidfd of the owner, or -1 */
-    int signal_fd; /* SIGTERM, SIGINT, SIGHUP, SIGCHLD */
-    bool must_end; /* told to, or left by maker or owner */
-    pid_t asker;   /* who told the guardian to end, or 0 */
+    int lock_fd;       /* of the run folder: see stf_lab_lock */
+    int up_fd;         /* to the process that ordered the lab; -1 once the lab is complete */
+    int owner_fd;      /* pidfd of the owner, or -1 */
+    int signal_fd;     /* SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGUSR1 */
+    bool must_restart; /* told to start the daemons that have ended */
+    bool must_end;     /* told to, or left by maker or owner */
+    pid_t asker;       /* who told the guardian to end, or 0 */
 };
+
+/* The switch's port of the host at this place of the state's list, from 1. */
+#define STF_LAB_PORT "port%zu"
 
 /* ---------- plan.c: the site document -> the state document ---------- */
 
@@ -115,7 +119,8 @@ struct stf_lab_daemon {
     const char *environment[2]; /* one more variable and its value, or NULLs */
 };
 
-/* Starts it in the host's namespace and notes it in the state. Its output goes to RUN_DIR/HOST/NAME.out. */
+/* Starts it in the host's namespace and notes it in the state; does nothing when it runs already. Its output goes to
+ * RUN_DIR/HOST/NAME.out. */
 enum stf_kind stf_lab_start(struct stf_lab *lab, const struct stf_lab_daemon *daemon, struct stf_err *err);
 /* Waits until a TCP port of the host answers: with its first byte when `speaks_first`, else by accepting. */
 enum stf_kind stf_lab_await_port(struct stf_lab *lab, const char *netns, uint16_t port, bool speaks_first,

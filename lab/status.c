@@ -86,6 +86,7 @@ enum stf_kind stf_lab_status(const char *name, json_t **status, struct stf_err *
         add_holders(*status, item);
     json_object_set_new(*status, "in_vm", json_boolean(access(STF_MACHINE_MARK, F_OK) == 0));
     json_object_del(*status, "made");
+    json_object_del(*status, "restarts");
     json_object_set_new(*status, "look", commands(*status));
     return STF_OK;
 }
