@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/doc.h"
+#include "fleet/armed.h"
 #include "fleet/message.h"
 
 enum {
@@ -40,6 +42,7 @@ struct job {
     const struct stf_verb *verb;
     const struct stf_resource *resource;
     bool is_write;
+    bool is_arm, is_confirm; /* of the undo */
     void *self;
     enum stf_kind kind; /* of taking it */
     struct stf_err err;
@@ -163,7 +166,7 @@ static enum stf_kind find_resource(const struct agent *agent, const char *name, 
             if (strcmp(resource->name, name) == 0) {
                 job->resource = resource;
                 job->self = agent->selves[i];
-                return !job->is_write && may_look(agent, agent->config->bindings[i])
+                return !job->is_write && !job->is_arm && may_look(agent, agent->config->bindings[i])
                            ? STF_OK
                            : check_granted(agent, resource->need, name, &job->err);
             }
@@ -189,6 +192,8 @@ static enum stf_kind take_request(struct agent *agent, struct job *job)
     enum stf_kind kind = stf_doc_string(job->request, "op", &op, &job->err);
     if (kind == STF_OK && strcmp(op, "grant") == 0)
         return grant(agent, json_object_get(job->request, "needs"), &job->err);
+    if (kind == STF_OK && (job->is_confirm = strcmp(op, "confirm") == 0))
+        return STF_OK;
     if (kind == STF_OK)
         kind = stf_doc_string(job->request, "name", &name, &job->err);
     if (kind == STF_OK && !json_is_object(json_object_get(job->request, "document")))
@@ -200,7 +205,8 @@ static enum stf_kind take_request(struct agent *agent, struct job *job)
         return stf_err_set(&job->err, STF_INVALID_DATA, 0, "agent", name, "there is no 'state' to write");
     if (strcmp(op, "call") == 0)
         return find_verb(agent, name, job);
-    if (job->is_write || strcmp(op, "read") == 0)
+    job->is_arm = strcmp(op, "arm") == 0;
+    if (job->is_write || job->is_arm || strcmp(op, "read") == 0)
         return find_resource(agent, name, job);
     return stf_err_set(&job->err, STF_UNSUPPORTED, 0, "agent", op, "this agent has no operation '%s'", op);
 }
@@ -231,9 +237,26 @@ static bool take_job(struct agent *agent, struct job *job)
 
 /* ---------- carrying them out ---------- */
 
+static enum stf_kind arm_or_confirm(struct agent *agent, struct job *job, const json_t *change)
+{
+    struct stf_armed armed;
+    enum stf_kind kind = stf_doc_opt_string(agent->host.config, "undo_dir", STF_ARMED_DIR, &armed.dir, &job->err);
+    if (kind == STF_OK)
+        kind = stf_doc_string(job->request, "token", &armed.token, &job->err);
+    if (kind == STF_OK && strchr(armed.token, '/'))
+        kind = stf_err_set(&job->err, STF_INVALID_DATA, 0, "agent", "token", "a token has no '/'");
+    if (kind == STF_OK && job->is_confirm)
+        return stf_armed_confirm(&armed, &job->err);
+    if (kind == STF_OK)
+        kind = stf_doc_int(job->request, "confirm_within_ms", 1, INT32_MAX, &armed.confirm_within_ms, &job->err);
+    return kind == STF_OK ? stf_armed_add(&armed, &agent->host, change, &job->err) : kind;
+}
+
 static enum stf_kind carry_out(struct agent *agent, struct job *job, json_t **result)
 {
     const json_t *document = json_object_get(job->request, "document");
+    if (job->is_arm || job->is_confirm)
+        return arm_or_confirm(agent, job, document);
     if (job->verb)
         return job->verb->call(job->self, &agent->host, document, result, &job->err);
     if (job->resource && job->is_write)

@@ -3,15 +3,20 @@
 #include "fleet/fleet.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/doc.h"
+#include "common/hash.h"
+#include "fleet/armed.h"
 #include "fleet/channel.h"
 #include "fleet/reach.h"
 
 enum {
     HELLO_TIMEOUT_MS = 30 * 1000,
+    CONTROLLER_DIGITS = 12,
     CALL_TIMEOUT_MS = 10 * 60 * 1000, /* bindings have deadlines of their own; this one is for agents that hang */
 };
 
@@ -30,8 +35,10 @@ struct link {
 };
 
 struct stf_fleet {
-    const char *version;
-    pthread_mutex_t mutex; /* of what follows */
+    struct stf_fleet_config config;
+    char controller[CONTROLLER_DIGITS + 1]; /* of the journal whose runs these are */
+    char *undo_dir;                         /* of hosts that are reached in this program */
+    pthread_mutex_t mutex;                  /* of what follows */
     struct link *links;
     json_t *needs; /* all that were granted, in order */
 };
@@ -83,8 +90,8 @@ static enum stf_kind open_channel(struct stf_fleet *fleet, struct link *link, co
     enum stf_kind kind = stf_reach_host(host, &transport, err);
     if (kind != STF_OK)
         return kind;
-    json_t *hello = json_pack("{s:s, s:s, s:s*, s:s*, s:O}", "program", fleet->version, "host", host->name, "netns",
-                              host->netns, "site_dir", host->site_dir, "config", host->config);
+    json_t *hello = json_pack("{s:s, s:s, s:s*, s:s*, s:O}", "program", fleet->config.version, "host", host->name,
+                              "netns", host->netns, "site_dir", host->site_dir, "config", host->config);
     struct shared_channel *shared = calloc(1, sizeof *shared);
     if (!hello || !shared) {
         transport->ops->close(transport);
@@ -171,16 +178,33 @@ static enum stf_kind ask(struct stf_fleet *fleet, const struct stf_host *host, j
 
 /* ---------- the interface ---------- */
 
-enum stf_kind stf_fleet_open(const char *version, struct stf_fleet **fleet, struct stf_err *err)
+/* The same for all runs of one journal, so that a later command finds what an earlier one has armed. */
+static bool name_controller(struct stf_fleet *fleet)
+{
+    char host[256] = "", sum[STF_SHA256_TEXT_SIZE];
+    gethostname(host, sizeof host - 1);
+    json_t *identity = json_pack("[s, s]", host, fleet->config.state_dir);
+    bool is_ok = identity && stf_sha256_of_doc(identity, sum);
+    json_decref(identity);
+    if (is_ok)
+        memcpy(fleet->controller, sum, CONTROLLER_DIGITS);
+    return is_ok;
+}
+
+enum stf_kind stf_fleet_open(const struct stf_fleet_config *config, struct stf_fleet **fleet, struct stf_err *err)
 {
     struct stf_fleet *made = calloc(1, sizeof *made);
     *fleet = NULL;
-    if (!made || !(made->needs = json_array())) {
-        free(made);
+    if (!made)
+        return no_memory(err);
+    made->config = *config;
+    pthread_mutex_init(&made->mutex, NULL);
+    made->needs = json_array();
+    made->undo_dir = stf_doc_path(config->state_dir, "armed");
+    if (!made->needs || !made->undo_dir || !name_controller(made)) {
+        stf_fleet_close(made);
         return no_memory(err);
     }
-    made->version = version;
-    pthread_mutex_init(&made->mutex, NULL);
     *fleet = made;
     return STF_OK;
 }
@@ -199,6 +223,7 @@ void stf_fleet_close(struct stf_fleet *fleet)
         free(link);
     }
     json_decref(fleet->needs);
+    free(fleet->undo_dir);
     pthread_mutex_destroy(&fleet->mutex);
     free(fleet);
 }
@@ -254,6 +279,66 @@ enum stf_kind stf_fleet_write(struct stf_fleet *fleet, const struct stf_host *ho
         ask(fleet, host,
             json_pack("{s:s, s:s, s:O, s:O}", "op", "write", "name", resource->name, "document", id, "state", state),
             &nothing, err);
+    json_decref(nothing);
+    return kind;
+}
+
+/* ---------- armed undos ---------- */
+
+enum { TOKEN_SIZE = 256 };
+
+static enum stf_kind name_token(const struct stf_fleet *fleet, int64_t run, const struct stf_host *host,
+                                char token[TOKEN_SIZE], struct stf_err *err)
+{
+    int length = snprintf(token, TOKEN_SIZE, "%s-%lld-%s", fleet->controller, (long long)run, host->name);
+    return length < TOKEN_SIZE ? STF_OK
+                               : stf_err_set(err, STF_INVALID_DATA, 0, "arm", host->name, "the name is too long");
+}
+
+static enum stf_kind init_armed(const struct stf_fleet *fleet, const struct stf_host *host, const char *token,
+                                struct stf_armed *armed, struct stf_err *err)
+{
+    *armed = (struct stf_armed){.token = token, .confirm_within_ms = fleet->config.confirm_within_ms};
+    return stf_doc_opt_string(host->config, "undo_dir", fleet->undo_dir, &armed->dir, err);
+}
+
+enum stf_kind stf_fleet_arm(struct stf_fleet *fleet, int64_t run, const struct stf_host *host, const json_t *change,
+                            struct stf_err *err)
+{
+    char token[TOKEN_SIZE];
+    struct stf_armed armed;
+    json_t *nothing = NULL;
+    if (!fleet || fleet->config.confirm_within_ms == 0)
+        return STF_OK;
+    enum stf_kind kind = name_token(fleet, run, host, token, err);
+    if (kind == STF_OK && is_here(fleet, host)) {
+        kind = init_armed(fleet, host, token, &armed, err);
+        return kind == STF_OK ? stf_armed_add(&armed, host, change, err) : kind;
+    }
+    if (kind == STF_OK)
+        kind = ask(fleet, host,
+                   json_pack("{s:s, s:O, s:O, s:s, s:I}", "op", "arm", "name", json_object_get(change, "resource"),
+                             "document", change, "token", token, "confirm_within_ms",
+                             (json_int_t)fleet->config.confirm_within_ms),
+                   &nothing, err);
+    json_decref(nothing);
+    return kind;
+}
+
+enum stf_kind stf_fleet_confirm(struct stf_fleet *fleet, int64_t run, const struct stf_host *host, struct stf_err *err)
+{
+    char token[TOKEN_SIZE];
+    struct stf_armed armed;
+    json_t *nothing = NULL;
+    if (!fleet || fleet->config.confirm_within_ms == 0)
+        return STF_OK;
+    enum stf_kind kind = name_token(fleet, run, host, token, err);
+    if (kind == STF_OK && is_here(fleet, host)) {
+        kind = init_armed(fleet, host, token, &armed, err);
+        return kind == STF_OK ? stf_armed_confirm(&armed, err) : kind;
+    }
+    if (kind == STF_OK)
+        kind = ask(fleet, host, json_pack("{s:s, s:s}", "op", "confirm", "token", token), &nothing, err);
     json_decref(nothing);
     return kind;
 }

@@ -2,12 +2,20 @@
  * first needed and stay open. The rest of the program asks here and does not care. SPDX-License-Identifier: MIT */
 #pragma once
 
+#include <stdint.h>
+
 #include <staffetta/binding.h>
 
 struct stf_fleet;
 
-/* `version` is the program's. The string must live as long as the fleet. */
-enum stf_kind stf_fleet_open(const char *version, struct stf_fleet **fleet, struct stf_err *err);
+struct stf_fleet_config {
+    const char *version;   /* the program's */
+    const char *state_dir; /* the controller's: undos of hosts that are reached in this program lie in its "armed" */
+    int64_t confirm_within_ms; /* how long an armed undo waits after the newest change; 0: none is armed */
+};
+
+/* The strings must live as long as the fleet. */
+enum stf_kind stf_fleet_open(const struct stf_fleet_config *config, struct stf_fleet **fleet, struct stf_err *err);
 /* Ends all agents. Nobody may be asking. NULL is legal. */
 void stf_fleet_close(struct stf_fleet *fleet);
 
@@ -23,3 +31,9 @@ enum stf_kind stf_fleet_read(struct stf_fleet *fleet, const struct stf_host *hos
                              void *self, const json_t *id, json_t **state, struct stf_err *err);
 enum stf_kind stf_fleet_write(struct stf_fleet *fleet, const struct stf_host *host, const struct stf_resource *resource,
                               void *self, const json_t *id, const json_t *state, struct stf_err *err);
+
+/* Arms the undo of a change, {"resource","id","before","after"}, that `run` is about to make on `host` (armed.h). */
+enum stf_kind stf_fleet_arm(struct stf_fleet *fleet, int64_t run, const struct stf_host *host, const json_t *change,
+                            struct stf_err *err);
+/* What `run` has changed on `host` may stay, or has been put back. STF_CONFLICT when the host was faster. */
+enum stf_kind stf_fleet_confirm(struct stf_fleet *fleet, int64_t run, const struct stf_host *host, struct stf_err *err);

@@ -231,6 +231,21 @@ static enum stf_kind check_written(const struct stf_thing *thing, const json_t *
     return kind;
 }
 
+/* The host itself puts back what is about to be made, unless it is confirmed. Undoing needs no undo. */
+static enum stf_kind arm(struct stf_engine *engine, const struct stf_thing *thing,
+                         const struct stf_alteration *alteration, struct stf_err *err)
+{
+    if (alteration->undoes != 0) {
+        return STF_OK;
+    }
+    json_t *change = json_pack("{s:s, s:O, s:O, s:O}", "resource", thing->resource->name, "id", thing->id, "before",
+                               alteration->before, "after", alteration->after);
+    enum stf_kind kind =
+        change ? stf_fleet_arm(engine->fleet, engine->run, thing->host, change, err) : no_memory(err);
+    json_decref(change);
+    return kind;
+}
+
 enum stf_kind stf_thing_alter(struct stf_engine *engine, const struct stf_thing *thing,
                               const struct stf_alteration *alteration, struct stf_err *err)
 {
@@ -249,8 +264,11 @@ enum stf_kind stf_thing_alter(struct stf_engine *engine, const struct stf_thing 
         return kind;
     }
     struct stf_err why = {0};
+    kind = arm(engine, thing, alteration, &why);
     stf_fault(STF_FAULT_WRITE_BEFORE);
-    kind = stf_fleet_write(thing->fleet, thing->host, thing->resource, thing->self, thing->id, alteration->after, &why);
+    if (kind == STF_OK) {
+        kind = stf_fleet_write(thing->fleet, thing->host, thing->resource, thing->self, thing->id, alteration->after, &why);
+    }
     stf_fault(STF_FAULT_WRITE_AFTER);
     if (kind == STF_OK) {
         kind = check_written(thing, alteration->after, &why);

@@ -87,6 +87,8 @@
 ---@field clusters table<string, staffetta.site_file.cluster>
 ---@field budgets? table<string, integer> milliseconds: planned_move_ms, crash_ms, ...
 ---@field on_gate_fail? "rollback"|"hold" what becomes of a run whose gate fails; default "rollback"
+---@field confirm_within_ms? integer hosts put themselves back when a run does not end well within this time after its
+--- newest change there; left out: they do not
 ---@field lab? table what `staffetta lab` builds
 
 ---@class staffetta.site_file.host
@@ -99,6 +101,7 @@
 ---@field registry? table<string, string> roots and their stores: ["HKLM\\SYSTEM"] = "hives/SYSTEM"
 ---@field transport? "agent"|"openssh" how the host is reached: fleet/README.md; left out: in this program
 ---@field ssh? table of "openssh": host, user, port, config, program
+---@field undo_dir? string where the host keeps the armed undos of runs
 ---@field probe? table
 ---@field wire? table
 ---@field vip? table

@@ -4,6 +4,7 @@
 
 #include "cli.h"
 #include "common/doc.h"
+#include "fleet/armed.h"
 
 static const char playbook_help[] =
     "Steps run on all hosts of a stage at once; every change is journalled before it is made. When a step or a gate\n"
@@ -39,6 +40,9 @@ const struct stf_command stf_commands[] = {
      stf_cmd_lab},
     {"agent", "", "Serve a controller on standard input and output: what ssh starts on another host",
      "Not for a person: docs/agent-protocol.md says what it understands. Ends when its input ends.\n", stf_cmd_agent},
+    {"undo", "[FILE|DIR]", "Wait for armed undos to be due, and put their host back",
+     "Arming an undo starts it; a host starts it at boot, for all that are armed in DIR (default: " STF_ARMED_DIR ").\n",
+     stf_cmd_undo},
     {"version", "[--output human|json]", "Print the version", "Names the API that scripts are written for, too.\n",
      stf_cmd_version},
     {NULL, NULL, NULL, NULL, NULL},

@@ -545,6 +545,21 @@ static enum stf_kind summarize(const struct survey *survey, const struct stf_rol
     return kind;
 }
 
+/* Everything is back, so nothing is left for the hosts' own armed undos. One that came first is as good; one that can not
+ * be reached will find nothing to do. */
+static void disarm(struct stf_engine *engine, const struct survey *survey, int64_t run)
+{
+    size_t index;
+    json_t *item;
+    json_array_foreach (survey->items, index, item) {
+        struct stf_host host;
+        struct stf_err ignored;
+        if (find_host(survey, json_string_value(json_object_get(item, "host")), &host, &ignored) == STF_OK) {
+            stf_fleet_confirm(engine->fleet, run, &host, &ignored);
+        }
+    }
+}
+
 enum stf_kind stf_engine_rollback(struct stf_engine *engine, const struct stf_rollback *rollback, json_t **summary,
                                   struct stf_err *err)
 {
@@ -571,6 +586,9 @@ enum stf_kind stf_engine_rollback(struct stf_engine *engine, const struct stf_ro
     }
     if (kind == STF_OK) {
         kind = undo_all(engine, rollback, &survey, &tally, err);
+    }
+    if (kind == STF_OK && tally.failed == 0) {
+        disarm(engine, &survey, rollback->run);
     }
     if (kind == STF_OK) {
         kind = summarize(&survey, rollback, &tally, summary, err);

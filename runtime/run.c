@@ -489,6 +489,23 @@ static void look_after_undo(struct stf_run *run, int ctx)
     lua_pop(run->L, 1);
 }
 
+/* All gates are passed: what hosts would undo by themselves may stay. */
+static enum stf_kind confirm_hosts(struct stf_run *run, struct stf_err *err)
+{
+    enum stf_kind kind = STF_OK;
+    for (size_t i = 0; !run->is_planning && i < run->host_count; i++) {
+        struct stf_err why;
+        enum stf_kind confirmed = run->hosts[i].change_count == 0
+                                      ? STF_OK
+                                      : stf_fleet_confirm(run->fleet, run->id, &run->hosts[i].host, &why);
+        if (confirmed != STF_OK && kind == STF_OK) {
+            kind = confirmed;
+            *err = why;
+        }
+    }
+    return kind;
+}
+
 /* Drives the playbook. STF_OK: `report` is filled. */
 static enum stf_kind execute(struct stf_run *run, json_t *report, struct stf_err *err)
 {
@@ -510,6 +527,8 @@ static enum stf_kind execute(struct stf_run *run, json_t *report, struct stf_err
     } else if (run->options->plan && stf_engine_check_complete(run->engine, &failure) != STF_OK) {
         json_object_set_new(report, "error", error_doc(&failure));
     }
+    if (failure.kind == STF_OK && confirm_hosts(run, &failure) != STF_OK)
+        json_object_set_new(report, "error", error_doc(&failure));
     if (failure.kind != STF_OK)
         state = run->is_planning ? "failed" : is_held(report) ? "held" : undo_failed_run(run, report);
     if (strcmp(state, "rolled_back") == 0)
@@ -561,7 +580,9 @@ static enum stf_kind run_once(struct stf_runtime *rt, const struct stf_run_optio
     kind = record_site(&run, site, err);
     if (kind != STF_OK)
         goto out;
-    kind = stf_fleet_open(stf_version(), &run.fleet, err);
+    const struct stf_fleet_config fleet = {stf_version(), rt->state_dir,
+                                           json_integer_value(json_object_get(site, "confirm_within_ms"))};
+    kind = stf_fleet_open(&fleet, &run.fleet, err);
     if (kind != STF_OK)
         goto out;
     stf_run_collect_needs(&run);

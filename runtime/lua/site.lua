@@ -3,9 +3,9 @@
 -- Trusted: runs with `sys`. Must never act on a host.
 local sys = ...
 
-local site_fields = { "api", "name", "hosts", "clusters", "budgets", "on_gate_fail", "lab" }
+local site_fields = { "api", "name", "hosts", "clusters", "budgets", "confirm_within_ms", "on_gate_fail", "lab" }
 local host_fields = { "role", "address", "interface", "netns", "windows", "ipsec", "registry",
-  "transport", "ssh" }
+  "transport", "ssh", "undo_dir" }
 local cluster_fields = { "virtual_ip", "prefix_length", "interface", "nodes", "front_ends", "manager", "ipsec_id",
   "secret", "domain_controllers" }
 local roles = { "front_end", "node", "witness", "domain_controller" }
@@ -75,7 +75,7 @@ local function check_host(name, host)
   check_choice(host.role, roles, where .. ".role")
   if host.windows ~= nil then check_choice(host.windows, windows_versions, where .. ".windows") end
   if not host.windows and not host.address then fail("%s.address is missing: expected an IP address", where) end
-  for _, field in ipairs { "address", "interface", "netns" } do
+  for _, field in ipairs { "address", "interface", "netns", "undo_dir" } do
     if host[field] ~= nil then expect(host[field], "string", where .. "." .. field) end
   end
   if host.transport ~= nil then check_choice(host.transport, transports, where .. ".transport") end
@@ -142,6 +142,10 @@ return function(site)
     fail("name is '%s'; expected small letters, digits and '-'", tostring(site.name))
   end
   check_choice(site.on_gate_fail or "rollback", gate_answers, "on_gate_fail")
+  local within_ms = site.confirm_within_ms
+  if within_ms ~= nil and (math.type(within_ms) ~= "integer" or within_ms < 1000) then
+    fail("confirm_within_ms is '%s'; expected a whole number of milliseconds, 1000 or more", tostring(within_ms))
+  end
   expect(site.hosts, "table", "hosts")
   expect(site.clusters, "table", "clusters")
   for name, host in pairs(site.hosts) do check_host(name, host) end

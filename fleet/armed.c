@@ -1,0 +1,403 @@
+/* armed.c - undo without a controller (armed.h). The file is one JSON document a line: the host, then its changes, each
+ * with the deadline that it sets. A line that is cut short is of a change that was never made.
+ * Must never be slower to be durable than the change to be made. SPDX-License-Identifier: MIT */
+#include "fleet/armed.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/doc.h"
+
+enum {
+    LOOK_AGAIN_MS = 500, /* whether it was confirmed */
+    TRIES = 60,          /* a second apart, for a daemon that is starting */
+    BINDINGS_MAX = 32,
+};
+
+extern char **environ;
+
+/* ---------- time ---------- */
+
+/* Goes on while the machine sleeps, and starts anew with it. */
+static int64_t boot_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void pause_ms(int64_t ms)
+{
+    const struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    nanosleep(&pause, NULL);
+}
+
+static void read_boot_id(char id[64])
+{
+    id[0] = '\0';
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+    if (!file)
+        return;
+    if (!fgets(id, 64, file))
+        id[0] = '\0';
+    id[strcspn(id, "\n")] = '\0';
+    fclose(file);
+}
+
+/* ---------- the file ---------- */
+
+struct place {
+    char path[PATH_MAX];
+    char undone[PATH_MAX];
+    int fd; /* locked; -1: closed */
+};
+
+static enum stf_kind name_place(struct place *place, const char *dir, const char *token, struct stf_err *err)
+{
+    place->fd = -1;
+    int length = snprintf(place->path, sizeof place->path, "%s/%s.armed", dir, token);
+    if (length < 0 || (size_t)length + 1 >= sizeof place->path)
+        return stf_err_set(err, STF_INVALID_DATA, 0, "arm", dir, "the path is too long");
+    snprintf(place->undone, sizeof place->undone, "%.*sundone", length - (int)strlen("armed"), place->path);
+    return STF_OK;
+}
+
+/* Opens and locks the file; STF_NOT_FOUND when there is none, or it went while this waited for the lock. */
+static enum stf_kind lock_place(struct place *place, int flags, struct stf_err *err)
+{
+    struct stat stat;
+    place->fd = open(place->path, flags | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
+    if (place->fd < 0 || flock(place->fd, LOCK_EX) < 0)
+        return stf_err_errno(err, errno, "arm", place->path, "can not open the armed undo");
+    if (fstat(place->fd, &stat) < 0 || stat.st_nlink == 0)
+        return stf_err_set(err, STF_NOT_FOUND, 0, "arm", place->path, "the armed undo is gone");
+    return STF_OK;
+}
+
+static void release_place(struct place *place)
+{
+    if (place->fd >= 0)
+        close(place->fd);
+    place->fd = -1;
+}
+
+static enum stf_kind sync_dir(const char *dir, struct stf_err *err)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) < 0) {
+        enum stf_kind kind = stf_err_errno(err, errno, "arm", dir, "can not make the folder durable");
+        if (fd >= 0)
+            close(fd);
+        return kind;
+    }
+    close(fd);
+    return STF_OK;
+}
+
+static enum stf_kind append_line(struct place *place, const json_t *line, struct stf_err *err)
+{
+    char *text = json_dumps(line, JSON_COMPACT | JSON_SORT_KEYS);
+    if (!text)
+        return stf_err_set(err, STF_NO_MEMORY, 0, "arm", place->path, "not enough memory");
+    size_t size = strlen(text);
+    text[size++] = '\n'; /* over the NUL */
+    ssize_t written = write(place->fd, text, size);
+    free(text);
+    if (written != (ssize_t)size || fdatasync(place->fd) < 0)
+        return stf_err_errno(err, written < 0 ? errno : EIO, "arm", place->path, "can not write the armed undo");
+    return STF_OK;
+}
+
+static enum stf_kind fail_undone(const struct place *place, struct stf_err *err)
+{
+    return stf_err_set(err, STF_CONFLICT, 0, "confirm", place->undone,
+                       "nobody confirmed in time, so the host has put itself back; %s says what it did", place->undone);
+}
+
+/* ---------- arming ---------- */
+
+static enum stf_kind start_waiting(const char *path, struct stf_err *err)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    pid_t pid;
+    char *const argv[] = {"staffetta", "undo", (char *)path, NULL};
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
+    sigset_t none;
+    sigemptyset(&none);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
+    int failed = posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, argv, environ);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    return failed ? stf_err_errno(err, failed, "arm", path, "can not start the process that waits") : STF_OK;
+}
+
+static enum stf_kind begin_file(struct place *place, const char *dir, const struct stf_host *host, json_t *due,
+                                struct stf_err *err)
+{
+    json_t *head = json_pack("{s:s, s:s*, s:s*, s:O}", "host", host->name, "netns", host->netns, "site_dir",
+                             host->site_dir, "config", host->config);
+    enum stf_kind kind = head && json_object_update(head, due) == 0
+                             ? append_line(place, head, err)
+                             : stf_err_set(err, STF_NO_MEMORY, 0, "arm", place->path, "not enough memory");
+    json_decref(head);
+    if (kind == STF_OK)
+        kind = sync_dir(dir, err);
+    return kind == STF_OK ? start_waiting(place->path, err) : kind;
+}
+
+/* With the folders above it. */
+static enum stf_kind make_dir(const char *dir, struct stf_err *err)
+{
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s/", dir) >= (int)sizeof path)
+        return stf_err_set(err, STF_INVALID_DATA, 0, "arm", dir, "the path is too long");
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(path, 0700) < 0 && errno != EEXIST)
+            return stf_err_errno(err, errno, "arm", path, "can not make the folder of armed undos");
+        *slash = '/';
+    }
+    return STF_OK;
+}
+
+enum stf_kind stf_armed_add(const struct stf_armed *armed, const struct stf_host *host, const json_t *change,
+                            struct stf_err *err)
+{
+    struct place place;
+    struct stat stat;
+    char boot_id[64];
+    enum stf_kind kind = name_place(&place, armed->dir, armed->token, err);
+    if (kind == STF_OK)
+        kind = make_dir(armed->dir, err);
+    if (kind == STF_OK && access(place.undone, F_OK) == 0)
+        kind = fail_undone(&place, err);
+    if (kind == STF_OK)
+        kind = lock_place(&place, O_CREAT, err);
+    if (kind == STF_NOT_FOUND)
+        kind = fail_undone(&place, err);
+    read_boot_id(boot_id);
+    json_t *due =
+        json_pack("{s:s, s:I}", "boot", boot_id, "due_ms", (json_int_t)(boot_ms() + armed->confirm_within_ms));
+    if (kind == STF_OK && fstat(place.fd, &stat) == 0 && stat.st_size == 0)
+        kind = begin_file(&place, armed->dir, host, due, err);
+    if (kind == STF_OK)
+        kind = json_object_update_missing(due, (json_t *)change) == 0
+                   ? append_line(&place, due, err)
+                   : stf_err_set(err, STF_NO_MEMORY, 0, "arm", place.path, "not enough memory");
+    json_decref(due);
+    release_place(&place);
+    return kind;
+}
+
+enum stf_kind stf_armed_confirm(const struct stf_armed *armed, struct stf_err *err)
+{
+    struct place place;
+    enum stf_kind kind = name_place(&place, armed->dir, armed->token, err);
+    if (kind != STF_OK)
+        return kind;
+    if (access(place.undone, F_OK) == 0)
+        return fail_undone(&place, err);
+    if (access(place.path, F_OK) < 0 && errno == ENOENT)
+        return STF_OK;
+    kind = lock_place(&place, 0, err);
+    if (kind == STF_NOT_FOUND)
+        kind = fail_undone(&place, err);
+    if (kind == STF_OK && unlink(place.path) < 0)
+        kind = stf_err_errno(err, errno, "confirm", place.path, "can not remove the armed undo");
+    release_place(&place);
+    return kind;
+}
+
+/* ---------- carrying it out ---------- */
+
+struct undo {
+    const struct stf_binding *const *bindings;
+    void *selves[BINDINGS_MAX];
+    json_t *lines; /* the first is the host */
+    struct stf_host host;
+};
+
+/* All lines that are whole. NULL when memory is out. */
+static json_t *read_lines(int fd)
+{
+    json_t *lines = json_array();
+    FILE *file = fdopen(dup(fd), "r");
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t size;
+    if (file)
+        rewind(file);
+    while (file && (size = getline(&line, &room, file)) > 0 && line[size - 1] == '\n') {
+        json_t *document = json_loadb(line, (size_t)size, JSON_DECODE_ANY, NULL);
+        if (!document)
+            break;
+        json_array_append_new(lines, document);
+    }
+    free(line);
+    if (file)
+        fclose(file);
+    return lines;
+}
+
+static bool is_due(const json_t *lines)
+{
+    char boot_id[64];
+    const json_t *newest = json_array_get(lines, json_array_size(lines) - 1);
+    const char *boot = json_string_value(json_object_get(newest, "boot"));
+    read_boot_id(boot_id);
+    return (boot && strcmp(boot, boot_id) != 0) || boot_ms() >= json_integer_value(json_object_get(newest, "due_ms"));
+}
+
+static const struct stf_resource *find_resource(const struct undo *undo, const char *name, void **self)
+{
+    for (size_t i = 0; undo->bindings[i]; i++) {
+        const struct stf_resource *resource = undo->bindings[i]->resources;
+        for (; resource && resource->name; resource++) {
+            if (name && strcmp(resource->name, name) == 0) {
+                *self = undo->selves[i];
+                return resource;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* One change. `*outcome` is what became of it. */
+static enum stf_kind put_back(const struct undo *undo, const json_t *change, const char **outcome, struct stf_err *err)
+{
+    const char *name = json_string_value(json_object_get(change, "resource"));
+    const json_t *id = json_object_get(change, "id"), *before = json_object_get(change, "before");
+    void *self;
+    json_t *now = NULL;
+    const struct stf_resource *resource = find_resource(undo, name, &self);
+    *outcome = "failed";
+    if (!resource || !id || !before)
+        return stf_err_set(err, STF_INVALID_DATA, 0, "undo", name, "the armed undo has a change that is none");
+    enum stf_kind kind = resource->read(self, &undo->host, id, &now, err);
+    if (kind == STF_OK && json_equal(now, before)) {
+        *outcome = "nothing";
+    } else if (kind == STF_OK && !json_equal(now, json_object_get(change, "after"))) {
+        *outcome = "left";
+    } else if (kind == STF_OK) {
+        kind = resource->write(self, &undo->host, id, before, err);
+        *outcome = kind == STF_OK ? "undone" : "failed";
+    }
+    json_decref(now);
+    return kind;
+}
+
+/* Tries once; false when something failed. `*items` says what became of each change. */
+static bool put_all_back(const struct undo *undo, json_t **items)
+{
+    bool is_done = true;
+    *items = json_array();
+    for (size_t i = json_array_size(undo->lines); i > 1; i--) {
+        const json_t *change = json_array_get(undo->lines, i - 1);
+        const char *outcome;
+        struct stf_err err = {0};
+        if (put_back(undo, change, &outcome, &err) != STF_OK)
+            is_done = false;
+        json_array_append_new(*items,
+                              json_pack("{s:O?, s:O?, s:s, s:s}", "resource", json_object_get(change, "resource"), "id",
+                                        json_object_get(change, "id"), "outcome", outcome, "reason", err.message));
+    }
+    return is_done;
+}
+
+static enum stf_kind write_outcome(const struct place *place, json_t *items, struct stf_err *err)
+{
+    json_t *document = json_pack("{s:I, s:O}", "undone_unix_ms", (json_int_t)stf_clock_unix_ms(), "items", items);
+    FILE *file = fopen(place->undone, "we");
+    int failed = !document || !file || json_dumpf(document, file, JSON_INDENT(2) | JSON_SORT_KEYS) < 0 ||
+                 fputc('\n', file) == EOF || fflush(file) != 0 || fsync(fileno(file)) != 0;
+    if (file && fclose(file) != 0)
+        failed = 1;
+    json_decref(document);
+    return failed ? stf_err_set(err, STF_IO, errno, "undo", place->undone, "can not write what was put back") : STF_OK;
+}
+
+/* With the file locked and its lines read. */
+static enum stf_kind carry_out(struct undo *undo, const struct place *place, struct stf_err *err)
+{
+    const json_t *head = json_array_get(undo->lines, 0);
+    json_t *items = NULL;
+    bool is_done = false;
+    undo->host = (struct stf_host){.name = json_string_value(json_object_get(head, "host")),
+                                   .netns = json_string_value(json_object_get(head, "netns")),
+                                   .config = json_object_get(head, "config"),
+                                   .site_dir = json_string_value(json_object_get(head, "site_dir"))};
+    for (size_t i = 0; undo->bindings[i] && i < BINDINGS_MAX; i++)
+        undo->selves[i] = undo->bindings[i]->open ? undo->bindings[i]->open() : NULL;
+    for (int i = 0; i < TRIES && !is_done; i++) {
+        if (i > 0)
+            pause_ms(1000);
+        json_decref(items);
+        is_done = put_all_back(undo, &items);
+    }
+    enum stf_kind kind = write_outcome(place, items, err);
+    json_decref(items);
+    for (size_t i = 0; undo->bindings[i] && i < BINDINGS_MAX; i++) {
+        if (undo->bindings[i]->close)
+            undo->bindings[i]->close(undo->selves[i]);
+    }
+    if (kind == STF_OK && unlink(place->path) < 0)
+        kind = stf_err_errno(err, errno, "undo", place->path, "can not remove the armed undo");
+    if (kind == STF_OK && !is_done)
+        kind = stf_err_set(err, STF_IO, 0, "undo", place->undone, "not everything could be put back: see %s",
+                           place->undone);
+    return kind;
+}
+
+enum stf_kind stf_armed_wait(const char *path, const struct stf_binding *const *bindings, struct stf_err *err)
+{
+    static const char suffix[] = ".armed";
+    struct place place;
+    size_t length = strlen(path);
+    if (length < sizeof suffix || strcmp(path + length + 1 - sizeof suffix, suffix) != 0)
+        return stf_err_set(err, STF_INVALID_DATA, 0, "undo", path, "expected a file that ends in %s", suffix);
+    char *token = strndup(path, length + 1 - sizeof suffix);
+    char *slash = token ? strrchr(token, '/') : NULL;
+    if (slash)
+        *slash = '\0';
+    enum stf_kind kind = token ? name_place(&place, slash ? token : ".", slash ? slash + 1 : token, err)
+                               : stf_err_set(err, STF_NO_MEMORY, 0, "undo", path, "not enough memory");
+    free(token);
+    bool is_over = false;
+    while (kind == STF_OK && !is_over) {
+        struct stf_err why;
+        enum stf_kind found = lock_place(&place, 0, &why);
+        struct undo undo = {.bindings = bindings, .lines = found == STF_OK ? read_lines(place.fd) : NULL};
+        if (found == STF_NOT_FOUND) {
+            is_over = true; /* confirmed */
+        } else if (found != STF_OK) {
+            *err = why;
+            kind = found;
+        } else if (json_array_size(undo.lines) == 0) {
+            is_over = true; /* nothing was made, and whoever began it will not go on */
+        } else if (is_due(undo.lines)) {
+            kind = carry_out(&undo, &place, err);
+            is_over = true;
+        }
+        json_decref(undo.lines);
+        release_place(&place);
+        if (kind == STF_OK && !is_over)
+            pause_ms(LOOK_AGAIN_MS);
+    }
+    return kind;
+}
