@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/doc.h"
@@ -332,6 +333,81 @@ out:
     return exit_code;
 }
 
+/* ---- about ---- */
+
+static void print_class(const char *hex)
+{
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    char *name = NULL;
+    struct stf_err err;
+    if (stf_hex_to_bytes(hex, &bytes, &size, &err) == STF_OK &&
+        stf_registry_name_from_utf16(bytes, size / 2, &name, &err) == STF_OK)
+        printf("class: %s\n", name);
+    free(name);
+    free(bytes);
+}
+
+static void print_written(int64_t written)
+{
+    static const int64_t unix_start = 116444736000000000; /* in 100 ns since 1601 */
+    char text[32];
+    time_t seconds = (time_t)((written - unix_start) / 10000000);
+    const struct tm *utc = gmtime(&seconds);
+    if (utc && strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", utc) > 0)
+        printf("written: %s UTC\n", text);
+}
+
+static void print_extras(const json_t *extras)
+{
+    const char *class_name = json_string_value(json_object_get(extras, "class"));
+    const char *rights = json_string_value(json_object_get(extras, "security"));
+    const json_t *written = json_object_get(extras, "written");
+    if (class_name)
+        print_class(class_name);
+    if (written)
+        print_written(json_integer_value(written));
+    printf("rights: %s\n", rights ? rights : "as the key above");
+}
+
+/* What a store keeps and can not do, and what it keeps of one key besides names and values. */
+static int about(struct stf_registry_cli *rc)
+{
+    struct stf_registry_target target;
+    struct stf_registry_location location = {0};
+    struct stf_registry *registry = NULL;
+    json_t *extras = NULL;
+    const char *below;
+    struct stf_err err;
+    const char *store = rc->host_name ? NULL : stf_registry_cli_next(rc), *path = stf_registry_cli_next(rc);
+    if ((!store && !path) || rc->used < rc->cli.operand_count)
+        return stf_registry_cli_usage(rc, rc->host_name ? "PATH" : "STORE [PATH]");
+    int exit_code = STF_EXIT_OK;
+    enum stf_kind kind = stf_registry_target_init(&target, rc, store, path, &err);
+    if (kind == STF_OK)
+        kind = stf_registry_host_store(&target.host, target.key, &location, &below, &err);
+    if (kind == STF_OK && path)
+        kind = stf_registry_location_open(&location, STF_REGISTRY_READ, &registry, &err);
+    if (kind == STF_OK && path)
+        kind = stf_registry_extras_read(registry, below, &extras, &err);
+    if (kind != STF_OK) {
+        exit_code = stf_registry_cli_fail(rc, &err);
+    } else if (rc->cli.is_json) {
+        json_t *doc = json_pack("{s:s, s:O*}", "limits", stf_registry_limits(location.backend), "key", extras);
+        stf_output_json(doc);
+        json_decref(doc);
+    } else {
+        printf("%s\n", stf_registry_limits(location.backend));
+        if (extras)
+            print_extras(extras);
+    }
+    json_decref(extras);
+    stf_registry_close(registry);
+    stf_registry_location_fini(&location);
+    stf_registry_target_fini(&target);
+    return exit_code;
+}
+
 /* ---- the command ---- */
 
 const char stf_registry_help[] =
@@ -350,6 +426,7 @@ const char stf_registry_help[] =
     "  restore FILE STORE [PATH]              makes the key equal to a snapshot again\n"
     "  diff STORE PATH STORE2 [PATH2]         what makes the second of the first; STORE2 may be a snapshot\n"
     "  watch STORE PATH                       prints what changes in a key, until it is interrupted\n"
+    "  about STORE [PATH]                     what such a store keeps and can not do; class, time and rights of a key\n"
     "\n"
     "STORE is a hive or a .reg file (by its first bytes; hive:PATH and reg:PATH say it), windows: (the live registry, "
     "in\n"
@@ -396,6 +473,7 @@ static const struct {
     {"restore", stf_registry_cmd_restore},
     {"diff", stf_registry_cmd_diff},
     {"watch", stf_registry_cmd_watch},
+    {"about", about},
 };
 
 enum { VERB_COUNT = sizeof verbs / sizeof *verbs };

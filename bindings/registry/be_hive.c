@@ -547,4 +547,8 @@ const struct stf_registry_backend stf_registry_backend_hive = {
     .edit_values = hive_edit_values,
     .read_extras = hive_read_extras,
     .write_extras = hive_write_extras,
+    .sets_times = true,
+    .limits =
+        "keeps values, keys' class names, security descriptors, flags and times; a change is a whole new file; no "
+        "layers of containers, no logs from before Windows 8.1; values up to 1 GiB, 2 GiB in all",
 };

@@ -100,4 +100,5 @@ const struct stf_registry_backend stf_registry_backend_memory = {
     .create_key = stf_keytree_create_key,
     .delete_key = stf_keytree_delete_key,
     .edit_values = stf_keytree_edit_values,
+    .limits = "keeps names and values in memory; no class names, rights or times of keys",
 };

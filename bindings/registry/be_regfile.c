@@ -209,4 +209,6 @@ const struct stf_registry_backend stf_registry_backend_regfile = {
     .create_key = regfile_create_key,
     .delete_key = stf_keytree_delete_key,
     .edit_values = regfile_edit_values,
+    .limits = "keeps names and values; no class names, rights or times of keys, and no line break in a key's name; a "
+              "file with deletions is only read; comments and the order of lines are lost by a change",
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "registry/remote_session.h"
+#include "registry/rights.h"
 
 enum {
     DATA_MAX = 4000000,     /* DCE/RPC implementations take 4 MiB for all of a call */
@@ -372,8 +373,8 @@ static enum stf_kind refuse_at_root(const char *op, struct stf_err *err)
                        "beside its roots (HKLM, HKCU, HKU, HKCR, HKCC) the registry has neither keys nor values");
 }
 
-static enum stf_kind remote_create_key(void *opened, stf_registry_node node, const char *name, stf_registry_node *made,
-                                       struct stf_err *err)
+static enum stf_kind create_key(void *opened, stf_registry_node node, const char *name,
+                                struct stf_winreg_name class_name, stf_registry_node *made, struct stf_err *err)
 {
     struct stf_remote_session *session = ((struct store *)opened)->session;
     struct stf_remote_call call = {.operation = STF_WINREG_CREATE_KEY};
@@ -389,7 +390,7 @@ static enum stf_kind remote_create_key(void *opened, stf_registry_node node, con
         kind = stf_remote_key_open(session, parent, &above, err);
     }
     if (kind == STF_OK) {
-        stf_winreg_put_create_key(&call.in, &above, wide, session->access);
+        stf_winreg_put_create_key(&call.in, &above, wide, class_name, session->access);
         kind = stf_remote_get_handle(session, &call, "create", name, &handle, err);
     }
     stf_remote_name_fini(&wide);
@@ -406,73 +407,186 @@ static enum stf_kind remote_create_key(void *opened, stf_registry_node node, con
     return STF_OK;
 }
 
-/* What a key has beside names and values, which trees do not keep. */
-struct extras {
-    struct stf_remote_call calls[3]; /* QueryInfoKey, QueryValue of a link, GetKeySecurity */
-    struct stf_winreg_info info;
-    bool is_link;
-    const uint8_t *security;
-    size_t security_size;
-};
-
-static enum stf_kind get_extras(struct stf_remote_session *session, const struct stf_winreg_handle *handle,
-                                struct extras *extras, struct stf_err *err)
+static enum stf_kind remote_create_key(void *opened, stf_registry_node node, const char *name, stf_registry_node *made,
+                                       struct stf_err *err)
 {
-    struct stf_bytes_in in;
+    return create_key(opened, node, name, (struct stf_winreg_name){0}, made, err);
+}
+
+static enum stf_kind remote_create_key_of_class(void *opened, stf_registry_node node, const char *name,
+                                                const uint8_t *class_name, size_t class_size, stf_registry_node *made,
+                                                struct stf_err *err)
+{
+    return create_key(opened, node, name, (struct stf_winreg_name){class_name, class_size / 2}, made, err);
+}
+
+/* ---- classes, rights, times ---- */
+
+static enum stf_kind take_rights(const struct stf_remote_session *session, const struct stf_remote_call *call,
+                                 const uint8_t **descriptor, size_t *size, struct stf_err *err)
+{
+    struct stf_bytes_in in = stf_remote_results(call);
+    uint32_t code;
+
+    if (!stf_winreg_get_security(&in, descriptor, size, &code)) {
+        return stf_remote_bad_results(session, "read the rights of", err);
+    }
+    return code == STF_WERR_OK ? STF_OK : stf_remote_refused(session, code, "read the rights of", "a key", err);
+}
+
+/* Of the answers about a key and the rights of the one above. */
+static enum stf_kind take_extras(const struct stf_remote_session *session, const struct stf_remote_call calls[3],
+                                 struct stf_registry_extras *extras, struct stf_err *err)
+{
+    struct stf_winreg_info info;
+    const uint8_t *own = NULL;
+    const uint8_t *above = NULL;
+    size_t own_size = 0;
+    size_t above_size = 0;
+    bool is_full = true;
+    enum stf_kind kind = stf_remote_get_info(session, &calls[0], &info, err);
+
+    if (kind == STF_OK) {
+        kind = take_rights(session, &calls[1], &own, &own_size, err);
+    }
+    if (kind == STF_OK) {
+        kind = take_rights(session, &calls[2], &above, &above_size, err);
+    }
+    if (kind != STF_OK) {
+        return kind;
+    }
+    extras->written = info.changed_at;
+    if (info.class_name.units > 0) {
+        extras->class_size = 2 * info.class_name.units;
+        extras->class_name = malloc(extras->class_size);
+        is_full = extras->class_name != NULL;
+    }
+    if (is_full && extras->class_size > 0) {
+        memcpy(extras->class_name, info.class_name.data, extras->class_size);
+    }
+    if (is_full && stf_rights_are_own(own, own_size, above, above_size)) {
+        extras->security = stf_rights_only(own, own_size, &extras->security_size);
+        is_full = extras->security != NULL;
+    }
+    return is_full ? STF_OK : no_memory(err);
+}
+
+static enum stf_kind remote_read_extras(void *opened, stf_registry_node node, struct stf_registry_extras *extras,
+                                        struct stf_err *err)
+{
+    struct stf_remote_session *session = ((struct store *)opened)->session;
+    struct stf_remote_key *key = (struct stf_remote_key *)node;
+    struct stf_remote_call calls[3] = {{.operation = STF_WINREG_QUERY_INFO_KEY},
+                                       {.operation = STF_WINREG_GET_KEY_SECURITY},
+                                       {.operation = STF_WINREG_GET_KEY_SECURITY}};
+    struct stf_winreg_handle above;
+    struct stf_winreg_handle handle;
+    enum stf_kind kind;
+
+    *extras = (struct stf_registry_extras){0};
+    if (key == ((struct store *)opened)->root || is_above_roots(key) || key->root != NULL) {
+        return STF_OK;
+    }
+    kind = stf_remote_key_open(session, key->parent, &above, err);
+    if (kind == STF_OK) {
+        kind = stf_remote_key_open(session, key, &handle, err);
+    }
+    if (kind != STF_OK) {
+        return kind;
+    }
+    stf_winreg_put_query_info(&calls[0].in, &handle);
+    stf_winreg_put_get_security(&calls[1].in, &handle);
+    stf_winreg_put_get_security(&calls[2].in, &above);
+    kind = stf_remote_calls_make(session, calls, 3, err);
+    if (kind == STF_OK) {
+        kind = take_extras(session, calls, extras, err);
+    }
+    stf_remote_calls_fini(calls, 3);
+    if (kind != STF_OK) {
+        stf_registry_extras_fini(extras);
+    }
+    return kind;
+}
+
+/* The rest of the descriptor is sent as it is: a server may take it for all that the key is to have. */
+static enum stf_kind set_rights(struct stf_remote_session *session, struct stf_remote_key *key,
+                                const struct stf_registry_extras *extras, struct stf_err *err)
+{
+    struct stf_remote_call get = {.operation = STF_WINREG_GET_KEY_SECURITY};
+    struct stf_remote_call set = {.operation = STF_WINREG_SET_KEY_SECURITY};
+    struct stf_winreg_handle handle;
+    const uint8_t *have = NULL;
+    uint8_t *wanted = NULL;
+    size_t size = 0;
+    enum stf_kind kind = stf_remote_key_open(session, key, &handle, err);
+
+    if (kind == STF_OK) {
+        stf_winreg_put_get_security(&get.in, &handle);
+        kind = stf_remote_calls_make(session, &get, 1, err);
+    }
+    if (kind == STF_OK) {
+        kind = take_rights(session, &get, &have, &size, err);
+    }
+    if (kind == STF_OK) {
+        wanted = size >= STF_RIGHTS_HEADER_SIZE
+                     ? stf_rights_put(have, size, extras->security, extras->security_size, &size)
+                     : stf_rights_only(extras->security, extras->security_size, &size);
+        kind = wanted != NULL ? STF_OK : no_memory(err);
+    }
+    if (kind == STF_OK) {
+        stf_winreg_put_set_security(&set.in, &handle, wanted, (uint32_t)size);
+        kind = stf_remote_calls_make(session, &set, 1, err);
+    }
+    if (kind == STF_OK) {
+        kind = stf_remote_check_code(session, &set, "set the rights of", key->name, false, err);
+    }
+    free(wanted);
+    stf_remote_calls_fini(&get, 1);
+    stf_remote_calls_fini(&set, 1);
+    return kind;
+}
+
+static enum stf_kind remote_write_extras(void *opened, stf_registry_node node, const struct stf_registry_extras *extras,
+                                         struct stf_err *err)
+{
+    struct stf_remote_key *key = (struct stf_remote_key *)node;
+    struct stf_registry_extras have;
+    enum stf_kind kind = remote_read_extras(opened, node, &have, err);
+
+    if (kind == STF_OK) {
+        kind = stf_registry_extras_check_live(key->name, &have, extras, err);
+    }
+    stf_registry_extras_fini(&have);
+    return kind == STF_OK && extras->security != NULL ? set_rights(((struct store *)opened)->session, key, extras, err)
+                                                      : kind;
+}
+
+/* ---- deleting ---- */
+
+static enum stf_kind refuse_link(struct stf_remote_session *session, const struct stf_winreg_handle *handle,
+                                 const char *name, struct stf_err *err)
+{
+    struct stf_remote_call call = {.operation = STF_WINREG_QUERY_VALUE};
     struct stf_winreg_name wide = {0};
     uint32_t type = STF_REG_NONE;
     uint32_t code = STF_WERR_OK;
     enum stf_kind kind = stf_remote_name_init(&wide, "SymbolicLinkValue", err);
 
-    *extras = (struct extras){
-        .calls = {{.operation = STF_WINREG_QUERY_INFO_KEY},
-                  {.operation = STF_WINREG_QUERY_VALUE},
-                  {.operation = STF_WINREG_GET_KEY_SECURITY}},
-    };
-    if (kind != STF_OK) {
-        return kind;
-    }
-    stf_winreg_put_query_info(&extras->calls[0].in, handle);
-    stf_winreg_put_query_value(&extras->calls[1].in, handle, wide);
-    stf_winreg_put_get_security(&extras->calls[2].in, handle);
-    stf_remote_name_fini(&wide);
-    kind = stf_remote_calls_make(session, extras->calls, 3, err);
     if (kind == STF_OK) {
-        kind = stf_remote_get_info(session, &extras->calls[0], &extras->info, err);
+        stf_winreg_put_query_value(&call.in, handle, wide);
+        kind = stf_remote_calls_make(session, &call, 1, err);
     }
     if (kind == STF_OK) {
-        in = stf_remote_results(&extras->calls[1]);
+        struct stf_bytes_in in = stf_remote_results(&call);
         kind = stf_winreg_get_query_value(&in, &type, &code) ? STF_OK : stf_remote_bad_results(session, "delete", err);
-        extras->is_link = (code == STF_WERR_OK || code == STF_WERR_MORE_DATA) && type == STF_REG_LINK;
     }
-    if (kind == STF_OK) {
-        in = stf_remote_results(&extras->calls[2]);
-        kind = !stf_winreg_get_security(&in, &extras->security, &extras->security_size, &code)
-                   ? stf_remote_bad_results(session, "delete", err)
-               : code != STF_WERR_OK ? stf_remote_refused(session, code, "read the rights of", "a key", err)
-                                     : STF_OK;
+    if (kind == STF_OK && (code == STF_WERR_OK || code == STF_WERR_MORE_DATA) && type == STF_REG_LINK) {
+        kind = stf_err_set(err, STF_UNSUPPORTED, 0, "delete", name,
+                           "the key %s is a link to another key, which could not be put back; delete it by hand", name);
     }
+    stf_remote_name_fini(&wide);
+    stf_remote_calls_fini(&call, 1);
     return kind;
-}
-
-static void extras_fini(struct extras *extras)
-{
-    stf_remote_calls_fini(extras->calls, 3);
-}
-
-static enum stf_kind check_restorable(const struct extras *extras, const struct extras *above, const char *name,
-                                      struct stf_err *err)
-{
-    const char *what =
-        extras->is_link          ? "is a link to another key"
-        : extras->info.has_class ? "has a class name"
-        : stf_winreg_has_own_rights(extras->security, extras->security_size, above->security, above->security_size)
-            ? "has rights of its own"
-            : NULL;
-
-    return what == NULL ? STF_OK
-                        : stf_err_set(err, STF_UNSUPPORTED, 0, "delete", name,
-                                      "the key %s %s, which could not be put back; delete it by hand", name, what);
 }
 
 static enum stf_kind delete_subkeys(struct stf_remote_session *session, const struct stf_winreg_handle *handle,
@@ -501,15 +615,13 @@ static enum stf_kind delete_subkeys(struct stf_remote_session *session, const st
 enum sweep { SWEEP_CHECK, SWEEP_DELETE };
 
 static enum stf_kind sweep_below(struct stf_remote_session *session, const struct stf_winreg_handle *handle,
-                                 const struct extras *above, enum sweep sweep, size_t depth, struct stf_err *err);
+                                 enum sweep sweep, size_t depth, struct stf_err *err);
 
 /* Looks whether a subkey and all below it could be put back, or deletes all below it. Links are not followed. */
 static enum stf_kind sweep_key(struct stf_remote_session *session, const struct stf_winreg_handle *parent,
-                               const char *name, const struct extras *above, enum sweep sweep, size_t depth,
-                               struct stf_err *err)
+                               const char *name, enum sweep sweep, size_t depth, struct stf_err *err)
 {
     struct stf_winreg_handle handle;
-    struct extras extras = {0};
     enum stf_kind kind = stf_remote_open_below(session, parent, name, STF_WINREG_OPEN_LINK, &handle, err);
 
     if (kind == STF_NOT_FOUND) {
@@ -519,21 +631,17 @@ static enum stf_kind sweep_key(struct stf_remote_session *session, const struct 
         return kind;
     }
     if (sweep == SWEEP_CHECK) {
-        kind = get_extras(session, &handle, &extras, err);
-        if (kind == STF_OK) {
-            kind = check_restorable(&extras, above, name, err);
-        }
+        kind = refuse_link(session, &handle, name, err);
     }
     if (kind == STF_OK) {
-        kind = sweep_below(session, &handle, &extras, sweep, depth + 1, err);
+        kind = sweep_below(session, &handle, sweep, depth + 1, err);
     }
-    extras_fini(&extras);
     stf_remote_close_later(session, &handle);
     return kind;
 }
 
 static enum stf_kind sweep_below(struct stf_remote_session *session, const struct stf_winreg_handle *handle,
-                                 const struct extras *above, enum sweep sweep, size_t depth, struct stf_err *err)
+                                 enum sweep sweep, size_t depth, struct stf_err *err)
 {
     struct stf_remote_reading reading = {0};
     enum stf_kind kind = depth <= STF_REGISTRY_DEPTH_MAX
@@ -543,7 +651,7 @@ static enum stf_kind sweep_below(struct stf_remote_session *session, const struc
     size_t count = reading.subkeys.count;
 
     for (size_t i = 0; i < count && kind == STF_OK; i++) {
-        kind = sweep_key(session, handle, reading.subkeys.items[i].name, above, sweep, depth, err);
+        kind = sweep_key(session, handle, reading.subkeys.items[i].name, sweep, depth, err);
     }
     for (size_t i = 0; i < count && kind == STF_OK && sweep == SWEEP_DELETE; i += STF_REMOTE_WINDOW) {
         kind = delete_subkeys(session, handle, &reading.subkeys.items[i],
@@ -559,21 +667,16 @@ static enum stf_kind remote_delete_key(void *opened, stf_registry_node node, str
     struct stf_remote_key *key = (struct stf_remote_key *)node;
     struct stf_registry_subkey subkey = {key->name, 0};
     struct stf_winreg_handle parent;
-    struct extras above = {0};
     enum stf_kind kind = key->root != NULL ? refuse_at_root("delete", err) : STF_OK;
 
     if (kind == STF_OK) {
         kind = stf_remote_key_open(session, key->parent, &parent, err);
     }
     if (kind == STF_OK) {
-        kind = get_extras(session, &parent, &above, err);
-        if (kind == STF_OK) {
-            kind = sweep_key(session, &parent, key->name, &above, SWEEP_CHECK, 0, err);
-        }
-        extras_fini(&above);
+        kind = sweep_key(session, &parent, key->name, SWEEP_CHECK, 0, err);
     }
     if (kind == STF_OK) {
-        kind = sweep_key(session, &parent, key->name, NULL, SWEEP_DELETE, 0, err);
+        kind = sweep_key(session, &parent, key->name, SWEEP_DELETE, 0, err);
     }
     if (kind == STF_OK) {
         kind = delete_subkeys(session, &parent, &subkey, 1, err);
@@ -733,6 +836,13 @@ const struct stf_registry_backend stf_registry_backend_remote = {
     .find_path = remote_find_path,
     .find_value = remote_find_value,
     .create_key = remote_create_key,
+    .create_key_of_class = remote_create_key_of_class,
     .delete_key = remote_delete_key,
     .edit_values = remote_edit_values,
+    .read_extras = remote_read_extras,
+    .write_extras = remote_write_extras,
+    .limits =
+        "keeps values, keys' class names and who may do what with them (their DACLs); puts back neither owners, "
+        "lists of what is audited nor times, and takes away no rights of a key's own; deletes no links; Samba has "
+        "no class names and no times; a change stands at once, whether or not those after it do",
 };

@@ -6,10 +6,10 @@
 #include <string.h>
 #include <wchar.h>
 
+#include "registry/rights.h"
 #include "registry/store.h"
 #include "registry/windows_api.h"
 
-#include <aclapi.h>
 #include <windows.h>
 
 enum {
@@ -517,8 +517,9 @@ static enum stf_kind refuse_at_root(const char *op, struct stf_err *err)
                        "beside its roots (HKLM, HKCU, HKU, HKCR, HKCC) the registry has neither keys nor values");
 }
 
-static enum stf_kind windows_create_key(void *store, stf_registry_node node, const char *name, stf_registry_node *made,
-                                        struct stf_err *err)
+/* `class_name` is NULL for a key without one. */
+static enum stf_kind create_key(void *store, stf_registry_node node, const char *name, WCHAR *class_name,
+                                stf_registry_node *made, struct stf_err *err)
 {
     struct session *session = store;
     const struct key *parent = (const struct key *)node;
@@ -539,7 +540,7 @@ static enum stf_kind windows_create_key(void *store, stf_registry_node node, con
         free(wide);
         return not_gone(kind, "create", err);
     }
-    status = RegCreateKeyExW(above, wide, 0, NULL, REG_OPTION_NON_VOLATILE, KEY_QUERY_VALUE | session->view, NULL,
+    status = RegCreateKeyExW(above, wide, 0, class_name, REG_OPTION_NON_VOLATILE, KEY_QUERY_VALUE | session->view, NULL,
                              &handle, &disposition);
     RegCloseKey(above);
     key = key_new(session, parent, wide, units);
@@ -559,53 +560,152 @@ static enum stf_kind windows_create_key(void *store, stf_registry_node node, con
     return STF_OK;
 }
 
+static enum stf_kind windows_create_key(void *store, stf_registry_node node, const char *name, stf_registry_node *made,
+                                        struct stf_err *err)
+{
+    return create_key(store, node, name, NULL, made, err);
+}
+
+static enum stf_kind windows_create_key_of_class(void *store, stf_registry_node node, const char *name,
+                                                 const uint8_t *class_name, size_t class_size, stf_registry_node *made,
+                                                 struct stf_err *err)
+{
+    size_t units = class_size / sizeof(WCHAR);
+    WCHAR *wide = calloc(units + 1, sizeof(*wide));
+    enum stf_kind kind;
+
+    if (wide == NULL) {
+        return no_memory(err);
+    }
+    memcpy(wide, class_name, units * sizeof(*wide));
+    kind = create_key(store, node, name, wide, made, err);
+    free(wide);
+    return kind;
+}
+
+/* ---- classes, rights, times ---- */
+
+static enum stf_kind read_class(HKEY handle, const struct key *key, struct stf_registry_extras *extras,
+                                struct stf_err *err)
+{
+    FILETIME written = {0};
+    DWORD units = 0;
+    LSTATUS status = RegQueryInfoKeyW(handle, NULL, &units, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, &written);
+
+    extras->written = (uint64_t)written.dwHighDateTime << 32 | written.dwLowDateTime;
+    if ((status != ERROR_SUCCESS && status != ERROR_MORE_DATA) || units == 0) {
+        return status == ERROR_SUCCESS ? STF_OK : key_error(status, "read", key, err);
+    }
+    units++;
+    extras->class_name = calloc(units, sizeof(WCHAR));
+    if (extras->class_name == NULL) {
+        return no_memory(err);
+    }
+    status = RegQueryInfoKeyW(handle, (WCHAR *)extras->class_name, &units, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+                              NULL, NULL);
+    extras->class_size = units * sizeof(WCHAR);
+    return status == ERROR_SUCCESS ? STF_OK : key_error(status, "read", key, err);
+}
+
+/* The key's list of who may do what, malloc'ed. */
+static enum stf_kind read_rights(HKEY handle, const struct key *key, uint8_t **descriptor, size_t *size,
+                                 struct stf_err *err)
+{
+    DWORD room = 0;
+    LSTATUS status = RegGetKeySecurity(handle, DACL_SECURITY_INFORMATION, NULL, &room);
+
+    if (status == ERROR_INSUFFICIENT_BUFFER) {
+        *descriptor = malloc(room);
+        if (*descriptor == NULL) {
+            return no_memory(err);
+        }
+        status = RegGetKeySecurity(handle, DACL_SECURITY_INFORMATION, *descriptor, &room);
+    }
+    *size = status == ERROR_SUCCESS ? room : 0;
+    return status == ERROR_SUCCESS ? STF_OK : key_error(status, "read the rights of", key, err);
+}
+
+static enum stf_kind read_own_rights(const struct session *session, HKEY handle, const struct key *key,
+                                     struct stf_registry_extras *extras, struct stf_err *err)
+{
+    uint8_t *own = NULL;
+    uint8_t *parents = NULL;
+    size_t own_size = 0;
+    size_t parents_size = 0;
+    HKEY above;
+    enum stf_kind kind = key_open(session, key->parent, "read the rights of", READ_CONTROL, &above, err);
+
+    if (kind == STF_OK) {
+        kind = read_rights(above, key->parent, &parents, &parents_size, err);
+        RegCloseKey(above);
+    }
+    if (kind == STF_OK) {
+        kind = read_rights(handle, key, &own, &own_size, err);
+    }
+    if (kind == STF_OK && stf_rights_are_own(own, own_size, parents, parents_size)) {
+        extras->security = stf_rights_only(own, own_size, &extras->security_size);
+        kind = extras->security != NULL ? STF_OK : no_memory(err);
+    }
+    free(own);
+    free(parents);
+    return kind;
+}
+
+static enum stf_kind windows_read_extras(void *store, stf_registry_node node, struct stf_registry_extras *extras,
+                                         struct stf_err *err)
+{
+    const struct key *key = (const struct key *)node;
+    HKEY handle;
+    enum stf_kind kind;
+
+    *extras = (struct stf_registry_extras){0};
+    if (key->parent == NULL || key->anchor != NULL) { /* the store's root, or one of the registry's */
+        return STF_OK;
+    }
+    kind = key_open(store, key, "read", KEY_QUERY_VALUE | READ_CONTROL, &handle, err);
+    if (kind == STF_OK) {
+        kind = read_class(handle, key, extras, err);
+        if (kind == STF_OK) {
+            kind = read_own_rights(store, handle, key, extras, err);
+        }
+        RegCloseKey(handle);
+    }
+    if (kind != STF_OK) {
+        stf_registry_extras_fini(extras);
+    }
+    return not_gone(kind, "read", err);
+}
+
+static enum stf_kind windows_write_extras(void *store, stf_registry_node node, const struct stf_registry_extras *extras,
+                                          struct stf_err *err)
+{
+    const struct key *key = (const struct key *)node;
+    struct stf_registry_extras have;
+    HKEY handle;
+    enum stf_kind kind = windows_read_extras(store, node, &have, err);
+
+    if (kind == STF_OK) {
+        kind = stf_registry_extras_check_live("", &have, extras, err);
+    }
+    if (kind == STF_OK && extras->security != NULL) {
+        kind = key_open(store, key, "set the rights of", WRITE_DAC, &handle, err);
+        if (kind == STF_OK) {
+            LSTATUS status = RegSetKeySecurity(handle, DACL_SECURITY_INFORMATION, extras->security);
+            kind = status == ERROR_SUCCESS ? STF_OK : key_error(status, "set the rights of", key, err);
+            RegCloseKey(handle);
+        }
+    }
+    stf_registry_extras_fini(&have);
+    return not_gone(kind, "write", err);
+}
+
+/* ---- deleting ---- */
+
 static bool is_link(HKEY handle)
 {
     DWORD type = REG_NONE;
 
     return RegQueryValueExW(handle, L"SymbolicLinkValue", NULL, &type, NULL, NULL) == ERROR_SUCCESS && type == REG_LINK;
-}
-
-static bool has_own_entries(PACL list)
-{
-    ACL_SIZE_INFORMATION info = {0};
-    ACE_HEADER *entry;
-
-    if (list == NULL || !GetAclInformation(list, &info, sizeof(info), AclSizeInformation)) {
-        return false;
-    }
-    for (DWORD i = 0; i < info.AceCount; i++) {
-        if (GetAce(list, i, (void **)&entry) && !(entry->AceFlags & INHERITED_ACE)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* A descriptor that says more than "as the key above": it is protected, or has entries that it did not inherit. One
- * that equals the parent's was made by a system that does not mark what is inherited. */
-static bool has_own_security(HKEY handle, HKEY above)
-{
-    PSECURITY_DESCRIPTOR own = NULL;
-    PSECURITY_DESCRIPTOR parents = NULL;
-    PACL list = NULL;
-    PACL parents_list = NULL;
-    SECURITY_DESCRIPTOR_CONTROL control = 0;
-    DWORD revision;
-    bool is_own = false;
-
-    if (GetSecurityInfo(handle, SE_REGISTRY_KEY, DACL_SECURITY_INFORMATION, NULL, NULL, &list, NULL, &own) ==
-            ERROR_SUCCESS &&
-        GetSecurityInfo(above, SE_REGISTRY_KEY, DACL_SECURITY_INFORMATION, NULL, NULL, &parents_list, NULL, &parents) ==
-            ERROR_SUCCESS) {
-        bool is_equal = list != NULL && parents_list != NULL && list->AclSize == parents_list->AclSize &&
-                        memcmp(list, parents_list, list->AclSize) == 0;
-        GetSecurityDescriptorControl(own, &control, &revision);
-        is_own = !is_equal && ((control & SE_DACL_PROTECTED) || has_own_entries(list));
-    }
-    LocalFree(own);
-    LocalFree(parents);
-    return is_own;
 }
 
 static enum stf_kind check_restorable(HKEY above, const WCHAR *name, REGSAM view, struct stf_err *err);
@@ -628,39 +728,26 @@ static enum stf_kind check_below(HKEY handle, REGSAM view, struct stf_err *err)
     return kind;
 }
 
-/* Trees keep names and values. What has more could not be put back, and is not deleted. */
+/* A link to another key could not be put back, and is not deleted. */
 static enum stf_kind check_restorable(HKEY above, const WCHAR *name, REGSAM view, struct stf_err *err)
 {
-    const char *what = NULL;
     char *text = NULL;
-    DWORD class_units = 0;
     HKEY handle;
-    enum stf_kind kind = STF_OK;
-    LSTATUS status = RegOpenKeyExW(above, name, REG_OPTION_OPEN_LINK,
-                                   KEY_QUERY_VALUE | KEY_ENUMERATE_SUB_KEYS | READ_CONTROL | view, &handle);
+    enum stf_kind kind = stf_registry_name_from_utf16((const uint8_t *)name, wcslen(name), &text, err);
+    LSTATUS status =
+        RegOpenKeyExW(above, name, REG_OPTION_OPEN_LINK, KEY_QUERY_VALUE | KEY_ENUMERATE_SUB_KEYS | view, &handle);
 
-    (void)stf_registry_name_from_utf16((const uint8_t *)name, wcslen(name), &text, NULL);
-    if (status != ERROR_SUCCESS) {
+    if (kind == STF_OK && status != ERROR_SUCCESS) {
         kind = stf_windows_error(err, status, "delete", text);
-        free(text);
-        return kind;
-    }
-    status = RegQueryInfoKeyW(handle, NULL, &class_units, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
-    if (is_link(handle)) {
-        what = "is a link to another key";
-    } else if ((status == ERROR_SUCCESS || status == ERROR_MORE_DATA) && class_units > 0) {
-        what = "has a class name";
-    } else if (has_own_security(handle, above)) {
-        what = "has rights of its own";
-    }
-    if (what != NULL) {
+    } else if (kind == STF_OK && is_link(handle)) {
         kind = stf_err_set(err, STF_UNSUPPORTED, 0, "delete", text,
-                           "the key %s %s, which could not be put back; delete it by hand", text != NULL ? text : "?",
-                           what);
-    } else {
+                           "the key %s is a link to another key, which could not be put back; delete it by hand", text);
+    } else if (kind == STF_OK) {
         kind = check_below(handle, view, err);
     }
-    RegCloseKey(handle);
+    if (status == ERROR_SUCCESS) {
+        RegCloseKey(handle);
+    }
     free(text);
     return kind;
 }
@@ -679,8 +766,8 @@ static enum stf_kind windows_delete_key(void *store, stf_registry_node node, str
     if (has_nul(key->name, key->units)) {
         return refuse_nul(err);
     }
-    kind = key_open(session, key->parent, "delete",
-                    KEY_QUERY_VALUE | KEY_ENUMERATE_SUB_KEYS | READ_CONTROL | DELETE | KEY_SET_VALUE, &above, err);
+    kind = key_open(session, key->parent, "delete", KEY_QUERY_VALUE | KEY_ENUMERATE_SUB_KEYS | DELETE | KEY_SET_VALUE,
+                    &above, err);
     if (kind != STF_OK) {
         return kind;
     }
@@ -802,6 +889,12 @@ const struct stf_registry_backend stf_registry_backend_windows = {
     .values = windows_values,
     .find_key = windows_find_key,
     .create_key = windows_create_key,
+    .create_key_of_class = windows_create_key_of_class,
     .delete_key = windows_delete_key,
     .edit_values = windows_edit_values,
+    .read_extras = windows_read_extras,
+    .write_extras = windows_write_extras,
+    .limits = "keeps values, keys' class names and who may do what with them (their DACLs); puts back neither owners, "
+              "lists of what is audited nor times, and takes away no rights of a key's own; deletes no links; reaches "
+              "no key with a NUL in its name; a change stands at once, whether or not those after it do",
 };

@@ -298,18 +298,27 @@ static int compare_values(const void *a, const void *b)
                                  ((const struct stf_registry_value *)b)->name);
 }
 
+/* Most stores list names in their order: then one pass is all. */
+static void sort(void *items, size_t count, size_t size, int (*compare)(const void *, const void *))
+{
+    const char *each = items;
+
+    for (size_t i = 1; i < count; i++) {
+        if (compare(each + (i - 1) * size, each + i * size) > 0) {
+            qsort(items, count, size, compare);
+            return;
+        }
+    }
+}
+
 void stf_registry_subkeys_sort(struct stf_registry_subkeys *subkeys)
 {
-    if (subkeys->count > 1) {
-        qsort(subkeys->items, subkeys->count, sizeof(subkeys->items[0]), compare_subkeys);
-    }
+    sort(subkeys->items, subkeys->count, sizeof(subkeys->items[0]), compare_subkeys);
 }
 
 void stf_registry_values_sort(struct stf_registry_values *values)
 {
-    if (values->count > 1) {
-        qsort(values->items, values->count, sizeof(values->items[0]), compare_values);
-    }
+    sort(values->items, values->count, sizeof(values->items[0]), compare_values);
 }
 
 void stf_registry_listing_fini(struct stf_registry_listing *listing)
@@ -633,6 +642,11 @@ enum stf_kind stf_registry_trim(struct stf_registry *registry, const char *key, 
 }
 
 /* ---- the store ---- */
+
+const char *stf_registry_limits(const struct stf_registry_backend *backend)
+{
+    return backend->limits;
+}
 
 enum stf_kind stf_registry_open(const struct stf_registry_backend *backend, const struct stf_registry_place *place,
                                 enum stf_registry_mode mode, struct stf_registry **out, struct stf_err *err)

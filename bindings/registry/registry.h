@@ -55,6 +55,9 @@ struct stf_registry_place {
     bool is_system;              /* the root is HKLM\SYSTEM: CurrentControlSet is resolved by Select\Current */
 };
 
+/* What a store of that kind keeps and what it can not do, for an operator to read. */
+const char *stf_registry_limits(const struct stf_registry_backend *backend);
+
 /* Opens a store. What is changed stays private until stf_registry_commit, which makes all of it visible at once;
  * closing without a commit drops it. STF_BUSY when another writer has it open. A live registry (windows) is changed at
  * once, and a commit waits for the disk. */

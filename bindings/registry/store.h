@@ -43,6 +43,9 @@ struct stf_registry_extras {
     uint64_t written; /* 100 ns since 1601; 0 in writing: as it is */
 };
 void stf_registry_extras_fini(struct stf_registry_extras *extras);
+/* STF_UNSUPPORTED for what a live registry can not give to a key that stands: see its `limits`. */
+enum stf_kind stf_registry_extras_check_live(const char *name, const struct stf_registry_extras *have,
+                                             const struct stf_registry_extras *want, struct stf_err *err);
 
 /* What a backend does. Names come checked (UTF-8, length), nodes come from the same store. Lists are in any order; on
  * failure they are empty. */
@@ -69,6 +72,10 @@ struct stf_registry_backend {
     /* The parent has no subkey of that name. */
     enum stf_kind (*create_key)(void *store, stf_registry_node parent, const char *name, stf_registry_node *key,
                                 struct stf_err *err);
+    /* Optional: the same with a class name, in UTF-16LE, where a key is given one only when it is made. */
+    enum stf_kind (*create_key_of_class)(void *store, stf_registry_node parent, const char *name,
+                                         const uint8_t *class_name, size_t class_size, stf_registry_node *key,
+                                         struct stf_err *err);
     /* With all that is below; never the root. STF_UNSUPPORTED when the store could not put the key back as it was. */
     enum stf_kind (*delete_key)(void *store, stf_registry_node key, struct stf_err *err);
     /* Names match regardless of case; a value that is set gets the new spelling. */
@@ -79,6 +86,8 @@ struct stf_registry_backend {
                                  struct stf_err *err);
     enum stf_kind (*write_extras)(void *store, stf_registry_node key, const struct stf_registry_extras *extras,
                                   struct stf_err *err);
+    bool sets_times;    /* of keys, by write_extras: without it a tree has none, for nothing could put them back */
+    const char *limits; /* what the store keeps and what it can not do, for an operator */
 };
 
 struct stf_registry {
@@ -131,6 +140,10 @@ enum stf_kind stf_registry_node_read(struct stf_registry *registry, stf_registry
                                      struct stf_err *err);
 enum stf_kind stf_registry_node_write(struct stf_registry *registry, stf_registry_node node, const json_t *doc,
                                       struct stf_err *err);
+/* A new subkey, of the class that its document says; the rest of it is the caller's to write. The name is checked, and
+ * there is none of it. */
+enum stf_kind stf_registry_node_create(struct stf_registry *registry, stf_registry_node node, const char *name,
+                                       const json_t *doc, stf_registry_node *subkey, struct stf_err *err);
 /* Whether the key has no extras but those of a new one, times aside. */
 enum stf_kind stf_registry_node_is_plain(struct stf_registry *registry, stf_registry_node node, bool *is_plain,
                                          struct stf_err *err);

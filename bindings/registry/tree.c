@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/doc.h"
+#include "registry/rights.h"
 #include "registry/store.h"
 
 static enum stf_kind no_memory(struct stf_err *err)
@@ -77,6 +78,28 @@ void stf_registry_extras_fini(struct stf_registry_extras *extras)
     *extras = (struct stf_registry_extras){0};
 }
 
+static bool is_same_class(const struct stf_registry_extras *a, const struct stf_registry_extras *b)
+{
+    return a->class_size == b->class_size &&
+           (a->class_size == 0 || memcmp(a->class_name, b->class_name, a->class_size) == 0);
+}
+
+enum stf_kind stf_registry_extras_check_live(const char *name, const struct stf_registry_extras *have,
+                                             const struct stf_registry_extras *want, struct stf_err *err)
+{
+    const char *what = !is_same_class(have, want) ? "another class name: a key has one from when it is made"
+                       : want->flags != 0 || want->access != 0 ? "flags, which only hives have"
+                       : want->security == NULL && have->security != NULL
+                           ? "the rights of the key above: it has rights of its own, which can not be taken away"
+                       : want->security != NULL && !stf_rights_are_all(want->security, want->security_size)
+                           ? "an owner, a group or a list of what is audited"
+                           : NULL;
+
+    return what == NULL
+               ? STF_OK
+               : stf_err_set(err, STF_UNSUPPORTED, 0, "write", name, "the key %s can not be given %s", name, what);
+}
+
 static bool set_hex(json_t *doc, const char *name, const uint8_t *bytes, size_t size)
 {
     char *hex = stf_hex_from_bytes(bytes, size);
@@ -117,7 +140,7 @@ static enum stf_kind read_extras(const struct reading *reading, stf_registry_nod
     if (kind != STF_OK) {
         return kind;
     }
-    extras.written = reading->has_times ? extras.written : 0;
+    extras.written = reading->has_times && registry->backend->sets_times ? extras.written : 0;
     doc = json_object();
     if (doc == NULL || !extras_to_doc(&extras, doc) ||
         (json_object_size(doc) > 0 && json_object_set(key, "extras", doc) != 0)) {
@@ -385,6 +408,41 @@ static enum stf_kind delete_others(struct stf_registry *registry, stf_registry_n
     return kind;
 }
 
+static enum stf_kind get_hex(const json_t *doc, const char *name, uint8_t **bytes, size_t *size, struct stf_err *err)
+{
+    const char *hex = NULL;
+    enum stf_kind kind = STF_OK;
+
+    if (json_object_get(doc, name) != NULL) {
+        kind = stf_doc_string(doc, name, &hex, err);
+        if (kind == STF_OK) {
+            kind = stf_hex_to_bytes(hex, bytes, size, err);
+        }
+    }
+    return kind;
+}
+
+enum stf_kind stf_registry_node_create(struct stf_registry *registry, stf_registry_node node, const char *name,
+                                       const json_t *doc, stf_registry_node *subkey, struct stf_err *err)
+{
+    const struct stf_registry_backend *backend = registry->backend;
+    const json_t *extras = json_object_get(doc, "extras");
+    uint8_t *class_name = NULL;
+    size_t class_size = 0;
+    enum stf_kind kind = stf_registry_begin_change(registry, err);
+
+    if (kind == STF_OK && backend->create_key_of_class != NULL) {
+        kind = get_hex(extras, "class", &class_name, &class_size, err);
+    }
+    if (kind == STF_OK) {
+        kind = class_size > 0
+                   ? backend->create_key_of_class(registry->store, node, name, class_name, class_size, subkey, err)
+                   : backend->create_key(registry->store, node, name, subkey, err);
+    }
+    free(class_name);
+    return kind;
+}
+
 static enum stf_kind write_subkeys(struct stf_registry *registry, stf_registry_node node, size_t depth,
                                    const json_t *keys, struct stf_err *err)
 {
@@ -404,10 +462,7 @@ static enum stf_kind write_subkeys(struct stf_registry *registry, stf_registry_n
         const json_t *known = json_object_get(staying, name);
         stf_registry_node subkey = known != NULL ? (stf_registry_node)json_integer_value(known) : 0;
         if (known == NULL) {
-            kind = stf_registry_begin_change(registry, err);
-            if (kind == STF_OK) {
-                kind = registry->backend->create_key(registry->store, node, name, &subkey, err);
-            }
+            kind = stf_registry_node_create(registry, node, name, item, &subkey, err);
         }
         if (kind == STF_OK) {
             kind = write_key(registry, subkey, depth + 1, item, err);
@@ -417,20 +472,6 @@ static enum stf_kind write_subkeys(struct stf_registry *registry, stf_registry_n
         }
     }
     json_decref(staying);
-    return kind;
-}
-
-static enum stf_kind get_hex(const json_t *doc, const char *name, uint8_t **bytes, size_t *size, struct stf_err *err)
-{
-    const char *hex = NULL;
-    enum stf_kind kind = STF_OK;
-
-    if (json_object_get(doc, name) != NULL) {
-        kind = stf_doc_string(doc, name, &hex, err);
-        if (kind == STF_OK) {
-            kind = stf_hex_to_bytes(hex, bytes, size, err);
-        }
-    }
     return kind;
 }
 
@@ -467,8 +508,7 @@ static enum stf_kind extras_from_doc(const json_t *doc, struct stf_registry_extr
 
 static bool extras_are(const struct stf_registry_extras *have, const struct stf_registry_extras *want)
 {
-    return have->class_size == want->class_size && have->security_size == want->security_size &&
-           (have->class_size == 0 || memcmp(have->class_name, want->class_name, have->class_size) == 0) &&
+    return is_same_class(have, want) && have->security_size == want->security_size &&
            (have->security_size == 0 || memcmp(have->security, want->security, have->security_size) == 0) &&
            have->flags == want->flags && have->access == want->access &&
            (want->written == 0 || have->written == want->written);
@@ -525,12 +565,37 @@ enum stf_kind stf_registry_node_write(struct stf_registry *registry, stf_registr
     return write_key(registry, node, 0, doc, err);
 }
 
+/* A key that is absent, of the class that its document says; those above it that are missing have none. */
+static enum stf_kind create_key(struct stf_registry *registry, const char *key, const json_t *doc,
+                                stf_registry_node *node, struct stf_err *err)
+{
+    const char *slash = strrchr(key, '\\');
+    const char *name = slash != NULL ? slash + 1 : key;
+    stf_registry_node parent;
+    char *above;
+    enum stf_kind kind;
+
+    if (registry->backend->create_key_of_class == NULL) {
+        return stf_registry_find_or_create(registry, key, node, err);
+    }
+    above = strndup(key, slash != NULL ? (size_t)(slash - key) : 0);
+    kind = above != NULL ? stf_registry_check_key_name(name, err) : no_memory(err);
+    if (kind == STF_OK) {
+        kind = stf_registry_find_or_create(registry, above, &parent, err);
+    }
+    free(above);
+    return kind == STF_OK ? stf_registry_node_create(registry, parent, name, doc, node, err) : kind;
+}
+
 enum stf_kind stf_registry_tree_write(struct stf_registry *registry, const char *key, const json_t *doc,
                                       struct stf_err *err)
 {
     stf_registry_node node;
-    enum stf_kind kind = stf_registry_find_or_create(registry, key, &node, err);
+    enum stf_kind kind = stf_registry_find(registry, key, &node, err);
 
+    if (kind == STF_NOT_FOUND) {
+        kind = create_key(registry, key, doc, &node, err);
+    }
     return kind == STF_OK ? write_key(registry, node, 0, doc, err) : kind;
 }
 
@@ -578,4 +643,27 @@ enum stf_kind stf_registry_tree_check_extras(const struct stf_registry *registry
                        "the keys have class names, security descriptors or flags of their own, which a store of the "
                        "kind %s does not keep",
                        registry->backend->name);
+}
+
+enum stf_kind stf_registry_extras_read(struct stf_registry *registry, const char *key, json_t **doc,
+                                       struct stf_err *err)
+{
+    struct stf_registry_extras extras = {0};
+    stf_registry_node node;
+    enum stf_kind kind = stf_registry_find(registry, key, &node, err);
+
+    *doc = NULL;
+    if (kind == STF_OK && registry->backend->read_extras != NULL) {
+        kind = registry->backend->read_extras(registry->store, node, &extras, err);
+    }
+    if (kind == STF_OK) {
+        *doc = json_object();
+        kind = *doc != NULL && extras_to_doc(&extras, *doc) ? STF_OK : no_memory(err);
+    }
+    if (kind != STF_OK) {
+        json_decref(*doc);
+        *doc = NULL;
+    }
+    stf_registry_extras_fini(&extras);
+    return kind;
 }

@@ -17,7 +17,8 @@ enum stf_kind stf_registry_value_from_doc(const json_t *doc, const char *name, s
  * STF_NOT_FOUND when the key is absent; STF_INVALID_DATA when the tree is deeper than a registry can be or has one name
  * twice. */
 enum stf_kind stf_registry_tree_read(struct stf_registry *registry, const char *key, json_t **doc, struct stf_err *err);
-/* The same with each key's last-write time, "written", in its extras (100 ns since 1601), where the store keeps it. */
+/* The same with each key's last-write time, "written", in its extras (100 ns since 1601), where the store can set it.
+ */
 enum stf_kind stf_registry_tree_read_times(struct stf_registry *registry, const char *key, json_t **doc,
                                            struct stf_err *err);
 
@@ -33,3 +34,8 @@ enum stf_kind stf_registry_tree_keep_extras(json_t *doc, const json_t *now, stru
 /* STF_UNSUPPORTED when the document has extras and the store keeps none. */
 enum stf_kind stf_registry_tree_check_extras(const struct stf_registry *registry, const json_t *doc,
                                              struct stf_err *err);
+
+/* What the store keeps of one key besides names and values, with its last-write time: a new reference, an object that
+ * is empty where there is nothing. STF_NOT_FOUND when the key is absent. */
+enum stf_kind stf_registry_extras_read(struct stf_registry *registry, const char *key, json_t **doc,
+                                       struct stf_err *err);

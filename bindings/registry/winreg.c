@@ -64,13 +64,17 @@ void stf_winreg_put_open_key(struct stf_bytes_out *out, const struct stf_winreg_
 }
 
 void stf_winreg_put_create_key(struct stf_bytes_out *out, const struct stf_winreg_handle *parent,
-                               struct stf_winreg_name name, uint32_t access)
+                               struct stf_winreg_name name, struct stf_winreg_name class_name, uint32_t access)
 {
     stf_winreg_put_handle(out, parent);
     put_name(out, name);
-    stf_bytes_put_u16(out, 0); /* no class: an empty name */
-    stf_bytes_put_u16(out, 0);
-    stf_bytes_put_u32(out, 0);
+    if (class_name.units > 0) {
+        put_name(out, class_name);
+    } else {
+        stf_bytes_put_u16(out, 0);
+        stf_bytes_put_u16(out, 0);
+        stf_bytes_put_u32(out, 0);
+    }
     stf_bytes_put_u32(out, 0); /* options */
     stf_bytes_put_u32(out, access);
     stf_bytes_put_u32(out, 0);        /* the security that the parent hands down */
@@ -143,6 +147,18 @@ void stf_winreg_put_get_security(struct stf_bytes_out *out, const struct stf_win
     stf_bytes_put_u32(out, SECURITY_SIZE);
     stf_bytes_put_u32(out, 0);
     put_array(out, SECURITY_SIZE, 0);
+}
+
+void stf_winreg_put_set_security(struct stf_bytes_out *out, const struct stf_winreg_handle *key,
+                                 const uint8_t *descriptor, uint32_t size)
+{
+    stf_winreg_put_handle(out, key);
+    stf_bytes_put_u32(out, DACL_SECURITY_INFORMATION);
+    stf_bytes_put_u32(out, REFERENT);
+    stf_bytes_put_u32(out, size);
+    stf_bytes_put_u32(out, size);
+    put_array(out, size, size);
+    stf_bytes_put(out, descriptor, size);
 }
 
 void stf_winreg_put_set_value(struct stf_bytes_out *out, const struct stf_winreg_handle *key,
@@ -227,11 +243,9 @@ static void get_name(struct stf_bytes_in *in, struct stf_winreg_name *name)
 
 bool stf_winreg_get_info(struct stf_bytes_in *in, struct stf_winreg_info *info, uint32_t *code)
 {
-    struct stf_winreg_name class_name;
     uint32_t low;
 
-    get_name(in, &class_name);
-    info->has_class = class_name.units > 0;
+    get_name(in, &info->class_name);
     info->subkey_count = stf_bytes_get_u32(in);
     stf_bytes_get_u32(in); /* longest name of a subkey */
     stf_bytes_get_u32(in); /* and class */
@@ -289,60 +303,4 @@ bool stf_winreg_get_security(struct stf_bytes_in *in, const uint8_t **descriptor
     *size = 0;
     *descriptor = is_there ? get_array(in, 1, size) : NULL;
     return stf_winreg_get_code(in, code);
-}
-
-/* ---- security descriptors (MS-DTYP 2.4.6, self-relative) ---- */
-
-enum { DACL_PROTECTED = 0x1000, ACE_INHERITED = 0x10 };
-
-/* The DACL with its entries; NULL when there is none. */
-static const uint8_t *get_dacl(const uint8_t *descriptor, size_t size, uint16_t *control, struct stf_bytes_in *entries,
-                               size_t *dacl_size)
-{
-    struct stf_bytes_in in = {.bytes = descriptor, .size = size, .at = 2};
-    uint32_t start;
-
-    *dacl_size = 0;
-    *control = stf_bytes_get_u16(&in);
-    in.at = 16;
-    start = stf_bytes_get_u32(&in);
-    if (in.is_short || start == 0 || start > size || size - start < 8) {
-        return NULL;
-    }
-    *dacl_size = (size_t)descriptor[start + 2] | (size_t)descriptor[start + 3] << 8;
-    if (*dacl_size < 8 || *dacl_size > size - start) {
-        return NULL;
-    }
-    *entries = (struct stf_bytes_in){.bytes = descriptor + start, .size = *dacl_size, .at = 8};
-    return descriptor + start;
-}
-
-bool stf_winreg_has_own_rights(const uint8_t *descriptor, size_t size, const uint8_t *above, size_t above_size)
-{
-    struct stf_bytes_in entries;
-    struct stf_bytes_in above_entries;
-    uint16_t control;
-    uint16_t above_control;
-    size_t dacl_size;
-    size_t above_dacl_size;
-    const uint8_t *dacl = get_dacl(descriptor, size, &control, &entries, &dacl_size);
-    const uint8_t *above_dacl = get_dacl(above, above_size, &above_control, &above_entries, &above_dacl_size);
-
-    if (dacl == NULL) {
-        return above_dacl != NULL;
-    }
-    if (dacl_size == above_dacl_size && memcmp(dacl, above_dacl, dacl_size) == 0) {
-        return false;
-    }
-    if ((control & DACL_PROTECTED) != 0) {
-        return true;
-    }
-    while (entries.at < entries.size) {
-        const uint8_t *header = stf_bytes_get(&entries, 4);
-        size_t entry_size = header != NULL ? (size_t)header[2] | (size_t)header[3] << 8 : 0;
-        if (entry_size < 4 || stf_bytes_get(&entries, entry_size - 4) == NULL || (header[1] & ACE_INHERITED) == 0) {
-            return true;
-        }
-    }
-    return false;
 }

@@ -26,6 +26,7 @@ enum stf_winreg_call {
     STF_WINREG_OPEN_KEY = 15,
     STF_WINREG_QUERY_INFO_KEY = 16,
     STF_WINREG_QUERY_VALUE = 17,
+    STF_WINREG_SET_KEY_SECURITY = 21,
     STF_WINREG_SET_VALUE = 22,
     STF_WINREG_OPEN_HKCC = 27,
 };
@@ -78,7 +79,7 @@ void stf_winreg_put_handle(struct stf_bytes_out *out, const struct stf_winreg_ha
 void stf_winreg_put_open_key(struct stf_bytes_out *out, const struct stf_winreg_handle *parent,
                              struct stf_winreg_name name, uint32_t options, uint32_t access);
 void stf_winreg_put_create_key(struct stf_bytes_out *out, const struct stf_winreg_handle *parent,
-                               struct stf_winreg_name name, uint32_t access);
+                               struct stf_winreg_name name, struct stf_winreg_name class_name, uint32_t access);
 /* DeleteKey: of a subkey without subkeys; DeleteValue. */
 void stf_winreg_put_delete(struct stf_bytes_out *out, const struct stf_winreg_handle *key, struct stf_winreg_name name);
 void stf_winreg_put_query_info(struct stf_bytes_out *out, const struct stf_winreg_handle *key);
@@ -91,6 +92,8 @@ void stf_winreg_put_query_value(struct stf_bytes_out *out, const struct stf_winr
                                 struct stf_winreg_name name);
 /* For the list of who may do what (DACL). */
 void stf_winreg_put_get_security(struct stf_bytes_out *out, const struct stf_winreg_handle *key);
+void stf_winreg_put_set_security(struct stf_bytes_out *out, const struct stf_winreg_handle *key,
+                                 const uint8_t *descriptor, uint32_t size);
 void stf_winreg_put_set_value(struct stf_bytes_out *out, const struct stf_winreg_handle *key,
                               struct stf_winreg_name name, uint32_t type, const void *data, uint32_t size);
 
@@ -101,13 +104,14 @@ bool stf_winreg_get_code(struct stf_bytes_in *in, uint32_t *code);
 bool stf_winreg_get_handle(struct stf_bytes_in *in, struct stf_winreg_handle *key, uint32_t *code);
 bool stf_winreg_get_created(struct stf_bytes_in *in, struct stf_winreg_handle *key, uint32_t *code);
 
+/* `class_name` points into the results. */
 struct stf_winreg_info {
     uint32_t subkey_count;
     uint32_t value_count;
     uint32_t name_max; /* of a value, in units or bytes: servers differ */
     uint32_t data_max;
     uint64_t changed_at; /* FILETIME; 0 when the server has none */
-    bool has_class;
+    struct stf_winreg_name class_name;
 };
 bool stf_winreg_get_info(struct stf_bytes_in *in, struct stf_winreg_info *info, uint32_t *code);
 
@@ -125,7 +129,3 @@ bool stf_winreg_get_enum_value(struct stf_bytes_in *in, struct stf_winreg_value 
 bool stf_winreg_get_query_value(struct stf_bytes_in *in, uint32_t *type, uint32_t *code);
 /* `descriptor` points into the results; NULL when there is none. */
 bool stf_winreg_get_security(struct stf_bytes_in *in, const uint8_t **descriptor, size_t *size, uint32_t *code);
-
-/* Whether a descriptor says more than "as the key above": it is protected, or has entries that it did not inherit. One
- * whose list equals that of the key above was made by a system that does not mark what is inherited. */
-bool stf_winreg_has_own_rights(const uint8_t *descriptor, size_t size, const uint8_t *above, size_t above_size);

@@ -144,6 +144,20 @@ function TestRegistryCommand:test_what_is_absent_what_is_wrong()
   end
 end
 
+function TestRegistryCommand:test_what_a_store_keeps()
+  self:seed()
+  lu.assertStrContains(self:expect(0, "about", self.hive).out, "security descriptors, flags and times")
+  lu.assertStrMatches(self:expect(0, "about", self.hive, oakley).out,
+    "keeps .*\nwritten: %d+%-%d+%-%d+ %d+:%d+:%d+ UTC\nrights: as the key above\n")
+  local doc = self:json(0, "about", self.hive, oakley)
+  lu.assertEquals({ doc.key.security, doc.key.class }, {})
+  lu.assertTrue(doc.key.written > 116444736000000000)
+  self:expect(6, "about", self.hive, "None")
+  self:expect(64, "about")
+  local file = self.place:write("store.reg", "REGEDIT4\n")
+  lu.assertEquals(self:json(0, "about", file), { limits = self:expect(0, "about", file).out:sub(1, -2) })
+end
+
 -- ---- changing ----
 
 function TestRegistryCommand:test_a_plan_changes_nothing()

@@ -61,6 +61,10 @@ exits "diff" 0 staffetta registry diff windows: "$key" "reg:$work/ours.reg"
 exits "rollback" 0 staffetta rollback --state "$work/state"
 exits "reg query" 1 run reg query "$key"
 
+exits "about" 0 staffetta registry about windows: 'HKCU\Software'
+contains "about" "$output" "takes away no rights of a key's own"
+contains "about" "$output" "written: "
+
 # snapshots, differences, and the two ways back
 exits "set" 0 staffetta registry set windows: "$key\\Tree" a dword 1 --state "$work/state"
 exits "set" 0 staffetta registry set windows: "$key\\Tree\\Below" '' multi_sz one two --state "$work/state"

@@ -37,6 +37,7 @@ static int setup_windows(void **state)
     store->backend = &stf_registry_backend_windows;
     store->place.key = live_key;
     store->acts_at_once = true;
+    store->has_live_rights = true;
     *state = store;
     if (RegCreateKeyA(HKEY_CURRENT_USER, strchr(live_key, '\\') + 1, &key) != ERROR_SUCCESS) {
         return -1;

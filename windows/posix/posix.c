@@ -203,6 +203,11 @@ char *strndup(const char *text, size_t size)
     return copy;
 }
 
+void explicit_bzero(void *memory, size_t size)
+{
+    SecureZeroMemory(memory, size);
+}
+
 char *strsep(char **text, const char *separators)
 {
     char *part = *text;

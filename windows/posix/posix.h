@@ -36,6 +36,7 @@ int stf_posix_rename(const char *from, const char *to);
 
 char *stpcpy(char *to, const char *from);
 char *strndup(const char *text, size_t size);
+void explicit_bzero(void *memory, size_t size);
 char *strsep(char **text, const char *separators);
 char *strerror_r(int errnum, char *buffer, size_t size);
 /* With forward slashes. */

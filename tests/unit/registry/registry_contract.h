@@ -7,12 +7,15 @@
 
 #include <jansson.h>
 
+#include "registry/store.h"
 #include "registry/tree.h"
 
 struct store {
     const struct stf_registry_backend *backend;
     struct stf_registry_place place;
-    bool acts_at_once; /* has no transactions */
+    bool acts_at_once;    /* has no transactions */
+    bool has_no_classes;  /* its server has none, whatever the backend does */
+    bool has_live_rights; /* a key's own are not taken away again; what a new key has is the server's to say */
 };
 
 static struct stf_registry *open_store(const struct store *store, enum stf_registry_mode mode)
@@ -456,6 +459,63 @@ static void test_bad_trees(void **state)
                    "\"data\": \"\"}], \"keys\": {}}");
 }
 
+/* ---- what a key has besides names and values ---- */
+
+/* Everybody may do everything, here and below, whatever the key above says. */
+#define EVERYBODYS_RIGHTS                                                                                              \
+    "0100049000000000000000000000000014000000"                                                                         \
+    "02001c000100000000031400"                                                                                         \
+    "3f000f00010100000000000100000000"
+
+static json_t *tree_with_extras(const struct store *store)
+{
+    json_t *tree = json_pack("{s:[], s:{s:{s:[], s:{}, s:{s:s}}, s:{s:[], s:{}}}}", "values", "keys", "Own", "values",
+                             "keys", "extras", "security", EVERYBODYS_RIGHTS, "Class", "values", "keys");
+    json_t *keys = json_object_get(tree, "keys");
+
+    assert_non_null(tree);
+    if (!store->has_no_classes) {
+        json_object_set_new(json_object_get(keys, "Class"), "extras", json_pack("{s:s}", "class", "410062006300"));
+    }
+    if (!store->has_live_rights) {
+        json_object_set_new(json_object_get(json_object_get(keys, "Own"), "keys"), "Inherits",
+                            json_pack("{s:[], s:{}}", "values", "keys"));
+    }
+    return tree;
+}
+
+/* They come back with a key that was deleted; or the store says that it has none, and takes none. */
+static void test_classes_and_rights(void **state)
+{
+    const struct store *store = *state;
+    json_t *tree = tree_with_extras(store);
+    struct stf_registry *registry = open_store(store, STF_REGISTRY_WRITE);
+    struct stf_err err = {0};
+
+    assert_non_null(stf_registry_limits(store->backend));
+    if (store->backend->write_extras == NULL) {
+        assert_contains(stf_registry_limits(store->backend), "no class names, rights or times");
+        assert_int_equal(stf_registry_tree_check_extras(registry, tree, &err), STF_UNSUPPORTED);
+        stf_registry_close(registry);
+        json_decref(tree);
+        return;
+    }
+    for (int round = 0; round < 2; round++) {
+        assert_ok(stf_registry_tree_check_extras(registry, tree, &err), &err);
+        assert_ok(stf_registry_tree_write(registry, "T", tree, &err), &err);
+        commit_and_close(registry);
+        check_tree(store, "T", tree);
+        registry = open_store(store, STF_REGISTRY_WRITE);
+        assert_ok(stf_registry_tree_write(registry, "T", tree, &err), &err);
+        assert_ok(stf_registry_delete_key(registry, round == 0 ? "T" : "T\\Class", &err), &err);
+    }
+    json_object_del(json_object_get(json_object_get(tree, "keys"), "Own"), "extras");
+    assert_int_equal(stf_registry_tree_write(registry, "T", tree, &err),
+                     store->has_live_rights ? STF_UNSUPPORTED : STF_OK);
+    stf_registry_close(registry);
+    json_decref(tree);
+}
+
 /* ---- CurrentControlSet ---- */
 
 static void test_current_control_set(void **state)
@@ -514,5 +574,6 @@ static void test_current_control_set(void **state)
     CONTRACT_TEST(test_random_trees, label, setup, teardown), \
     CONTRACT_TEST(test_trees_keep_spelling, label, setup, teardown), \
     CONTRACT_TEST(test_bad_trees, label, setup, teardown), \
+    CONTRACT_TEST(test_classes_and_rights, label, setup, teardown), \
     CONTRACT_TEST(test_current_control_set, label, setup, teardown)
 /* clang-format on */

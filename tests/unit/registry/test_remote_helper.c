@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include "registry/remote_login.h"
+#include "registry/rights.h"
 #include "registry/winreg.h"
 
 #define ZEROS4 "\\000\\000\\000\\000"
@@ -244,9 +245,9 @@ static void read_as_everything(const uint8_t *bytes, size_t size)
     }
     if (stf_winreg_get_security(&(struct stf_bytes_in){.bytes = exact, .size = size}, &descriptor, &descriptor_size,
                                 &number)) {
-        stf_winreg_has_own_rights(descriptor, descriptor_size, exact, size);
+        stf_rights_are_own(descriptor, descriptor_size, exact, size);
     }
-    stf_winreg_has_own_rights(exact, size, NULL, 0);
+    stf_rights_are_own(exact, size, NULL, 0);
     free(exact);
 }
 
@@ -316,18 +317,18 @@ static void test_own_rights(void **state)
     (void)state;
     make_descriptor(above, 0x8004, 0, 1);
     make_descriptor(key, 0x8004, 0, 1);
-    assert_false(stf_winreg_has_own_rights(key, sizeof(key), above, sizeof(above))); /* as above */
+    assert_false(stf_rights_are_own(key, sizeof(key), above, sizeof(above))); /* as above */
     make_descriptor(key, 0x8004, 0x10, 2);
-    assert_false(stf_winreg_has_own_rights(key, sizeof(key), above, sizeof(above))); /* all inherited */
+    assert_false(stf_rights_are_own(key, sizeof(key), above, sizeof(above))); /* all inherited */
     make_descriptor(key, 0x8004, 0, 2);
-    assert_true(stf_winreg_has_own_rights(key, sizeof(key), above, sizeof(above)));
+    assert_true(stf_rights_are_own(key, sizeof(key), above, sizeof(above)));
     make_descriptor(key, 0x9004, 0x10, 2);
-    assert_true(stf_winreg_has_own_rights(key, sizeof(key), above, sizeof(above))); /* protected */
-    assert_true(stf_winreg_has_own_rights(NULL, 0, above, sizeof(above)));
-    assert_false(stf_winreg_has_own_rights(NULL, 0, NULL, 0));
+    assert_true(stf_rights_are_own(key, sizeof(key), above, sizeof(above))); /* protected */
+    assert_true(stf_rights_are_own(NULL, 0, above, sizeof(above)));
+    assert_false(stf_rights_are_own(NULL, 0, NULL, 0));
     key[30] = 0; /* an entry without a size */
     make_descriptor(above, 0x8004, 0, 7);
-    assert_true(stf_winreg_has_own_rights(key, sizeof(key), above, sizeof(above)));
+    assert_true(stf_rights_are_own(key, sizeof(key), above, sizeof(above)));
 }
 
 int main(void)

@@ -29,6 +29,8 @@ static int setup_remote(void **state)
     store->backend = &stf_registry_backend_remote;
     store->place.remote = &contract_remote;
     store->acts_at_once = true;
+    store->has_no_classes = true;
+    store->has_live_rights = true;
     *state = store;
     return 0;
 }
@@ -377,13 +379,22 @@ static void test_two_sessions(void **state)
     stf_registry_close(two);
 }
 
-/* A key with rights of its own could not be put back: nothing of the tree is deleted. */
+static char *net_rights(const char *config)
+{
+    return output_of(
+        (const char *const[]){"net", "registry", "getsd_sddl", "HKLM\\SOFTWARE\\Own\\T\\B", "-s", config, NULL});
+}
+
+/* Rights that somebody else gave to a key come back with it. */
 static void test_own_rights_are_kept(void **state)
 {
     struct stf_registry_remote remote;
     struct stf_registry *registry = open_key(&remote, "HKLM\\SOFTWARE\\Own");
+    struct store there = {.backend = &stf_registry_backend_remote, .place.remote = &remote};
     struct stf_err err = {0};
+    json_t *tree;
     char config[600];
+    char *rights;
 
     (void)state;
     set_bytes(registry, "T\\A", "v", STF_REG_DWORD, "\1\0\0\0", 4);
@@ -391,13 +402,17 @@ static void test_own_rights_are_kept(void **state)
     snprintf(config, sizeof(config), "%s/smb/smb.conf", test_folder);
     free(output_of((const char *const[]){"net", "registry", "setsd_sddl", "HKLM\\SOFTWARE\\Own\\T\\B",
                                          "O:BAG:SYD:P(A;;RPWPCCDCLCRCWOWDSDSW;;;BA)", "-s", config, NULL}));
-    assert_int_equal(stf_registry_delete_key(registry, "T", &err), STF_UNSUPPORTED);
-    assert_contains(err.message, "the key B has rights of its own");
-    assert_int_equal(get_kind(registry, "T\\A", "v", &err), STF_OK);
-    assert_ok(stf_registry_delete_key(registry, "T\\A", &err), &err);
+    tree = tree_of(&there, "T");
+    assert_non_null(json_object_get(json_object_get(json_object_get(tree, "keys"), "B"), "extras"));
+    assert_null(json_object_get(json_object_get(json_object_get(tree, "keys"), "A"), "extras"));
+    assert_ok(stf_registry_delete_key(registry, "T", &err), &err);
+    assert_ok(stf_registry_tree_write(registry, "T", tree, &err), &err);
     stf_registry_close(registry);
-    free(output_of(
-        (const char *const[]){"net", "registry", "deletekey_recursive", "HKLM\\SOFTWARE\\Own\\T", "-s", config, NULL}));
+    check_tree(&there, "T", tree);
+    rights = net_rights(config);
+    assert_contains(rights, "D:P(A;;RPWPCCDCLCRCWOWDSDSW;;;BA)");
+    free(rights);
+    json_decref(tree);
 }
 
 /* ---- deaths ---- */
