@@ -76,9 +76,33 @@ static int l_announce(lua_State *L)
     return stf_lua_verb(L, "vip.announce", lua_gettop(L), NULL);
 }
 
+/* host.vip:link([interface]) -> { is_up, routes } */
+static int l_link(lua_State *L)
+{
+    lua_settop(L, 2);
+    json_t *id = stf_lua_new_doc(L);
+    if (!lua_isnil(L, 2))
+        stf_lua_doc_set_string(L, id, "interface", 2);
+    return stf_lua_read(L, "vip.link", lua_gettop(L), NULL);
+}
+
+/* host.vip:set_link({ is_up = false } [, interface]) */
+static int l_set_link(lua_State *L)
+{
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 3);
+    json_t *change = stf_lua_new_doc(L), *id = json_object();
+    int box = lua_gettop(L);
+    stf_lua_doc_set_new(L, change, "id", id);
+    if (!lua_isnil(L, 3))
+        stf_lua_doc_set_string(L, id, "interface", 3);
+    stf_lua_value_to_doc(L, 2, change, "state");
+    return stf_lua_change(L, "vip.link", box);
+}
+
 static const struct stf_lua_method methods[] = {
-    {"holds", l_holds},     {"addresses", l_addresses}, {"take", l_take},
-    {"release", l_release}, {"announce", l_announce},   {NULL, NULL},
+    {"holds", l_holds},       {"addresses", l_addresses}, {"take", l_take},         {"release", l_release},
+    {"announce", l_announce}, {"link", l_link},           {"set_link", l_set_link}, {NULL, NULL},
 };
 
 const struct stf_lua_module stf_lua_vip = {"vip", methods};

@@ -1,6 +1,7 @@
 ---@meta
 
---- Virtual IP addresses of a host. `host.vip` is there for scripts that need "vip.read" or "vip.move".
+--- Virtual IP addresses of a host, and the interface that carries them. `host.vip` is there for scripts that need
+--- "vip.read", "vip.move" or "vip.fail".
 ---@class staffetta.vip
 local vip = {}
 
@@ -13,6 +14,10 @@ local vip = {}
 ---@field address string IPv4 or IPv6, without a prefix length
 ---@field prefix_length? integer left out: 32 (IPv4) or 128 (IPv6)
 ---@field interface? string left out: the host's `interface` in the site file
+
+---@class staffetta.vip.link
+---@field is_up boolean
+---@field routes? string[] IPv4 routes that would not come back by themselves, in the kernel's own bytes
 
 ---@class staffetta.vip.announcement
 ---@field address string
@@ -49,3 +54,17 @@ function vip:release(target) end
 ---@return { sent: integer }? outcome `sent` is 0 on an interface without neighbours
 ---@return staffetta.err? err
 function vip:announce(announcement) end
+
+--- Whether an interface is up, and the routes over it. Needs "vip.read".
+---@param interface? string left out: the host's `interface` in the site file
+---@return staffetta.vip.link? link
+---@return staffetta.err? err
+function vip:link(interface) end
+
+--- A change: the interface is up or down. Up it has the routes that are given, and its neighbours are told of its
+--- addresses. Needs "vip.fail".
+---@param link staffetta.vip.link
+---@param interface? string left out: the host's `interface` in the site file
+---@return { changed: boolean }? outcome
+---@return staffetta.err? err
+function vip:set_link(link, interface) end

@@ -374,6 +374,82 @@ static void lines_for_a_person(void **state)
 }
 
 /* Prints what a take costs. The bound is far above it: only a wait that does not belong there breaks it. */
+/* The resource vip.link. */
+static const struct stf_resource *link_resource(void)
+{
+    assert_string_equal(stf_vip_binding.resources[1].name, "vip.link");
+    return &stf_vip_binding.resources[1];
+}
+
+static json_t *read_link_state(const char *interface)
+{
+    struct stf_err err;
+    json_t *id = json_pack("{s:s*}", "interface", interface), *state = NULL;
+    if (link_resource()->read(NULL, &node1, id, &state, &err))
+        fail_msg("%s", err.message);
+    json_decref(id);
+    return state;
+}
+
+static enum stf_kind write_link_state(json_t *state, struct stf_err *err)
+{
+    json_t *id = json_object();
+    enum stf_kind kind = link_resource()->write(NULL, &node1, id, state, err);
+    json_decref(id);
+    return kind;
+}
+
+static void a_link_goes_down_and_comes_back_with_its_routes(void **state)
+{
+    (void)state;
+    struct stf_err err;
+    char mac[32], known[32];
+    json_t *down = json_pack("{s:b}", "is_up", 0), *found;
+    assert_true(scratch_sh("ip -n %s -6 addr flush dev eth0 scope global; ip -n %s addr add 10.9.0.100/32 dev eth0; "
+                           "ip -n %s route add 10.50.0.0/16 dev eth0 scope link; "
+                           "ip -n %s route add default via 10.50.0.1 metric 7",
+                           node1_ns, node1_ns, node1_ns, node1_ns));
+    json_t *routes = scratch_json("ip -n %s -j route show table all", node1_ns);
+    json_t *up = read_link_state(NULL);
+    assert_int_equal(json_array_size(json_object_get(up, "routes")), 2);
+
+    for (int times = 0; times < 2; times++) { /* the second time changes nothing */
+        assert_int_equal(write_link_state(down, &err), STF_OK);
+        found = read_link_state("eth0");
+        assert_true(json_equal(found, down));
+        json_decref(found);
+    }
+    assert_true(scratch_sh("! ip -n %s link show dev eth0 up | grep -q .", node1_ns));
+    assert_true(scratch_sh("ip -n %s neigh replace 10.9.0.100 lladdr 02:00:00:00:00:99 dev br0 nud stale", front_ns));
+    for (int times = 0; times < 2; times++) {
+        if (write_link_state(up, &err))
+            fail_msg("%s", err.message);
+        found = read_link_state("eth0");
+        assert_true(json_equal(found, up));
+        json_decref(found);
+    }
+    json_t *routes_now = scratch_json("ip -n %s -j route show table all", node1_ns);
+    assert_true(json_equal(routes, routes_now));
+    node_mac(node1_ns, mac);
+    scratch_sh("sleep 0.1");
+    front_mac("10.9.0.100", known);
+    assert_string_equal(known, mac); /* the neighbours were told */
+
+    assert_true(scratch_sh("ip -n %s route del default; ip -n %s route del 10.50.0.0/16; "
+                           "ip -n %s addr del 10.9.0.100/32 dev eth0; ip -n %s addr add fd00:9::7/64 dev eth0 nodad; "
+                           "ip netns exec %s sysctl -qw net.ipv6.conf.eth0.keep_addr_on_down=0",
+                           node1_ns, node1_ns, node1_ns, node1_ns, node1_ns));
+    assert_int_equal(write_link_state(down, &err), STF_CONFLICT);
+    assert_non_null(strstr(err.message, "net.ipv6.conf.eth0.keep_addr_on_down = 1"));
+    found = read_link_state(NULL);
+    assert_true(json_is_true(json_object_get(found, "is_up")));
+    json_decref(found);
+    json_decref(routes);
+    json_decref(routes_now);
+    json_decref(up);
+    json_decref(down);
+}
+
 static void taking_is_quick(void **state)
 {
     (void)state;
@@ -432,6 +508,7 @@ int main(void)
         cmocka_unit_test(wrong_input_is_explained),
         cmocka_unit_test(a_host_without_interface_or_namespace),
         cmocka_unit_test(lines_for_a_person),
+        cmocka_unit_test(a_link_goes_down_and_comes_back_with_its_routes),
         cmocka_unit_test(taking_is_quick),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

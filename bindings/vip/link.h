@@ -1,0 +1,12 @@
+/* link.h - the resource vip.link: an interface that a drill takes down. Internal to bindings/vip.
+ * SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <staffetta/binding.h>
+
+/* Resource signatures (binding.h). */
+enum stf_kind stf_vip_link_read(void *self, const struct stf_host *host, const json_t *id, json_t **state,
+                                struct stf_err *err);
+enum stf_kind stf_vip_link_write(void *self, const struct stf_host *host, const json_t *id, const json_t *state,
+                                 struct stf_err *err);
+char *stf_vip_link_describe(const json_t *id, const json_t *state);
