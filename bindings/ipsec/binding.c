@@ -1,6 +1,7 @@
 /* binding.c - shows the ipsec binding to the runtime: its verbs and resources. SPDX-License-Identifier: MIT */
 #include "ipsec/binding.h"
 
+#include "ipsec/daemon_resource.h"
 #include "ipsec/guard.h"
 #include "ipsec/policy.h"
 #include "ipsec/strongswan.h"
@@ -35,6 +36,7 @@ static char *describe_connection(const json_t *id, const json_t *state)
 static const struct stf_resource resources[] = {
     {"ipsec.connection", "ipsec.write", read_connection, write_connection, describe_connection},
     {"ipsec.secret", "ipsec.write", stf_ipsec_secret_read, stf_ipsec_secret_write, stf_ipsec_secret_describe},
+    {"ipsec.daemon", "ipsec.fail", stf_ipsec_daemon_read, stf_ipsec_daemon_write, stf_ipsec_daemon_describe},
     {"ipsec.guard", "ipsec.write", stf_guard_read, stf_guard_write, stf_guard_describe},
     {"ipsec.timers", "ipsec.write", stf_timers_read, stf_timers_write, stf_timers_describe},
     {"ipsec.acquire_expires", "ipsec.write", stf_acquire_expires_read, stf_acquire_expires_write,

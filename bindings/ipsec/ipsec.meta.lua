@@ -420,6 +420,19 @@ function ipsec:set_acquire_expires(expires) end
 ---@return staffetta.err? err
 function ipsec:guard_counters(name) end
 
+--- Whether the daemon runs. Needs "ipsec.read".
+---@return { is_running: boolean }? daemon
+---@return staffetta.err? err
+function ipsec:daemon() end
+
+--- A change: the daemon has ended, or runs again. Ended by signal "TERM" (left out) or "KILL". It is started by the
+--- command `ipsec.start` of the host in site.lua, gets back what it had of ours, and negotiates those connections in
+--- `renew` whose local address the host holds. Needs "ipsec.fail".
+---@param daemon { is_running: boolean, signal?: "TERM"|"KILL", renew?: string[] } the last two the same both times
+---@return { changed: boolean }? outcome
+---@return staffetta.err? err
+function ipsec:set_daemon(daemon) end
+
 --- Negotiates now. On failure the error ends with charon's last words about it. Needs "ipsec.initiate".
 ---@param options { connection: string, child?: string, timeout_ms?: integer } child left out: the connection's name; timeout_ms 10000
 ---@return { took_ms: integer }? outcome

@@ -188,6 +188,33 @@ static int l_guard_counters(lua_State *L)
     return stf_lua_verb(L, "ipsec.guard_counters", lua_gettop(L), NULL);
 }
 
+/* ---------- the daemon ---------- */
+
+/* host.ipsec:daemon() -> { is_running } */
+static int l_daemon(lua_State *L)
+{
+    stf_lua_new_doc(L);
+    return stf_lua_read(L, "ipsec.daemon", lua_gettop(L), NULL);
+}
+
+/* host.ipsec:set_daemon{ is_running = false, signal = "KILL", renew = { "staffetta-mail" } } */
+static int l_set_daemon(lua_State *L)
+{
+    static const char *const known[] = {"is_running", "signal", "renew", NULL};
+    luaL_checktype(L, 2, LUA_TTABLE);
+    stf_lua_check_options(L, 2, known);
+    json_t *change = stf_lua_new_doc(L), *id = json_object(), *state = json_object();
+    int box = lua_gettop(L);
+    stf_lua_doc_set_new(L, change, "id", id);
+    stf_lua_doc_set_new(L, change, "state", state);
+    stf_lua_doc_opt_string(L, id, 2, "signal");
+    if (lua_getfield(L, 2, "renew") == LUA_TTABLE && lua_rawlen(L, -1) > 0)
+        stf_lua_value_to_doc(L, lua_gettop(L), id, "renew");
+    luaL_argcheck(L, lua_getfield(L, 2, "is_running") == LUA_TBOOLEAN, 2, "is_running: expected a boolean");
+    stf_lua_doc_opt_bool(L, state, 2, "is_running");
+    return stf_lua_change(L, "ipsec.daemon", box);
+}
+
 /* ---------- associations ---------- */
 
 /* Field `connection` of the options at 2, which must be there, into a new document at the top. */
@@ -405,6 +432,8 @@ static const struct stf_lua_method methods[] = {
     {"get_acquire_expires", l_get_acquire_expires},
     {"set_acquire_expires", l_set_acquire_expires},
     {"guard_counters", l_guard_counters},
+    {"daemon", l_daemon},
+    {"set_daemon", l_set_daemon},
     {"initiate", l_initiate},
     {"terminate", l_terminate},
     {"rekey", l_rekey},

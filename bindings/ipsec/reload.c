@@ -250,3 +250,18 @@ enum stf_kind stf_strongswan_reload(const struct stf_host *host, json_t **result
     reload_fini(&reload);
     return kind;
 }
+
+enum stf_kind stf_strongswan_has_lost(const struct stf_host *host, bool *has_lost, struct stf_err *err)
+{
+    struct reload reload = {.host = host, .files.dir_fd = -1, .skipped = json_array()};
+    *has_lost = false;
+    enum stf_kind kind = look(&reload, err);
+    if (!kind)
+        kind = list_items(&reload, err);
+    for (size_t i = 0; i < reload.count && !kind; i++) {
+        kind = prepare(&reload, i, err);
+        *has_lost = *has_lost || reload.calls[i].command;
+    }
+    reload_fini(&reload);
+    return kind;
+}

@@ -75,6 +75,8 @@ enum stf_kind stf_strongswan_names(struct stf_strongswan *daemon, const char *co
  * {"connections": n, "secrets": n, "skipped": [{"name", "reason"}]}. Altogether it only makes true what files and
  * journal say already. */
 enum stf_kind stf_strongswan_reload(const struct stf_host *host, json_t **result, struct stf_err *err);
+/* Whether a reload would load anything. */
+enum stf_kind stf_strongswan_has_lost(const struct stf_host *host, bool *has_lost, struct stf_err *err);
 
 enum {
     STF_CHARON_FORCE = 0, /* in place of a time-out: tell the peer once and drop the SAs without its answer */
@@ -84,6 +86,16 @@ enum {
  * peer does not confirm in time: charon then keeps the SAs and goes on trying. */
 enum stf_kind stf_strongswan_terminate(struct stf_strongswan *daemon, const char *connection, int64_t timeout_ms,
                                        int64_t *count, struct stf_err *err);
+
+/* Negotiates the child, or all of the connection's when it is NULL; on failure the error ends with charon's last words
+ * about it. */
+enum stf_kind stf_strongswan_initiate(struct stf_strongswan *daemon, const char *connection, const char *child,
+                                      int64_t timeout_ms, struct stf_err *err);
+
+/* Ends by force and negotiates again those of the connections (a list of names, or NULL) whose local address the host
+ * holds. */
+enum stf_kind stf_strongswan_renew(const struct stf_host *host, const json_t *names, int64_t timeout_ms,
+                                   struct stf_err *err);
 
 /* The two resources; resource signatures (binding.h). */
 enum stf_kind stf_ipsec_connection_read(void *self, const struct stf_host *host, const json_t *id, json_t **state,

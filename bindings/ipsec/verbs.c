@@ -17,7 +17,7 @@
 #include "ipsec/windows_host.h"
 #include "ipsec/windows_verbs.h"
 
-enum { INITIATE_MS = 10000, TERMINATE_MS = 5000, TIMEOUT_MAX_MS = 600000, LOG_LINES = 3 };
+enum { INITIATE_MS = 10000, TERMINATE_MS = 5000, TIMEOUT_MAX_MS = 600000 };
 
 static const char *const no_members[] = {NULL};
 
@@ -332,45 +332,6 @@ static enum stf_kind reload(void *self, const struct stf_host *host, const json_
 
 /* ---------- commands for a connection ---------- */
 
-/* charon's errmsg only says that it failed; its last words before tell why ("received AUTHENTICATION_FAILED ..."). */
-static void add_log(struct stf_err *err, const json_t *log)
-{
-    size_t size = json_array_size(log);
-    if (!err)
-        return;
-    for (size_t i = size > LOG_LINES ? size - LOG_LINES : 0; i < size; i++) {
-        const char *line = text(json_array_get(log, i), "msg");
-        size_t used = strlen(err->message);
-        if (line)
-            snprintf(err->message + used, sizeof err->message - used, "; %s", line);
-    }
-}
-
-static enum stf_kind initiate_in(struct stf_strongswan *daemon, const char *connection, const char *child,
-                                 int64_t timeout_ms, struct stf_err *err)
-{
-    struct stf_vici_message message = {0};
-    json_t *log = NULL, *answer = NULL;
-    char timeout[24];
-
-    snprintf(timeout, sizeof timeout, "%lld", (long long)timeout_ms);
-    stf_vici_add_text(&message, "child", child);
-    stf_vici_add_text(&message, "ike", connection);
-    stf_vici_add_text(&message, "timeout", timeout);
-    stf_vici_add_text(&message, "loglevel", "1");
-    enum stf_kind kind = stf_vici_stream(daemon->client, "initiate", "control-log", &message,
-                                         timeout_ms + STF_CHARON_ANSWER_MS, &log, &answer, err);
-    stf_vici_message_fini(&message);
-    if (!kind) {
-        kind = stf_vici_check_success(answer, "initiate", connection, err);
-        if (kind)
-            add_log(err, log);
-    }
-    json_decref(log);
-    json_decref(answer);
-    return kind;
-}
-
 /* What these verbs are given; each takes some of it. */
 struct command {
     const char *connection, *child; /* the child's name is the connection's when left out */
@@ -398,29 +359,6 @@ static enum stf_kind open_for(struct stf_strongswan *daemon, const struct stf_ho
     return kind ? kind : stf_strongswan_open(daemon, host, err);
 }
 
-/* NAME-2, NAME-3: a connection of IKEv1 has a child for each port. */
-static bool is_further_child(const char *child, const char *connection)
-{
-    size_t size = strlen(connection);
-    const char *number = child + size + 1;
-    return strncmp(child, connection, size) == 0 && child[size] == '-' && *number &&
-           strspn(number, "0123456789") == strlen(number);
-}
-
-static enum stf_kind initiate_further(struct stf_strongswan *daemon, const struct command *command, struct stf_err *err)
-{
-    json_t *connections = NULL, *child;
-    const char *name;
-    enum stf_kind kind = stf_strongswan_list_connections(daemon, command->connection, &connections, err);
-    const json_t *connection = json_object_get(connections, command->connection);
-    json_object_foreach (json_object_get(connection, "children"), name, child) {
-        if (!kind && is_further_child(name, command->connection))
-            kind = initiate_in(daemon, command->connection, name, command->timeout_ms, err);
-    }
-    json_decref(connections);
-    return kind;
-}
-
 static enum stf_kind initiate(void *self, const struct stf_host *host, const json_t *args, json_t **result,
                               struct stf_err *err)
 {
@@ -432,9 +370,8 @@ static enum stf_kind initiate(void *self, const struct stf_host *host, const jso
     enum stf_kind kind = open_for(&daemon, host, args, known, "initiate", &command, err);
     int64_t began_ns = stf_clock_ns();
     if (!kind)
-        kind = initiate_in(&daemon, command.connection, command.child, command.timeout_ms, err);
-    if (!kind && !command.has_child)
-        kind = initiate_further(&daemon, &command, err);
+        kind = stf_strongswan_initiate(&daemon, command.connection, command.has_child ? command.child : NULL,
+                                       command.timeout_ms, err);
     int64_t took_ms = (stf_clock_ns() - began_ns) / 1000000;
     stf_strongswan_close(&daemon);
     if (kind)

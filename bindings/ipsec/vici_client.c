@@ -292,6 +292,18 @@ void stf_vici_close(struct stf_vici_client *client)
     free(client);
 }
 
+enum stf_kind stf_vici_peer(const struct stf_vici_client *client, pid_t *pid, struct stf_err *err)
+{
+    struct ucred peer = {0};
+    socklen_t size = sizeof peer;
+    if (getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+        return stf_err_errno(err, errno, "peer", client->path, "cannot learn which process charon is");
+    *pid = peer.pid;
+    return peer.pid > 0 ? STF_OK
+                        : stf_err_set(err, STF_UNSUPPORTED, 0, "peer", client->path,
+                                      "charon at %s runs where its process can not be seen from here", client->path);
+}
+
 /* ---------- requests ---------- */
 
 /* Where the events go that arrive before an answer. */

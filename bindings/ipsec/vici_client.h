@@ -2,6 +2,8 @@
  * Must never hold what it was told: a message's bytes are the caller's. SPDX-License-Identifier: MIT */
 #pragma once
 
+#include <sys/types.h>
+
 #include "ipsec/vici.h"
 
 struct stf_vici_client;
@@ -13,6 +15,9 @@ struct stf_vici_client;
 enum stf_kind stf_vici_open(const char *socket_path, int64_t timeout_ms, struct stf_vici_client **client,
                             struct stf_err *err);
 void stf_vici_close(struct stf_vici_client *client); /* NULL is fine */
+
+/* The process that listens on the socket. STF_UNSUPPORTED when it is in a process namespace that is not visible. */
+enum stf_kind stf_vici_peer(const struct stf_vici_client *client, pid_t *pid, struct stf_err *err);
 
 /* Sends a command and waits for its answer. `message` may be NULL: no arguments. STF_UNSUPPORTED when the daemon does
  * not know the command. An answer with success = no is STF_OK here: see stf_vici_check_success. */

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ipsec/daemon_resource.h"
 #include "strongswan_lab.h"
 
 /* ---------- a restarted daemon ---------- */
@@ -328,6 +329,98 @@ static void test_a_watch_with_the_log(void **state)
     json_decref(result);
 }
 
+/* ---------- a daemon that a drill ends ---------- */
+
+static enum stf_kind set_daemon(const json_t *id, bool is_running, struct stf_err *err)
+{
+    json_t *state = json_pack("{s:b}", "is_running", is_running);
+    enum stf_kind kind = stf_ipsec_daemon_write(self, host(CLIENT), id, state, err);
+    json_decref(state);
+    return kind;
+}
+
+static void expect_daemon(const json_t *id, const char *expected)
+{
+    struct stf_err err;
+    json_t *state = NULL;
+    assert_int_equal(stf_ipsec_daemon_read(self, host(CLIENT), id, &state, &err), STF_OK);
+    char *text = json_dumps(state, JSON_COMPACT | JSON_SORT_KEYS);
+    assert_string_equal(text, expected);
+    free(text);
+    json_decref(state);
+}
+
+/* The daemon of the site's command is not the fixture's: it goes, and the fixture's comes back. */
+static void give_back(const json_t *id)
+{
+    struct stf_err err;
+    assert_int_equal(set_daemon(id, false, &err), STF_OK);
+    json_object_del(json_object_get(lab.nodes[CLIENT].config, "ipsec"), "start");
+    restart(CLIENT);
+}
+
+static void test_an_ended_daemon_comes_back_with_all_it_had(void **state)
+{
+    static const char *const signals[] = {"KILL", "TERM"};
+    json_t *document = connection_document("client"), *secret = secret_document();
+    const char *dir = lab.nodes[CLIENT].dir;
+    json_t *start = json_pack("[s, s, o]", "sh", "-c",
+                              json_sprintf("STRONGSWAN_CONF=%s/strongswan.conf setsid --fork /usr/sbin/charon-systemd "
+                                           ">>%s/charon.out 2>&1",
+                                           dir, dir));
+    (void)state;
+    set_both_sides();
+    initiate();
+    json_object_set(json_object_get(lab.nodes[CLIENT].config, "ipsec"), "start", start);
+    for (int i = 0; i < 2; i++) {
+        struct stf_err err;
+        json_t *id = json_pack("{s:s, s:[s]}", "signal", signals[i], "renew", NAME);
+        for (int times = 0; times < 2; times++) { /* the second time changes nothing */
+            assert_int_equal(set_daemon(id, false, &err), STF_OK);
+            expect_daemon(id, "{\"is_running\":false}");
+        }
+        for (int times = 0; times < 2; times++) {
+            if (set_daemon(id, true, &err))
+                fail_msg("%s", err.message);
+            expect_daemon(id, "{\"is_running\":true}");
+        }
+        expect_state(CONNECTION, CLIENT, document);
+        expect_state(SECRET, CLIENT, secret);
+        assert_true(swanctl_shows(CLIENT, "--list-sas", "INSTALLED"));
+        json_decref(id);
+    }
+
+    /* one that somebody else has started lacks what it had, and gets it */
+    struct stf_err err;
+    json_t *id = json_pack("{s:s}", "signal", "KILL");
+    give_back(id);
+    expect_daemon(id, "{\"is_running\":true,\"loaded\":false}");
+    json_object_set(json_object_get(lab.nodes[CLIENT].config, "ipsec"), "start", start);
+    assert_int_equal(set_daemon(id, true, &err), STF_OK);
+    expect_daemon(id, "{\"is_running\":true}");
+    give_back(id);
+    json_decref(id);
+    json_decref(start);
+    json_decref(document);
+    json_decref(secret);
+}
+
+static void test_a_daemon_that_nobody_could_start_is_not_ended(void **state)
+{
+    struct stf_err err;
+    json_t *id = json_pack("{s:s}", "signal", "KILL"), *wrong = json_pack("{s:s}", "signal", "HUP");
+    json_t *not_ours = json_pack("{s:[s]}", "renew", "mail");
+    (void)state;
+    assert_int_equal(set_daemon(id, false, &err), STF_INVALID_DATA);
+    assert_non_null(strstr(err.message, "start = { \"systemctl\", \"start\", \"strongswan\" }"));
+    assert_int_equal(set_daemon(wrong, false, &err), STF_INVALID_DATA);
+    assert_int_equal(set_daemon(not_ours, false, &err), STF_DENIED);
+    expect_daemon(id, "{\"is_running\":true}");
+    json_decref(id);
+    json_decref(wrong);
+    json_decref(not_ours);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -341,6 +434,8 @@ int main(void)
         IN_LAB(test_loaded_names_everything),
         IN_LAB(test_rekey_makes_new_keys),
         IN_LAB(test_a_watch_with_the_log),
+        IN_LAB(test_an_ended_daemon_comes_back_with_all_it_had),
+        IN_LAB(test_a_daemon_that_nobody_could_start_is_not_ended),
     };
     const char *obstacle = fixture_obstacle();
     if (obstacle) {
