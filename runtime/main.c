@@ -17,7 +17,7 @@ const struct stf_command stf_commands[] = {
      playbook_help, stf_cmd_playbook},
     {"verify", "[options]", "Look whether a rolled-out policy stands and protects; changes nothing", NULL,
      stf_cmd_playbook},
-    {"drill", "[options]", "Move the virtual IP on purpose, measure the outage, move it back", playbook_help,
+    {"drill", "[options]", "Make the virtual IP fail over on purpose, measure the outage, put all back", playbook_help,
      stf_cmd_playbook},
     {"predict", "[options]", "Say what outage a failover will cost, term by term, with the source of each", NULL,
      stf_cmd_playbook},

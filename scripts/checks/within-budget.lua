@@ -1,4 +1,4 @@
--- Compares the measures of this run that carry a budget with it. None to compare is unknown, never a pass.
+-- Compares the measures of this run with their budgets. One without a budget is unknown, and so is none at all.
 return {
   api = 1,
   name = "within-budget",
@@ -9,9 +9,11 @@ return {
   },
 
   run = function(_, p)
-    local worst_us, compared = 0, 0
+    local worst_us, compared, without = 0, 0, nil
     for name, figures in pairs(p.figures) do
-      if figures.budget_ms then
+      if not figures.budget_ms then
+        without = name
+      else
         compared = compared + 1
         local outage_us = figures.outage_us + figures.error_us
         worst_us = math.max(worst_us, outage_us)
@@ -21,6 +23,7 @@ return {
         end
       end
     end
+    if without then return "unknown", { reason = "the site's budgets name no limit for " .. without } end
     if compared == 0 then return "unknown", { reason = "the site's budgets name no limit for what was measured" } end
     return "pass", { summary = ("worst case %.1f ms"):format(worst_us / 1000) }
   end,

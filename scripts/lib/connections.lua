@@ -214,6 +214,18 @@ function M.of(policy, cluster, host, action)
   return list
 end
 
+-- The names of those that end at the virtual IP. Those of the host's own address do not move.
+function M.of_virtual_ip(policy, cluster, host)
+  local names = {}
+  for _, connection in ipairs(M.of(policy, cluster, host, "require")) do
+    local ends = connection.document
+    if ends.local_address == cluster.virtual_ip or ends.remote_address == cluster.virtual_ip then
+      names[#names + 1] = connection.name
+    end
+  end
+  return names
+end
+
 -- Whether the policy only passes or drops: no SA, and so no secret, belongs to it.
 function M.is_bare(policy)
   return policy.action == "pass" or policy.action == "drop"

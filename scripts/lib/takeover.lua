@@ -4,36 +4,28 @@ local connections = require "connections"
 
 local M = {}
 
--- The names of the host's connections that end at the virtual IP. Those of its own address do not move.
-local function of_virtual_ip(p, host)
-  local names = {}
-  for _, connection in ipairs(connections.of(p.policy, p.cluster, host, "require")) do
-    local ends = connection.document
-    if ends.local_address == p.cluster.virtual_ip or ends.remote_address == p.cluster.virtual_ip then
-      names[#names + 1] = connection.name
-    end
-  end
-  return names
-end
-
 local function forget(host, name)
   assert(host.ipsec:terminate { connection = name, force = true, timeout_ms = 500 })
 end
 
 local function forget_all(p, host)
-  for _, name in ipairs(of_virtual_ip(p, host)) do forget(host, name) end
+  for _, name in ipairs(connections.of_virtual_ip(p.policy, p.cluster, host)) do forget(host, name) end
 end
 
 -- A stale IKE SA would turn the negotiation into a CREATE_CHILD_SA that nobody answers, so it goes first.
 local function negotiate_all(p, host)
-  for _, name in ipairs(of_virtual_ip(p, host)) do
+  for _, name in ipairs(connections.of_virtual_ip(p.policy, p.cluster, host)) do
     forget(host, name)
     assert(host.ipsec:initiate { connection = name, timeout_ms = p.initiate_timeout_ms })
   end
 end
 
+local function address_of(cluster)
+  return { address = cluster.virtual_ip, prefix_length = cluster.prefix_length }
+end
+
 local function move_address(ctx, cluster, from, to)
-  local address = { address = cluster.virtual_ip, prefix_length = cluster.prefix_length }
+  local address = address_of(cluster)
   local name = from and ("move %s from %s to %s"):format(cluster.virtual_ip, from.name, to.name)
     or ("%s takes %s"):format(to.name, cluster.virtual_ip)
   ctx:step(name, from and { from, to } or { to }, function(host)
@@ -55,6 +47,13 @@ function M.move(ctx, p, from, to)
     end)
   end
   if from then ctx:act("the old holder forgets", { from }, function(host) forget_all(p, host) end) end
+end
+
+-- A node that was gone when the address moved must not come back with it.
+function M.let_go(ctx, p, node)
+  ctx:step(("%s lets go of %s"):format(node.name, p.cluster.virtual_ip), { node }, function()
+    assert(node.vip:release(address_of(p.cluster)))
+  end)
 end
 
 return M

@@ -1,38 +1,97 @@
 local connections = require "connections"
+local faults = require "faults"
+local outage = require "outage"
 local prediction = require "prediction"
 local takeover = require "takeover"
 
--- The longest loss of one move, in words and figures, beside what was to be expected of it. No loss at all is an outage
--- of less than one interval.
-local function judge(ctx, name, report, wire, budget_ms, expected)
-  local longest = report.longest
-  local figures = {
-    outage_us = longest and longest.duration_us or 0,
-    error_us = longest and longest.error_us or report.interval_us,
-    is_open = longest and longest.is_open or false,
-    lost = report.lost,
-    sent = report.sent,
-    latency_p50_us = report.latency.p50_us,
-    jitter_p99_us = report.jitter.p99_us,
-    budget_ms = budget_ms,
-    clear_packets = wire.clear_total,
-    capture_lost = wire.lost,
-    expected = expected,
-  }
-  figures.summary = ("outage %.1f ms +- %.1f, predicted %s (%d of %d attempts lost), %d clear packets%s"):format(
-    figures.outage_us / 1000, figures.error_us / 1000, prediction.total(expected), figures.lost, figures.sent,
-    figures.clear_packets, budget_ms and (", budget %d ms"):format(budget_ms) or "")
-  ctx:measure(name, figures)
-  return figures
+-- What each case is held to, of the site's budgets.
+local budgets = { planned_move = "planned_move_ms", failback = "failback_ms", crash = "crash_ms",
+  restart = "restart_ms", flap = "flap_ms" }
+
+-- One drill: the nodes, and the figures so far, name -> list of one for each repetition; the names in their order.
+local function new_drill(ctx, p)
+  local holder, others = assert(p.cluster:holder())
+  local drill = { ctx = ctx, p = p, holder = holder, standby = others[1], measured = {}, names = {} }
+
+  function drill.measured_as(name, fn)
+    local figures = outage.watch(ctx, p, fn)
+    if not figures then return end
+    if figures.is_open then
+      error { kind = "gate_fail", message = name .. ": the traffic has not come back" }
+    end
+    if not drill.measured[name] then
+      drill.measured[name] = {}
+      table.insert(drill.names, name)
+    end
+    table.insert(drill.measured[name], figures)
+    if p.repetitions > 1 then
+      ctx:say("%s %d of %d: %.1f ms", name, #drill.measured[name], p.repetitions, figures.outage_us / 1000)
+    end
+  end
+
+  return drill
 end
+
+local function move(drill, from, to)
+  return function() takeover.move(drill.ctx, drill.p, from, to) end
+end
+
+local function fail_back(drill)
+  drill.measured_as("failback", move(drill, drill.standby, drill.holder))
+end
+
+local cases = {}
+
+function cases.move(drill)
+  drill.measured_as("planned_move", move(drill, drill.holder, drill.standby))
+  fail_back(drill)
+end
+
+function cases.failback(drill)
+  move(drill, drill.holder, drill.standby)()
+  fail_back(drill)
+end
+
+-- The drill is who notices: what is measured begins with the crash, and after_takeover_us with the order to take over.
+function cases.crash(drill)
+  local ctx, p, link = drill.ctx, drill.p, nil
+  drill.measured_as("crash", function(marks)
+    link = faults.crash(ctx, p, drill.holder)
+    marks.takeover_ns = ctx.now_ns()
+    takeover.move(ctx, p, nil, drill.standby)
+  end)
+  takeover.let_go(ctx, p, drill.holder)
+  faults.come_back(ctx, p, drill.holder, link)
+  fail_back(drill)
+end
+
+function cases.restart(drill)
+  drill.measured_as("restart", function() faults.restart(drill.ctx, drill.p, drill.holder) end)
+end
+
+function cases.flap(drill)
+  drill.measured_as("flap", function() faults.flap(drill.ctx, drill.p, drill.holder) end)
+end
+
+-- What was to be expected of the orders that were given; a drill's other cases are no failovers that a source predicts.
+local function expected(p, name)
+  if name ~= "planned_move" and name ~= "failback" then return nil end
+  return prediction.of(name, prediction.under(p.policy, p.cluster, p.front_end))
+end
+
+-- In the order of a growing fault.
+local all = { "move", "restart", "flap", "crash" }
 
 return {
   api = 1,
   name = "drill",
   kind = "playbook",
-  summary = "Move the virtual IP on purpose, measure the outage, move it back",
-  needs = { "ipsec.read", "ipsec.initiate", "vip.read", "vip.move", "probe", "wire" },
+  summary = "Make the virtual IP fail over on purpose, measure the outage, and put all back",
+  needs = { "ipsec.read", "ipsec.initiate", "ipsec.fail", "vip.read", "vip.move", "vip.fail", "probe", "wire" },
   params = {
+    case = { type = "choice", choices = { "move", "crash", "restart", "flap", "failback", "all" }, default = "move",
+      doc = "what happens to the holder: a planned move, a crash, a restarted daemon, a link flap, a failback alone" },
+    repetitions = { type = "integer", default = 1, min = 1, max = 1000, doc = "how often; median and worst are told" },
     policy = { type = "policy", default = "mail-passwords", doc = "the policy that stands" },
     cluster = { type = "cluster", doc = "which virtual IP; the site's only one when left out" },
     front_end = { type = "host", optional = true,
@@ -41,42 +100,28 @@ return {
       doc = "which port; the policy's first when left out" },
     interval_us = { type = "integer", default = 5000, min = 200, max = 1000000, doc = "time between two attempts" },
     steady_ms = { type = "integer", default = 1000, min = 100, max = 60000, doc = "how long to look before and after" },
+    flap_ms = { type = "integer", default = 200, min = 1, max = 60000, doc = "how long the link of a flap is down" },
     initiate_timeout_ms = { type = "integer", default = 5000, min = 100, max = 60000, doc = "limit of a negotiation" },
   },
 
   run = function(ctx, p)
-    local cluster = p.cluster
-    local front_end = p.front_end or connections.askers(cluster)[1]
-    local port = p.port or connections.ports(p.policy)[1]
-    local holder, others = assert(cluster:holder())
-    local standby = others[1]
-    local budget_ms = ctx.site.budgets.planned_move_ms
-
-    local function measured(name, from, to)
-      local probe, capture
-      ctx:act("measure from " .. front_end.name, { front_end }, function(host)
-        probe = assert(host.probe:start { target = cluster.virtual_ip, port = port, interval_us = p.interval_us,
-          timeout_ms = 900 })
-        capture = assert(host.wire:start { address = cluster.virtual_ip, ports = connections.ports(p.policy) })
-        ctx:sleep_ms(p.steady_ms)
-      end)
-      takeover.move(ctx, p, from, to)
-      ctx:act("watch the traffic settle", { front_end }, function(host)
-        ctx:sleep_ms(p.steady_ms)
-        local report = assert(host.probe:stop(probe))
-        local wire = assert(host.wire:stop(capture))
-        local expected = prediction.of(name, prediction.under(p.policy, cluster, front_end))
-        local figures = judge(ctx, name, report, wire, budget_ms, expected)
-        if figures.is_open then
-          error { kind = "gate_fail", message = name .. ": the traffic has not come back" }
-        end
-      end)
+    p.front_end = p.front_end or connections.askers(p.cluster)[1]
+    p.port = p.port or connections.ports(p.policy)[1]
+    local drill = new_drill(ctx, p)
+    local params = { policy = p.policy, cluster = p.cluster }
+    ctx:gate("the standby is ready", {
+      { check = "policy-in-place", hosts = { drill.holder, drill.standby }, params = params },
+      { check = "standby-ready", hosts = { drill.standby }, params = params },
+    })
+    for _ = 1, p.repetitions do
+      for _, case in ipairs(p.case == "all" and all or { p.case }) do cases[case](drill) end
     end
-
-    measured("planned_move", holder, standby)
-    measured("failback", standby, holder)
+    for _, name in ipairs(drill.names) do
+      ctx:measure(name, outage.of_all(drill.measured[name], ctx.site.budgets[budgets[name]], expected(p, name)))
+    end
     ctx:gate("steady again, inside the budget", {
-      { check = "answers-protected", hosts = { front_end }, params = { policy = p.policy, cluster = cluster } },
+      { check = "answers-protected", hosts = { p.front_end }, params = params },
+      { check = "steady-around", params = { figures = ctx:measured() } },
       { check = "within-budget", params = { figures = ctx:measured() } },
     })
   end,

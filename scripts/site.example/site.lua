@@ -19,7 +19,7 @@ end
 
 -- The same with a strongSwan daemon: where its VICI socket is, and where it keeps connections over a restart.
 local function ipsec_host(host_name, role, address)
-  local described = host(host_name, role, address)
+  local described, dir = host(host_name, role, address), run .. "/" .. host_name
   described.ipsec = {
     id = host_name, -- what it calls itself towards its peers
     vici = run .. "/" .. host_name .. "/charon.vici",
@@ -30,6 +30,9 @@ local function ipsec_host(host_name, role, address)
     -- Policies ask for transport mode. A kernel without ESP leaves only tunnel mode in userland, as in some labs and
     -- containers: true accepts that. Leave it out on real hosts.
     allow_tunnel = true,
+    -- How its daemon is started, for drills that end it: { "systemctl", "start", "strongswan" } on a real host.
+    start = { "sh", "-c", ("STAFFETTA_LAB=%s STRONGSWAN_CONF=%s/strongswan.conf setsid --fork "
+      .. "/usr/sbin/charon-systemd >>%s/charon.out 2>&1"):format(name, dir, dir) },
   }
   return described
 end
@@ -74,7 +77,10 @@ return {
   -- The longest outages that the site accepts, as a client sees them.
   budgets = {
     planned_move_ms = 6000, -- 3 to 6 s is what Windows Server 2003 needed
+    failback_ms = 6000,
     crash_ms = 10000,
+    restart_ms = 10000,
+    flap_ms = 10000,
   },
 
   lab = {

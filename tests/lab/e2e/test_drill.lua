@@ -106,6 +106,88 @@ function TestDrill:test_killed_drill_is_rolled_back_late()
   expect_recovered(lab, "rolled back late")
 end
 
+-- ---- faults ----
+
+-- The daemons on the nodes run and have what they had, the links are up, and the kernel has the same as before.
+local function expect_as_it_began(lab, before, what)
+  expect_recovered(lab, what)
+  for _, node in ipairs { "node-a", "node-b" } do
+    lu.assertStrContains(lab:on(node, "ip -br link show eth0"), "UP", false, what)
+    lu.assertStrContains(lab:swanctl(node, "--list-conns"), "staffetta-mail-passwords-fe1", false, what)
+    lu.assertEquals(lab:on(node, "ip route; nft -s list ruleset"), before[node], what)
+  end
+end
+
+local function look_at_nodes(lab)
+  local seen = {}
+  for _, node in ipairs { "node-a", "node-b" } do seen[node] = lab:on(node, "ip route; nft -s list ruleset") end
+  return seen
+end
+
+function TestDrill:test_every_case_is_measured_and_put_back()
+  local lab = self:up()
+  local before = look_at_nodes(lab)
+  local charon = lab:on("node-a", "ip netns pids $(ip netns identify) | xargs ps -o pid=,comm= -p | grep charon")
+  local wire = lab:listen()
+  local report = expect(lab:json("drill", "--param", "case=all", "--param", "repetitions=2", "--param",
+    "steady_ms=300"), 0).doc
+  wire:stop()
+  for _, case in ipairs { "planned_move", "failback", "restart", "flap", "crash" } do
+    local figures = report.measures[case]
+    lu.assertEquals(#figures.outages_us, case == "failback" and 4 or 2, case)
+    lu.assertTrue(figures.outage_us - figures.error_us < bound_us, case .. figures.summary)
+    lu.assertTrue(figures.median_us <= figures.outage_us + figures.error_us, case)
+    lu.assertEquals(figures.clear_packets, 0)
+    lu.assertTrue(figures.is_steady_before and figures.is_steady_after, case)
+  end
+  -- a link that is down for 200 ms is an outage of no less; a crash counts from the order to take over, too
+  lu.assertTrue(report.measures.flap.outage_us + report.measures.flap.error_us >= 200000)
+  lu.assertTrue(report.measures.crash.median_after_takeover_us < bound_us)
+  lu.assertEquals(wire:lines("tcp and host 10.9.0.100"), {})
+  expect_as_it_began(lab, before, "all cases, twice")
+  lu.assertNotEquals(lab:on("node-a", "ip netns pids $(ip netns identify) | xargs ps -o pid=,comm= -p | grep charon"),
+    charon, "the daemon has never ended")
+end
+
+function TestDrill:test_interrupted_crash_is_put_back()
+  local lab = self:up()
+  local before = look_at_nodes(lab)
+  for _, line in ipairs { "node-a crashes", "node-b takes", "node-a lets go", "node-a comes back" } do
+    local answer = lab:signalled("INT", { line = line }, "drill", "--param", "case=crash", "--param", "steady_ms=200")
+    lu.assertEquals(answer.code, 130, line .. "\n" .. answer.out .. answer.err)
+    expect_as_it_began(lab, before, "interrupted at " .. line)
+  end
+end
+
+-- The writes: end the daemon, link down, the standby takes the address, the old holder lets go, the daemon again, ...
+function TestDrill:test_killed_crash_is_rolled_back()
+  local lab = self:up()
+  local before = look_at_nodes(lab)
+  for _, point in ipairs { "host.write.after:1", "host.write.after:2", "host.write.before:4", "host.write.after:5" } do
+    lab:kill_at(point, "drill", "--param", "case=crash", "--param", "steady_ms=200")
+    expect(lab:staffetta("rollback"), 0)
+    expect_as_it_began(lab, before, "killed at " .. point)
+  end
+end
+
+function TestDrill:test_a_standby_that_is_not_ready_is_not_drilled()
+  local lab = self:up()
+  local charon = lab:pid_of("node-b", "charon")
+  bash(("kill -9 %d"):format(charon))
+  local report = expect(lab:json("drill", "--param", "case=crash"), 3).doc
+  lu.assertStrContains(report.error.message, "the standby is ready")
+  lu.assertEquals(lab_support.checks_with("fail", report.checks), { "standby-ready node-b" })
+  lu.assertEquals(lab:holders(), "node-a")
+end
+
+-- A budget that the site does not name is none that was kept.
+function TestDrill:test_a_case_without_a_budget_is_unknown()
+  local lab = self:up { site = function(text) return lab_support.edit(text, "    restart_ms = 10000,\n", "") end }
+  local report = expect(lab:json("drill", "--param", "case=restart", "--param", "steady_ms=200"), 3).doc
+  lu.assertStrContains(report.error.message, "name no limit for restart")
+  expect_recovered(lab, "a drill without a budget")
+end
+
 -- A move by hand while nobody drills: the holder is looked up, not remembered.
 function TestDrill:test_drill_begins_at_the_holder()
   local lab = self:up()

@@ -1,0 +1,121 @@
+-- outage.lua - one failover watched from a front end: the longest loss, what was in the clear, and whether the traffic
+-- was steady around it; and many of them as one figure. Must never call steady what was not looked at.
+local connections = require "connections"
+local prediction = require "prediction"
+
+local M = {}
+
+local grace_ns = 50 * 1000 * 1000 -- an attempt may be on its way when the failover begins
+local recovery_ms = 60000 -- how long to wait for the traffic to come back
+
+-- A loss that began before, and one that began after the answers were back.
+local function was_disturbed(report, marks)
+  local before, after = false, false
+  for _, outage in ipairs(report.outages) do
+    before = before or outage.is_open_at_start or outage.first_lost_ns + grace_ns < marks.begun_ns
+    after = after or outage.is_open or outage.first_lost_ns > marks.settled_ns
+  end
+  return before, after
+end
+
+-- No loss at all is an outage of less than one interval.
+local function figures_of(report, wire, marks)
+  local longest = report.longest
+  local is_disturbed_before, is_disturbed_after = was_disturbed(report, marks)
+  local first_answered_ns = longest and longest.first_answered_ns
+  return {
+    outage_us = longest and longest.duration_us or 0,
+    error_us = longest and longest.error_us or report.interval_us,
+    is_open = longest and longest.is_open or false,
+    after_takeover_us = first_answered_ns and marks.takeover_ns
+      and math.max(0, (first_answered_ns - marks.takeover_ns) // 1000) or nil,
+    is_steady_before = not is_disturbed_before,
+    is_steady_after = not is_disturbed_after,
+    lost = report.lost,
+    sent = report.sent,
+    latency_p50_us = report.latency and report.latency.p50_us,
+    jitter_p99_us = report.jitter and report.jitter.p99_us,
+    clear_packets = wire.clear_total,
+    capture_lost = wire.lost,
+  }
+end
+
+local function answers(host, p, port)
+  local answer = host.probe:once { target = p.cluster.virtual_ip, port = port, timeout_ms = 200 }
+  return answer ~= nil and answer.answered
+end
+
+-- Watches while fn(marks) makes the failover happen; fn may set marks.takeover_ns. `p`: { policy, cluster, front_end,
+-- port, interval_us, steady_ms }. Gives the figures; nil in a plan. Needs "probe" and "wire".
+function M.watch(ctx, p, fn)
+  local probe, capture, figures
+  ctx:act("measure from " .. p.front_end.name, { p.front_end }, function(host)
+    probe = assert(host.probe:start { target = p.cluster.virtual_ip, port = p.port, interval_us = p.interval_us,
+      timeout_ms = 900 })
+    capture = assert(host.wire:start { address = p.cluster.virtual_ip, ports = connections.ports(p.policy) })
+    ctx:sleep_ms(p.steady_ms)
+  end)
+  local marks = { begun_ns = ctx.now_ns() }
+  fn(marks)
+  ctx:act("watch the traffic settle", { p.front_end }, function(host)
+    ctx:wait_until(recovery_ms, function() return answers(host, p, p.port) end)
+    marks.settled_ns = ctx.now_ns()
+    ctx:sleep_ms(p.steady_ms)
+    local report = assert(host.probe:stop(probe))
+    figures = figures_of(report, assert(host.wire:stop(capture)), marks)
+  end)
+  return figures
+end
+
+-- ---- many ----
+
+local function sum(list, field)
+  local total = 0
+  for _, each in ipairs(list) do total = total + each[field] end
+  return total
+end
+
+-- Whether the field is true for all.
+local function is_all(list, field)
+  local is = true
+  for _, each in ipairs(list) do is = is and each[field] end
+  return is
+end
+
+function M.median(list)
+  local sorted = { table.unpack(list) }
+  table.sort(sorted)
+  local middle = #sorted // 2
+  return #sorted % 2 == 1 and sorted[middle + 1] or (sorted[middle] + sorted[middle + 1]) // 2
+end
+
+local function column(list, field)
+  local values = {}
+  for _, each in ipairs(list) do values[#values + 1] = each[field] end
+  return values
+end
+
+-- The figures of all repetitions as one: those of the worst, with the median beside it. `expected`: a prediction or nil.
+function M.of_all(list, budget_ms, expected)
+  local worst = list[1]
+  for _, each in ipairs(list) do
+    if each.outage_us + each.error_us > worst.outage_us + worst.error_us then worst = each end
+  end
+  local figures = { budget_ms = budget_ms, expected = expected, repetitions = #list }
+  for key, value in pairs(worst) do figures[key] = value end
+  for _, field in ipairs { "lost", "sent", "clear_packets", "capture_lost" } do figures[field] = sum(list, field) end
+  for _, field in ipairs { "is_steady_before", "is_steady_after" } do figures[field] = is_all(list, field) end
+  figures.outages_us = column(list, "outage_us")
+  figures.median_us = M.median(figures.outages_us)
+  local after = column(list, "after_takeover_us")
+  if #after > 0 then figures.median_after_takeover_us = M.median(after) end
+  local worst_ms = worst.outage_us / 1000
+  local words = #list == 1 and ("outage %.1f ms"):format(worst_ms)
+    or ("median %.1f ms, worst of %d %.1f ms"):format(figures.median_us / 1000, #list, worst_ms)
+  figures.summary = ("%s +- %.1f%s (%d of %d attempts lost), %d clear packets%s"):format(words, worst.error_us / 1000,
+    expected and ", predicted " .. prediction.total(expected) or "", figures.lost, figures.sent, figures.clear_packets,
+    budget_ms and (", budget %d ms"):format(budget_ms) or "")
+  return figures
+end
+
+return M
