@@ -95,7 +95,7 @@ local function column(list, field)
   return values
 end
 
--- The figures of all repetitions as one: those of the worst, with the median beside it. `expected`: a prediction or nil.
+-- The figures of all repetitions as one: those of the worst, with the median beside it. `expected` may be nil.
 function M.of_all(list, budget_ms, expected)
   local worst = list[1]
   for _, each in ipairs(list) do
