@@ -493,7 +493,8 @@ static enum stf_kind open_writer(struct stf_journal *journal, struct stf_err *er
     }
     free(mode);
     if (kind == STF_OK) {
-        kind = stf_db_execute_text(journal, "PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL", err);
+        kind = stf_db_execute_text(
+            journal, "PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY", err);
         journal->is_waiting_for_disk = true;
     }
     if (kind == STF_OK) {

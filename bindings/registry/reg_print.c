@@ -228,12 +228,17 @@ static bool is_quotable(const struct stf_registry_value *value)
     return true;
 }
 
-static void put_hex(struct stf_reg_printer *printer, uint32_t byte, bool is_last)
+static void put_byte(struct stf_reg_printer *printer, uint32_t byte)
 {
     static const char digits[] = "0123456789abcdef";
 
     put_ascii(printer, digits[byte >> 4]);
     put_ascii(printer, digits[byte & 0xf]);
+}
+
+static void put_hex(struct stf_reg_printer *printer, uint32_t byte, bool is_last)
+{
+    put_byte(printer, byte);
     if (is_last) {
         return;
     }
@@ -272,9 +277,10 @@ static bool put_data(struct stf_reg_printer *printer, const struct stf_registry_
         return is_whole;
     }
     if (value->type == STF_REG_DWORD && value->size == 4) {
-        snprintf(word, sizeof(word), "dword:%02x%02x%02x%02x", value->data[3], value->data[2], value->data[1],
-                 value->data[0]);
-        put_word(printer, word);
+        put_word(printer, "dword:");
+        for (size_t i = 4; i > 0; i--) {
+            put_byte(printer, value->data[i - 1]);
+        }
         return true;
     }
     if (value->type == STF_REG_BINARY) {

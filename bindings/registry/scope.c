@@ -28,6 +28,7 @@ struct contents {
     struct stf_registry *registry;
     stf_registry_node node;
     bool is_root;
+    bool has_subkeys; /* else they are asked for one by one */
     struct stf_registry_subkeys subkeys;
     struct stf_registry_values values;
 };
@@ -38,14 +39,18 @@ static void contents_fini(struct contents *contents)
     stf_registry_values_fini(&contents->values);
 }
 
-/* Lists what the scope asks for and the store can not look up by name; all when it is NULL. Fini in either case. */
+/* To look up so many subkeys costs more than to list all. */
+enum { LISTED_FROM = 16 };
+
+/* Lists what the scope asks for; all when it is NULL. Fini in either case. */
 static enum stf_kind contents_init(struct contents *contents, struct stf_registry *registry, stf_registry_node node,
                                    bool is_root, const struct stf_keytree_key *scope, struct stf_err *err)
 {
     enum stf_kind kind = STF_OK;
 
     *contents = (struct contents){.registry = registry, .node = node, .is_root = is_root};
-    if (scope == NULL || (registry->backend->find_key == NULL && scope->keys.count > 0)) {
+    contents->has_subkeys = scope == NULL || registry->backend->find_key == NULL || scope->keys.count >= LISTED_FROM;
+    if (contents->has_subkeys && (scope == NULL || scope->keys.count > 0)) {
         kind = registry->backend->subkeys(registry->store, node, &contents->subkeys, err);
     }
     if (kind == STF_OK && (scope == NULL || scope->values.count > 0)) {
@@ -83,7 +88,7 @@ static enum stf_kind find_subkey(const struct contents *contents, const char *na
     if (!is_name(contents, name)) {
         return bad_doc(name, err);
     }
-    if (registry->backend->find_key != NULL) {
+    if (!contents->has_subkeys) {
         kind = registry->backend->find_key(registry->store, contents->node, name, node, spelling, err);
         return kind == STF_NOT_FOUND ? STF_OK : kind;
     }
@@ -408,12 +413,17 @@ static enum stf_kind delete_subkey(struct stf_registry *registry, stf_registry_n
     return kind == STF_OK ? registry->backend->delete_key(registry->store, node, err) : kind;
 }
 
-static enum stf_kind create_subkey(const struct contents *contents, const char *name, const json_t *state,
-                                   stf_registry_node *node, struct stf_err *err)
+static enum stf_kind create_subkey(const struct contents *contents, const char *name, stf_registry_node *node,
+                                   struct stf_err *err)
 {
-    enum stf_kind kind = stf_registry_check_key_name(name, err);
+    struct stf_registry *registry = contents->registry;
+    enum stf_kind kind;
 
-    return kind == STF_OK ? stf_registry_node_create(contents->registry, contents->node, name, state, node, err) : kind;
+    kind = stf_registry_check_key_name(name, err);
+    if (kind == STF_OK) {
+        kind = stf_registry_begin_change(registry, err);
+    }
+    return kind == STF_OK ? registry->backend->create_key(registry->store, contents->node, name, node, err) : kind;
 }
 
 static enum stf_kind write_whole(struct stf_registry *registry, stf_registry_node node, const json_t *state,
@@ -453,7 +463,7 @@ static enum stf_kind write_found(const struct contents *contents, stf_registry_n
         return kind;
     }
     if (stored == NULL) {
-        kind = create_subkey(contents, wanted, state, &node, err);
+        kind = create_subkey(contents, wanted, &node, err);
     }
     if (kind != STF_OK) {
         return kind;
