@@ -16,6 +16,7 @@
 #include "ipsec/durable.h"
 #include "ipsec/policy.h"
 #include "ipsec/strongswan.h"
+#include "ipsec/windows_host.h"
 
 static enum stf_kind check_id(const json_t *id, const char *resource, struct stf_err *err)
 {
@@ -269,7 +270,9 @@ static const char acquire_expires_path[] = "/proc/sys/net/core/xfrm_acq_expires"
 static enum stf_kind open_acquire_expires(const struct stf_host *host, int flags, int *fd, struct stf_err *err)
 {
     struct stf_netns guard;
-    enum stf_kind kind = stf_netns_enter(&guard, host->netns, err);
+    enum stf_kind kind = stf_windows_refuse(host, "kernel with XFRM", err);
+    if (!kind)
+        kind = stf_netns_enter(&guard, host->netns, err);
     if (kind)
         return kind;
     *fd = open(acquire_expires_path, flags | O_CLOEXEC);

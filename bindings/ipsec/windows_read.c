@@ -208,6 +208,8 @@ static enum stf_kind begin_named(struct reading *reading, const char *kind, cons
         json_decref(name);
         return invalid(err, "more than 10000 objects");
     }
+    if (!name)
+        return no_memory(err);
     bool is_of_rule = reading->rule && kind[0] == 'f' && !json_object_get(rule_members, key);
     if (is_of_rule)
         json_object_set(rule_members, key, name);

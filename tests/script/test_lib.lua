@@ -203,6 +203,55 @@ function TestLib:test_weak_proposals_only_for_the_peers_named()
     { "aes128gcm16" })
 end
 
+-- A Windows front end in place of FE.two, driven by its own tools.
+function TestLib:windows_front_end(fields)
+  local ipsec = { driver = "windows" }
+  for key, value in pairs(fields or {}) do ipsec[key] = value end
+  local host = host_of("win2", "front_end", { windows = "2003", address = "10.9.0.2", ipsec = ipsec })
+  self.cluster.front_ends[2] = host
+  return host
+end
+
+function TestLib:test_a_windows_host_has_one_document_for_all_that_it_carries()
+  local policy, win = policy_of("everything"), self:windows_front_end { tool = "ipsec_static" }
+  local list = connections.of(policy, self.cluster, win, "permit")
+  lu.assertEquals(names_of(list), { "staffetta-everything" })
+  local document = list[1].document
+  lu.assertEquals({ document.generation, document.tool, document.host, document.ike_version, document.secret_file },
+    { "2003", "ipsec_static", "win2", 1, "mail.psk" })
+  lu.assertEquals({ document.policy.action, document.policy.traffic }, { "permit", policy.traffic })
+  lu.assertEquals(#document.pairs, 4) -- the virtual IP, two nodes, dc1
+  lu.assertEquals(document.pairs[1],
+    { local_address = "10.9.0.2", remote_address = "10.9.0.100", side = "client", peer = "mail" })
+  lu.assertEquals(connections.secrets(policy, self.cluster, win), {})
+  lu.assertNil(connections.guard(policy, self.cluster, win, "windows"))
+  lu.assertEquals(names_of(connections.with_charon(self.cluster.front_ends)), { "fe1", "win" })
+  lu.assertEquals(names_of(connections.askers(self.cluster)), { "fe1" })
+  win.netns = "stf-test"
+  lu.assertEquals(names_of(connections.askers(self.cluster)), { "fe1", "win2" })
+end
+
+function TestLib:test_a_windows_peer_is_met_in_ikev1_by_addresses()
+  self:windows_front_end()
+  local policy = policy_of("mail-passwords")
+  local list = connections.of(policy, self.cluster, self.node, "require")
+  local usual, to_windows = list[1].document, list[2].document
+  lu.assertEquals({ usual.version, usual.local_id, usual.remote_id }, { 2, "mail", "front-1" })
+  lu.assertEquals({ to_windows.version, to_windows.local_id, to_windows.remote_id }, { 1, "10.9.0.100", "10.9.0.2" })
+  lu.assertEquals(to_windows.ike_proposals, { "aes128-sha256-ecp256-modp2048" }) -- no GCM for IKE's own messages
+  lu.assertEquals(to_windows.esp_proposals, policy.esp_proposals)
+  lu.assertEquals(connections.secrets(policy, self.cluster, self.node)[1].secret.owners,
+    { "10.9.0.100", "10.9.0.2", "front-1", "mail" })
+end
+
+function TestLib:test_the_site_says_which_ike_a_peer_has()
+  local policy = policy_of("mail-passwords")
+  self:windows_front_end { ike_version = 2 }
+  lu.assertEquals(connections.of(policy, self.cluster, self.node, "require")[2].document.version, 2)
+  self.cluster.nodes[2].has.ipsec = { vici = "x", ike_version = 1 } -- what one node lacks, the virtual IP has not
+  lu.assertEquals(connections.of(policy, self.cluster, self.node, "require")[1].document.version, 1)
+end
+
 function TestLib:test_certificates_are_each_identitys_own()
   local policy = policy_of("everything")
   policy.auth = { method = "certificate", certificate = "certs/{id}.pem", key = "keys/{id}.key", ca = "ca.pem" }

@@ -346,6 +346,47 @@ static void reads_netsh(void **state)
     json_decref(rules);
 }
 
+static void reads_netsh_ipsec_static(void **state)
+{
+    static const char sample[] = "Policy Name              : staffetta-mail\r\n"
+                                 "Assigned                 : YES\r\n"
+                                 "Rule Name                : staffetta-mail-protect\r\n"
+                                 "    Preshared Key         : do not tell\r\n"
+                                 "FilterList Name          : staffetta-mail-protect\r\n"
+                                 "FilterAction Name        : staffetta-mail-protect\r\n"
+                                 "Action                   : NEGOTIATE SECURITY\r\n\r\n"
+                                 "FilterList Name          : staffetta-mail-protect\r\n"
+                                 "Description              : NONE\r\n"
+                                 "Mirrored                 : YES\r\nSource Port              : ANY\r\n"
+                                 "Mirrored                 : NO\r\n";
+    struct stf_err err;
+    json_t *objects = NULL;
+    (void)state;
+    assert_int_equal(stf_windows_read_static(sample, sizeof sample - 1, &objects, &err), STF_OK);
+    json_t *expected = parse(
+        "[{'kind': 'policy', 'name': 'staffetta-mail', 'is_ours': true, 'members': {'Assigned': 'YES'}}, "
+        "{'kind': 'rule', 'name': 'staffetta-mail-protect', 'is_ours': true, 'members': {'Policy Name': "
+        "'staffetta-mail', 'FilterList Name': 'staffetta-mail-protect', 'FilterAction Name': "
+        "'staffetta-mail-protect'}}, "
+        "{'kind': 'filterlist', 'name': 'staffetta-mail-protect', 'is_ours': true, 'members': {'Description': 'NONE'}, "
+        "'filters': [{'Mirrored': 'YES', 'Source Port': 'ANY'}, {'Mirrored': 'NO'}]}, "
+        "{'kind': 'filteraction', 'name': 'staffetta-mail-protect', 'is_ours': true, 'members': {'Action': "
+        "'NEGOTIATE SECURITY'}}]");
+    char *text = json_dumps(objects, JSON_COMPACT);
+    if (!json_equal(objects, expected))
+        fail_msg("%s", text);
+    free(text);
+    json_decref(expected);
+    json_decref(objects);
+
+    static const char nothing[] = "ERR IPsec[05067] : nothing to show\n", locked[] = "ERR IPsec[05073] : no store\n";
+    assert_int_equal(stf_windows_read_static(nothing, sizeof nothing - 1, &objects, &err), STF_OK);
+    assert_int_equal(json_array_size(objects), 0);
+    json_decref(objects);
+    assert_int_equal(stf_windows_read_static(locked, sizeof locked - 1, &objects, &err), STF_IO);
+    assert_null(objects);
+}
+
 /* As a fuzzer found: a line may end inside a UTF-8 character, and the text without a NUL after it. */
 static void reads_text_that_is_cut(void **state)
 {
@@ -395,6 +436,7 @@ int main(void)
         cmocka_unit_test(nothing_breaks_out_of_its_quotes),
         cmocka_unit_test(the_table_names_its_sources),
         cmocka_unit_test(reads_netsh),
+        cmocka_unit_test(reads_netsh_ipsec_static),
         cmocka_unit_test(reads_text_that_is_cut),
         cmocka_unit_test(reads_powershell),
     };

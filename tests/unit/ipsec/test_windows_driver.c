@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "ipsec/guard.h"
+#include "ipsec/timers.h"
 #include "ipsec/verbs.h"
 #include "ipsec/windows_resource.h"
 
@@ -493,6 +494,7 @@ static void test_other_parts_say_that_they_are_not_there(void **state)
         }
     }
     assert_int_equal(stf_guard_read(NULL, &lab.host, id, &result, &err), STF_UNSUPPORTED);
+    assert_int_equal(stf_acquire_expires_read(NULL, &lab.host, nothing, &result, &err), STF_UNSUPPORTED);
     json_decref(id);
     json_decref(nothing);
 }
