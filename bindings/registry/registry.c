@@ -643,6 +643,11 @@ enum stf_kind stf_registry_trim(struct stf_registry *registry, const char *key, 
 
 /* ---- the store ---- */
 
+const char *stf_registry_limits(const struct stf_registry_backend *backend)
+{
+    return backend->limits;
+}
+
 enum stf_kind stf_registry_open(const struct stf_registry_backend *backend, const struct stf_registry_place *place,
                                 enum stf_registry_mode mode, struct stf_registry **out, struct stf_err *err)
 {

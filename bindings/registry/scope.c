@@ -413,17 +413,12 @@ static enum stf_kind delete_subkey(struct stf_registry *registry, stf_registry_n
     return kind == STF_OK ? registry->backend->delete_key(registry->store, node, err) : kind;
 }
 
-static enum stf_kind create_subkey(const struct contents *contents, const char *name, stf_registry_node *node,
-                                   struct stf_err *err)
+static enum stf_kind create_subkey(const struct contents *contents, const char *name, const json_t *state,
+                                   stf_registry_node *node, struct stf_err *err)
 {
-    struct stf_registry *registry = contents->registry;
-    enum stf_kind kind;
+    enum stf_kind kind = stf_registry_check_key_name(name, err);
 
-    kind = stf_registry_check_key_name(name, err);
-    if (kind == STF_OK) {
-        kind = stf_registry_begin_change(registry, err);
-    }
-    return kind == STF_OK ? registry->backend->create_key(registry->store, contents->node, name, node, err) : kind;
+    return kind == STF_OK ? stf_registry_node_create(contents->registry, contents->node, name, state, node, err) : kind;
 }
 
 static enum stf_kind write_whole(struct stf_registry *registry, stf_registry_node node, const json_t *state,
@@ -463,7 +458,7 @@ static enum stf_kind write_found(const struct contents *contents, stf_registry_n
         return kind;
     }
     if (stored == NULL) {
-        kind = create_subkey(contents, wanted, &node, err);
+        kind = create_subkey(contents, wanted, state, &node, err);
     }
     if (kind != STF_OK) {
         return kind;
