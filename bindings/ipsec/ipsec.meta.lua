@@ -314,6 +314,16 @@ function ipsec:sas() end
 ---@return staffetta.err? err
 function ipsec:policies() end
 
+--- The certificates that charon has. Needs "ipsec.read".
+---@return { type?: string, flag?: string, has_private_key: boolean, data?: string }[]? certificates data as 0x and hex
+---@return staffetta.err? err
+function ipsec:certificates() end
+
+--- The names of what charon has, ours and everybody's; of private keys their hashes. Needs "ipsec.read".
+---@return { connections: string[], secrets: string[], keys: string[] }? loaded
+---@return staffetta.err? err
+function ipsec:loaded() end
+
 --- How many IKE messages of each kind came and went, in charon's words: `ike_init_in_req`, `invalid_spi`, ... Of one
 --- connection, or of the whole daemon. Needs "ipsec.read".
 ---@param connection? string

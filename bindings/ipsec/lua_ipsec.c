@@ -47,6 +47,16 @@ static int l_policies(lua_State *L)
     return ask(L, "ipsec.policies");
 }
 
+static int l_certificates(lua_State *L)
+{
+    return ask(L, "ipsec.certificates");
+}
+
+static int l_loaded(lua_State *L)
+{
+    return ask(L, "ipsec.loaded");
+}
+
 /* host.ipsec:counters() or host.ipsec:counters("staffetta-mail") */
 static int l_counters(lua_State *L)
 {
@@ -415,6 +425,8 @@ static const struct stf_lua_method methods[] = {
     {"connections", l_connections},
     {"sas", l_sas},
     {"policies", l_policies},
+    {"certificates", l_certificates},
+    {"loaded", l_loaded},
     {"counters", l_counters},
     {"reload", l_reload},
     {"get", l_get},

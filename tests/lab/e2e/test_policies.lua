@@ -53,6 +53,32 @@ function TestPolicies:test_reload_after_a_restart_of_the_daemon()
   lab:expect_as(self.before, "rollback after a reload")
 end
 
+-- A reboot as Debian does it: charon starts anew with strongswan.conf, swanctl loads what lies in conf.d. Only secrets
+-- are in no file; a unit of the host loads those.
+function TestPolicies:test_the_policy_is_there_after_a_reboot()
+  local lab = self.lab
+  expect(lab:staffetta("rollout"), 0)
+  for _, host in ipairs { "fe1", "node-a", "node-b" } do
+    self:restart_daemon(host)
+    local dir = lab.run_dir .. "/" .. host
+    local out, code = bash(("swanctl --load-conns --file %s/conf.d/*.conf --uri unix://%s/charon.vici 2>&1"):format(dir,
+      dir))
+    lu.assertEquals(code, 0, out)
+  end
+  local verify = expect(lab:json("verify"), 3).doc
+  local passed = table.concat(lab_support.checks_with("pass", verify.checks), "\n")
+  lu.assertStrContains(passed, "timers-set fe1\ntimers-set node-a\ntimers-set node-b")
+  for _, host in ipairs { "fe1", "node-a", "node-b" } do
+    local answer = expect(lab:staffetta("run", "reload", "--param", "host=" .. host), 0)
+    lu.assertStrContains(answer.out, host .. ": 0 connections and 1 secrets loaded")
+  end
+  local out, code = lab:swanctl("node-a", "--initiate --child staffetta-mail-passwords-fe1")
+  lu.assertEquals(code, 0, out)
+  expect(lab:staffetta("verify"), 0)
+  expect(lab:staffetta("rollback", "1"), 0)
+  lab:expect_as(self.before, "rollback after a reboot")
+end
+
 -- Protection is offered and used, and nobody insists on it: a host without an SA is answered too.
 function TestPolicies:test_permit_insists_on_nothing()
   local lab = self.lab
