@@ -1,5 +1,5 @@
-/* registry_hive.c - 100,000 values in two shapes, for registry_hive.sh: their .reg text, a hive made of such text, and
- * the times of its parts. SPDX-License-Identifier: MIT */
+/* registry_hive.c - 100,000 values in several shapes, for registry_hive.sh: their .reg text, a hive made of such text,
+ * and the times of its parts. SPDX-License-Identifier: MIT */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,13 +31,37 @@ static void print_key(FILE *file, const char *key, unsigned values, unsigned siz
     }
 }
 
-/* flat: 1,000 keys of 100 values. wide: 10,000 keys of 10, half of them below one. large: flat with 160 bytes each.
- * Each key is listed after the one above it, for hivexregedit makes no keys on the way. */
-static void write_text(const char *shape, const char *path)
+/* All but the groups' keys are below one; a group has 100 keys of 10 values. */
+struct shape {
+    const char *name;
+    unsigned keys;
+    unsigned values; /* of each key */
+    unsigned size;   /* of each value */
+    unsigned groups;
+};
+
+static const struct shape shapes[] = {
+    {"flat", 1000, 100, 4, 0},
+    {"wide", 5000, 10, 4, 50},
+    {"large", 1000, 100, 160, 0},
+    {"siblings", 10000, 10, 4, 0},
+};
+
+static const struct shape *shape_named(const char *name)
+{
+    for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+        if (strcmp(shapes[i].name, name) == 0) {
+            return &shapes[i];
+        }
+    }
+    fprintf(stderr, "bench_registry_hive: no shape %s\n", name);
+    exit(1);
+}
+
+/* Each key is listed after the one above it, for hivexregedit makes no keys on the way. */
+static void write_text(const struct shape *shape, const char *path)
 {
     FILE *file = fopen(path, "wb");
-    bool is_wide = strcmp(shape, "wide") == 0;
-    unsigned size = strcmp(shape, "large") == 0 ? 160 : 4;
     char key[64];
 
     if (file == NULL) {
@@ -46,11 +70,11 @@ static void write_text(const char *shape, const char *path)
     }
     fputs("Windows Registry Editor Version 5.00\r\n", file);
     print_key(file, "Many", 0, 4);
-    for (unsigned i = 0; i < (is_wide ? 5000 : 1000); i++) {
+    for (unsigned i = 0; i < shape->keys; i++) {
         snprintf(key, sizeof(key), "Many\\Key %u", i);
-        print_key(file, key, is_wide ? 10 : 100, size);
+        print_key(file, key, shape->values, shape->size);
     }
-    for (unsigned i = 0; is_wide && i < 50; i++) {
+    for (unsigned i = 0; i < shape->groups; i++) {
         snprintf(key, sizeof(key), "Group %u", i);
         print_key(file, key, 0, 4);
         for (unsigned j = 0; j < 100; j++) {
@@ -112,7 +136,7 @@ static void import(const char *text_path, const char *hive_path)
 int main(int argc, char **argv)
 {
     if (argc == 4 && strcmp(argv[1], "text") == 0) {
-        write_text(argv[2], argv[3]);
+        write_text(shape_named(argv[2]), argv[3]);
     } else if (argc == 4 && strcmp(argv[1], "import") == 0) {
         import(argv[2], argv[3]);
     } else {

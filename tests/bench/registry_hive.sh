@@ -55,3 +55,10 @@ echo "one value, its key among 5,000 siblings:"
 ./spawn_bench 51 \
     "hivexget" hivexget wide '\Many\Key 4321' 'Value 7' -- \
     "staffetta registry get" "$staffetta" registry get hive:wide 'Many\Key 4321' 'Value 7'
+
+"$ours" text siblings siblings.reg
+"$ours" import siblings.reg siblings >/dev/null
+echo "one value, its key among 10,000 siblings:"
+./spawn_bench 51 \
+    "hivexget" hivexget siblings '\Many\Key 8765' 'Value 7' -- \
+    "staffetta registry get" "$staffetta" registry get hive:siblings 'Many\Key 8765' 'Value 7'
