@@ -28,10 +28,11 @@ function M.with_charon(hosts)
   return list
 end
 
--- The front ends from which checks can ask: nothing of ours runs on a Windows host, unless a namespace stands for it.
-function M.askers(cluster)
+-- The front ends, or those of `hosts`, from which checks can ask: nothing of ours runs on a Windows host, unless a
+-- namespace stands for it.
+function M.askers(cluster, hosts)
   local list = {}
-  for _, host in ipairs(cluster:with("ipsec", cluster.front_ends)) do
+  for _, host in ipairs(cluster:with("ipsec", hosts or cluster.front_ends)) do
     if not M.is_windows(host) or host.netns then list[#list + 1] = host end
   end
   return list

@@ -134,7 +134,11 @@ return {
     ctx:step("front ends require protection", front_ends, require_protection, {
       serial = { 1, "10%", "100%" },
       gate = function(batch)
-        return { { check = "answers-protected", hosts = batch, params = { policy = policy, cluster = cluster } } }
+        local params = { policy = policy, cluster = cluster }
+        return {
+          { check = "policy-in-place", hosts = batch, params = params },
+          { check = "answers-protected", hosts = connections.askers(cluster, batch), params = params },
+        }
       end,
     })
     ctx:step("receivers require protection", receivers, require_protection)
