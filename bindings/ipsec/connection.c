@@ -18,6 +18,7 @@ enum {
     WORD_MAX = 128,
     PATH_SIZE_MAX = 512,
     DAY_MS = 24 * 60 * 60 * 1000,
+    IKEV1_PORTS_MAX = 64, /* as windows_render.c, so that both ends agree */
 };
 static const json_int_t rekey_bytes_min = 1 << 20, rekey_bytes_max = (json_int_t)1 << 50;
 
@@ -213,7 +214,7 @@ static bool has_aead(const json_t *proposal)
 
 static enum stf_kind check_ikev1(const json_t *document, struct stf_err *err)
 {
-    size_t i, j;
+    size_t i, j, children = 0;
     json_t *item, *port;
     json_array_foreach (json_object_get(document, "ike_proposals"), i, item) {
         if (has_aead(item))
@@ -221,10 +222,14 @@ static enum stf_kind check_ikev1(const json_t *document, struct stf_err *err)
     }
     json_array_foreach (json_object_get(document, "traffic"), i, item) {
         json_array_foreach (json_object_get(item, "ports"), j, port) {
-            if (json_is_string(port))
-                return invalid(err, "traffic", port, "single ports with IKEv1, which has no ranges");
+            struct stf_ports range = {0};
+            stf_ports_parse(port, &range);
+            children += (size_t)range.high - range.low + 1;
         }
     }
+    if (children > IKEV1_PORTS_MAX)
+        return invalid(err, "traffic", json_object_get(document, "traffic"),
+                       "at most 64 ports with IKEv1, which has no ranges: each is a child; or a protocol whole");
     return STF_OK;
 }
 
@@ -380,9 +385,13 @@ static json_t *shares_of(const json_t *document)
     }
     json_array_foreach (traffic, i, entry) {
         json_t *ports = json_object_get(entry, "ports");
-        json_array_foreach (ports, j, port)
-            json_array_append_new(
-                shares, json_pack("[{s:O, s:[O]}]", "protocol", json_object_get(entry, "protocol"), "ports", port));
+        json_array_foreach (ports, j, port) {
+            struct stf_ports range = {0};
+            stf_ports_parse(port, &range);
+            for (int each = range.low; each <= range.high; each++)
+                json_array_append_new(
+                    shares, json_pack("[{s:O, s:[i]}]", "protocol", json_object_get(entry, "protocol"), "ports", each));
+        }
         if (!ports)
             json_array_append_new(shares, json_pack("[O]", entry));
     }

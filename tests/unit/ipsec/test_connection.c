@@ -139,10 +139,18 @@ static void test_ikev1(void **state)
     assert_string_equal(json_string_value(json_object_get(second, "start_action")), "trap");
     json_decref(tree);
 
+    json_object_set_new(document, "traffic", json_pack("[{s:s, s:[s]}]", "protocol", "tcp", "ports", "1000-1063"));
+    assert_int_equal(stf_connection_validate(document, NULL), STF_OK);
+    tree = render(document, false, false);
+    children = json_object_get(json_object_get(tree, "staffetta-mail"), "children");
+    assert_int_equal(json_object_size(children), 64);
+    assert_non_null(json_object_get(children, "staffetta-mail-64"));
+    json_decref(tree);
+
     struct stf_err err;
-    json_object_set_new(document, "traffic", json_pack("[{s:s, s:[s]}]", "protocol", "tcp", "ports", "1000-1999"));
+    json_object_set_new(document, "traffic", json_pack("[{s:s, s:[s]}]", "protocol", "tcp", "ports", "1000-1064"));
     assert_int_equal(stf_connection_validate(document, &err), STF_INVALID_DATA);
-    assert_non_null(strstr(err.message, "IKEv1, which has no ranges"));
+    assert_non_null(strstr(err.message, "at most 64 ports with IKEv1"));
     json_decref(document);
 }
 
