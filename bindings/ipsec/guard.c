@@ -14,19 +14,28 @@
 #include "ipsec/traffic.h"
 #include "ipsec/windows_host.h"
 
-enum { NFT_TIMEOUT_MS = 10000, MAX_TABLE_NAME = 64, PORT_IKE = 500, PORT_IKE_NAT = 4500 };
+enum {
+    NFT_TIMEOUT_MS = 10000,
+    MAX_TABLE_NAME = 64,
+    COMMENT_SIZE = 128,
+    COMMENT_WORDS_MAX = 48,
+    PORT_IKE = 500,
+    PORT_IKE_NAT = 4500
+};
 static const struct stf_ports all_ports = {0, 0};
 
 /* A state taken apart; strings point into its document. */
 struct guard {
     bool is_server;
     bool is_kernel;
-    const char *address; /* as the state spells it */
+    const char *address; /* as the state spells it; so the peer's */
+    const char *peer;    /* or NULL: anybody */
     const char *interface;
     const json_t *traffic;
     const json_t *exempt; /* or NULL */
     char table[MAX_TABLE_NAME];
-    char nft_address[INET6_ADDRSTRLEN]; /* as nft spells it */
+    char nft_address[INET6_ADDRSTRLEN]; /* as nft spells it; so the peer's */
+    char nft_peer[INET6_ADDRSTRLEN];
     bool is_ipv6;
 };
 
@@ -77,19 +86,30 @@ static enum stf_kind read_choice(const json_t *state, const char *key, const cha
     return STF_OK;
 }
 
-static enum stf_kind read_address(const json_t *state, struct guard *guard, struct stf_err *err)
+static enum stf_kind spell_address(const char *key, const char *address, bool is_ipv6, char spelled[INET6_ADDRSTRLEN],
+                                   struct stf_err *err)
+{
+    uint8_t bytes[16];
+    int family = is_ipv6 ? AF_INET6 : AF_INET;
+    if (inet_pton(family, address, bytes) != 1)
+        return stf_err_set(err, STF_INVALID_DATA, 0, "ipsec.guard", key,
+                           "member '%s': expected an %s address, found '%s'", key, is_ipv6 ? "IPv6" : "IPv4", address);
+    inet_ntop(family, bytes, spelled, INET6_ADDRSTRLEN);
+    return STF_OK;
+}
+
+static enum stf_kind read_addresses(const json_t *state, struct guard *guard, struct stf_err *err)
 {
     enum stf_kind kind = stf_doc_string(state, "address", &guard->address, err);
+    if (!kind)
+        kind = stf_doc_opt_string(state, "peer", NULL, &guard->peer, err);
     if (kind)
         return kind;
-    uint8_t bytes[16];
     guard->is_ipv6 = strchr(guard->address, ':') != NULL;
-    int family = guard->is_ipv6 ? AF_INET6 : AF_INET;
-    if (inet_pton(family, guard->address, bytes) != 1)
-        return stf_err_set(err, STF_INVALID_DATA, 0, "ipsec.guard", "address",
-                           "member 'address': expected an IPv4 or IPv6 address, found '%s'", guard->address);
-    inet_ntop(family, bytes, guard->nft_address, sizeof guard->nft_address);
-    return STF_OK;
+    kind = spell_address("address", guard->address, guard->is_ipv6, guard->nft_address, err);
+    if (!kind && guard->peer)
+        kind = spell_address("peer", guard->peer, guard->is_ipv6, guard->nft_peer, err);
+    return kind;
 }
 
 /* nft reads a '*' at the end of a name as "any that starts so". */
@@ -159,7 +179,7 @@ static enum stf_kind read_traffic(const json_t *state, struct guard *guard, stru
 
 static enum stf_kind read_state(const json_t *state, const char *table, struct guard *guard, struct stf_err *err)
 {
-    static const char *const known[] = {"side", "engine", "address", "interface", "traffic", "exempt", NULL};
+    static const char *const known[] = {"side", "engine", "address", "peer", "interface", "traffic", "exempt", NULL};
     *guard = (struct guard){0};
     strcpy(guard->table, table);
     enum stf_kind kind = stf_doc_check_keys(state, known, "ipsec.guard", err);
@@ -168,9 +188,14 @@ static enum stf_kind read_state(const json_t *state, const char *table, struct g
     if (!kind)
         kind = read_choice(state, "engine", "kernel", "userland", &guard->is_kernel, err);
     if (!kind)
-        kind = read_address(state, guard, err);
+        kind = read_addresses(state, guard, err);
     if (!kind)
         kind = read_interface(state, guard, err);
+    if (!kind && guard->peer &&
+        strlen(guard->address) + strlen(guard->peer) + strlen(guard->interface) > COMMENT_SIZE - COMMENT_WORDS_MAX)
+        kind = stf_err_set(err, STF_UNSUPPORTED, 0, "ipsec.guard", "peer",
+                           "member 'peer': the two addresses and the interface's name are too long together for the "
+                           "comment of a rule");
     if (!kind)
         kind = read_traffic(state, guard, err);
     return kind;
@@ -260,9 +285,13 @@ static void add_ports(json_t *expr, const struct guard *guard, const struct sour
 static json_t *rule(const struct guard *guard, bool is_inbound, const struct source *source)
 {
     bool is_to_address = guard->is_server == is_inbound;
+    const char *family = guard->is_ipv6 ? "ip6" : "ip";
     json_t *expr = json_array();
-    json_array_append_new(expr, match(payload(guard->is_ipv6 ? "ip6" : "ip", is_to_address ? "daddr" : "saddr"),
-                                      "==", json_string(guard->nft_address)));
+    json_array_append_new(
+        expr, match(payload(family, is_to_address ? "daddr" : "saddr"), "==", json_string(guard->nft_address)));
+    if (guard->peer)
+        json_array_append_new(
+            expr, match(payload(family, is_to_address ? "saddr" : "daddr"), "==", json_string(guard->nft_peer)));
     add_ports(expr, guard, source, is_to_address);
     if (source->use == OF_TRAFFIC) {
         add_is_clear(expr, guard, is_inbound);
@@ -270,10 +299,11 @@ static json_t *rule(const struct guard *guard, bool is_inbound, const struct sou
     }
     json_array_append_new(expr, json_pack("{s:n}", source->use == OF_TRAFFIC ? "drop" : "accept"));
 
-    char comment[128];
-    snprintf(comment, sizeof comment, "%s %s %s %s %c%zu %s %u-%u", guard->is_server ? "server" : "client",
+    char comment[COMMENT_SIZE];
+    snprintf(comment, sizeof comment, "%s %s %s %s %c%zu %s %u-%u%s%s", guard->is_server ? "server" : "client",
              guard->is_kernel ? "kernel" : "userland", guard->address, guard->interface, (int)source->use,
-             source->entry, source->protocol, source->ports.low, source->ports.high);
+             source->entry, source->protocol, source->ports.low, source->ports.high, guard->peer ? " " : "",
+             guard->peer ? guard->peer : "");
     return json_pack("{s:{s:s, s:s, s:s, s:s, s:o}}", "rule", "family", "inet", "table", guard->table, "chain",
                      is_inbound ? "in" : "out", "comment", comment, "expr", expr);
 }
@@ -453,11 +483,12 @@ static json_t *normalised(json_t *list)
 /* Adds what the comment of one rule says to `state`; false when it says nothing of the kind. */
 static bool add_from_comment(json_t *state, const char *comment)
 {
-    char side[7], engine[9], address[46], interface[16], protocol[5], use;
+    char side[7], engine[9], address[46], interface[16], protocol[5], peer[46], use;
     size_t entry_index;
     unsigned low, high;
-    if (sscanf(comment, "%6s %8s %45s %15s %c%zu %4s %u-%u", side, engine, address, interface, &use, &entry_index,
-               protocol, &low, &high) != 9)
+    int found = sscanf(comment, "%6s %8s %45s %15s %c%zu %4s %u-%u %45s", side, engine, address, interface, &use,
+                       &entry_index, protocol, &low, &high, peer);
+    if (found < 9)
         return false;
     if (use == EXEMPT_FROM)
         return true; /* the same again */
@@ -467,6 +498,8 @@ static bool add_from_comment(json_t *state, const char *comment)
         json_object_set_new(state, "side", json_string(side));
         json_object_set_new(state, "engine", json_string(engine));
         json_object_set_new(state, "address", json_string(address));
+        if (found > 9)
+            json_object_set_new(state, "peer", json_string(peer));
         json_object_set_new(state, "interface", json_string(interface));
         json_object_set_new(state, member, list = json_array());
     }
@@ -672,7 +705,9 @@ static void print_state(FILE *out, const json_t *state)
     else if (json_unpack((json_t *)state, "{s:s, s:s, s:s}", "side", &side, "engine", &engine, "address", &address))
         fprintf(out, "altered, %zu rules and chains", json_array_size(json_object_get(state, "ruleset")));
     else {
-        fprintf(out, "%s of %s, %s ESP, clear traffic dropped:", side, address, engine);
+        const char *peer = json_string_value(json_object_get(state, "peer"));
+        fprintf(out, "%s of %s%s%s, %s ESP, clear traffic dropped:", side, address, peer ? " with " : "",
+                peer ? peer : "", engine);
         stf_traffic_print(out, json_object_get(state, "traffic"));
         fputs(json_object_get(state, "exempt") ? "; exempt:" : "", out);
         stf_traffic_print(out, json_object_get(state, "exempt"));

@@ -9,6 +9,7 @@
  * state null (no guard), or
  *   {"side": "server"|"client", "engine": "kernel"|"userland", "address": "10.9.0.100", "interface": "eth0",
  *    "traffic": [{"protocol": "tcp"|"udp"|"icmp", "ports": [110, "1025-5000"]}],   ports left out: all of the protocol
+ *    "peer": "10.9.0.31",  may be left out; only what comes from, or goes to, this address, of the same family
  *    "exempt": [..]}       may be left out; the same, ports of either side: passes before anything is dropped
  * Of ICMP only echo requests and answers are guarded. UDP without ports leaves IKE's ports out; with ports that hold
  * IKE's, those must be exempt.

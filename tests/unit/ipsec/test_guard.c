@@ -614,6 +614,45 @@ static int teardown(void **state)
 
 #define GUARD_TEST(function) cmocka_unit_test_teardown(function, remove_guards)
 
+/* ---------- a guard between two hosts ---------- */
+
+static json_t *between(const char *side, const char *address, const char *peer)
+{
+    json_t *state = mail(side, "userland", address);
+    json_object_set_new(state, "peer", json_string(peer));
+    return state;
+}
+
+static void test_a_guard_with_a_peer_is_for_the_two_alone(void **state)
+{
+    (void)state;
+    guard(pair.right, between("server", NETPAIR_RIGHT_IPV4, NETPAIR_LEFT_IPV4));
+    assert_true(is_silent(NETPAIR_RIGHT_IPV4, 143));
+    assert_true(answers(NETPAIR_RIGHT_IPV4, 80));
+    assert_true(dropped_packets(pair.right) > 0);
+    guard(pair.right, between("server", NETPAIR_RIGHT_IPV4, "203.0.113.9"));
+    assert_true(answers(NETPAIR_RIGHT_IPV4, 143));
+    unguard();
+    guard(pair.left, between("client", NETPAIR_RIGHT_IPV4, NETPAIR_LEFT_IPV4));
+    assert_true(is_silent(NETPAIR_RIGHT_IPV4, 143));
+    guard(pair.left, between("client", NETPAIR_RIGHT_IPV4, "203.0.113.9"));
+    assert_true(answers(NETPAIR_RIGHT_IPV4, 143));
+    unguard();
+}
+
+static void test_a_peer_that_can_not_be(void **state)
+{
+    static const char *const peers[][2] = {{"fd09::1", "member 'peer': expected an IPv4 address, found"},
+                                           {"fe1", "'peer': expected an IPv4 address, found 'fe1'"}};
+    struct stf_err err;
+    (void)state;
+    for (size_t i = 0; i < sizeof peers / sizeof *peers; i++) {
+        json_t *wrong = between("server", NETPAIR_RIGHT_IPV4, peers[i][0]);
+        assert_int_equal(try_write(pair.right, "staffetta-mail", wrong, &err), STF_INVALID_DATA);
+        json_decref(wrong);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -637,6 +676,8 @@ int main(void)
         GUARD_TEST(test_nft_or_the_namespace_is_missing),
         GUARD_TEST(test_counters_of_no_guard),
         GUARD_TEST(test_descriptions),
+        GUARD_TEST(test_a_guard_with_a_peer_is_for_the_two_alone),
+        GUARD_TEST(test_a_peer_that_can_not_be),
     };
     if (!netpair_up(&pair, "guard")) {
         puts("SKIP: no network namespaces here (needs root and ip)");
