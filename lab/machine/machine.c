@@ -237,7 +237,7 @@ static enum stf_kind judge(const struct machine *machine, int *exit_code, struct
 static enum stf_kind boot(struct machine *machine, const char *acceleration, int timeout_ms, int *exit_code,
                           struct stf_err *err)
 {
-    pid_t pid;
+    pid_t pid = -1;
     memset(machine->news, 0, sizeof machine->news);
     enum stf_kind kind = start_qemu(machine, acceleration, &pid, err);
     if (kind)
