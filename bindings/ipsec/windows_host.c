@@ -185,6 +185,11 @@ static enum stf_kind run_netsh_file(const struct stf_windows_host *windows, cons
     return kind ? kind : removed;
 }
 
+enum stf_kind stf_windows_sweep(const struct stf_durable *files, struct stf_err *err)
+{
+    return stf_durable_remove(files, script_file, err);
+}
+
 /* netsh ends with 1 when there is nothing to show. */
 static bool shows_nothing(const char *output)
 {

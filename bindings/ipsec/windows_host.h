@@ -34,3 +34,6 @@ enum stf_kind stf_windows_look(const struct stf_windows_host *windows, enum stf_
 enum stf_kind stf_windows_run(const struct stf_windows_host *windows, const struct stf_durable *files,
                               enum stf_windows_tool tool, const char *script, const char *secret_file,
                               struct stf_err *err);
+
+/* Removes the file with the key that a killed run has left; for writers, before they do anything. */
+enum stf_kind stf_windows_sweep(const struct stf_durable *files, struct stf_err *err);

@@ -107,7 +107,9 @@ static enum stf_kind place_init(struct place *place, const struct stf_host *host
     if (kind)
         return kind;
     snprintf(place->file, sizeof place->file, "%s.windows.json", place->name);
-    kind = read_note(place, err);
+    kind = is_writer ? stf_windows_sweep(&place->files, err) : STF_OK;
+    if (!kind)
+        kind = read_note(place, err);
     if (!kind)
         kind = look(place, tool_of(place, document_of(place)), err);
     if (!kind && !place->note && json_array_size(place->live.standing))

@@ -17,6 +17,7 @@ enum stf_kind stf_windows_verb_check(void *self, const struct stf_host *host, co
 enum stf_kind stf_windows_verb_capabilities(void *self, const struct stf_host *host, const json_t *args,
                                             json_t **result, struct stf_err *err);
 
-/* {"language": "netsh" | "netsh_static" | "powershell", "text"} -> the rules in what a host's "show" script printed: windows_read.h. */
+/* {"language": "netsh" | "netsh_static" | "powershell", "text"} -> the rules in what a host's "show" script printed:
+ * windows_read.h. */
 enum stf_kind stf_windows_verb_read(void *self, const struct stf_host *host, const json_t *args, json_t **result,
                                     struct stf_err *err);

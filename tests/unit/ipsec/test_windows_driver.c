@@ -408,6 +408,15 @@ static void test_the_key_is_where_it_must_be_and_nowhere_else(void **state)
     }
 }
 
+static void test_a_killed_run_leaves_no_key_for_long(void **state)
+{
+    (void)state;
+    use("2008r2");
+    store("conf.d/staffetta.netsh", KEY, 0600);
+    must_write(json_null());
+    assert_false(is_there("conf.d/staffetta.netsh"));
+}
+
 static void test_keys_that_can_not_be_given(void **state)
 {
     json_t *require = document(&tools[1], "require");
@@ -521,6 +530,7 @@ int main(void)
         ON_HOST(test_the_assigned_policy_comes_back),
         ON_HOST(test_a_second_policy_of_ours_is_refused),
         ON_HOST(test_the_key_is_where_it_must_be_and_nowhere_else),
+        ON_HOST(test_a_killed_run_leaves_no_key_for_long),
         ON_HOST(test_keys_that_can_not_be_given),
         ON_HOST(test_what_a_generation_can_not_changes_nothing),
         ON_HOST(test_a_tool_that_says_nothing_is_none),
