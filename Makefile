@@ -73,6 +73,9 @@ bench: build
 	@tests/bench/xfrm_dump.sh build/release
 	@cmake --build --preset release --target bench_vici_load
 	@tests/bench/vici_load.sh build/release
+	@cmake --build --preset release --target bench_probe_truth
+	@tests/bench/probe_load.sh build/release
+	@tests/bench/probe_error.sh build/release
 
 clean:
 	rm -rf build

@@ -103,7 +103,7 @@ void stf_probe_report_print(FILE *stream, const json_t *report)
         fprintf(stream, " port %lld", number(report, "port"));
     fprintf(stream, ", %s every %.3f ms\n", stf_cli_text(report, "method"), ms(report, "interval_us"));
     print_counts(stream, report);
-    snprintf(clock, sizeof clock, "sent by the %s's clock, answered by the %s's", stf_cli_text(report, "sent_clock"),
+    snprintf(clock, sizeof clock, "clocks: sent %s, answered %s", stf_cli_text(report, "sent_clock"),
              stf_cli_text(report, "answer_clock"));
     print_quantiles(stream, "latency", json_object_get(report, "latency"), "from the intended time");
     print_quantiles(stream, "round trip", json_object_get(report, "round_trip"), clock);

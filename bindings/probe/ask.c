@@ -23,10 +23,11 @@ static enum stf_probe_outcome verdict(bool is_good, bool is_open)
 
 static enum stf_probe_outcome judge_line(const struct stf_ask *ask, const char *received, size_t size)
 {
-    bool is_found = memmem(received, size, ask->expect, strlen(ask->expect)) != NULL;
-    /* Who has sent something waits for the answer to it, which may be any line after the greeting. */
-    bool is_greeting_over = ask->request_size == 0 && memchr(received, '\n', size);
-    return verdict(is_found, !is_greeting_over);
+    /* Who has sent something waits for the answer to it, which may be any line after the greeting; else the greeting's
+     * first line decides, however much came with it. */
+    const char *end = ask->request_size == 0 ? memchr(received, '\n', size) : NULL;
+    size_t length = end ? (size_t)(end + 1 - received) : size;
+    return verdict(memmem(received, length, ask->expect, strlen(ask->expect)) != NULL, end == NULL);
 }
 
 static enum stf_probe_outcome judge_pop3(const struct stf_ask *ask, const char *received, size_t size)

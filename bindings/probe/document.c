@@ -46,8 +46,11 @@ static json_t *failures_doc(const struct stf_probe_report *report)
 {
     json_t *doc = json_object();
     for (int i = STF_PROBE_ANSWERED + 1; doc && i < STF_PROBE_OUTCOMES; i++) {
-        if (report->outcomes[i])
-            json_object_set_new(doc, stf_probe_outcome_name(i), json_integer((json_int_t)report->outcomes[i]));
+        if (report->outcomes[i] == 0 ||
+            json_object_set_new(doc, stf_probe_outcome_name(i), json_integer((json_int_t)report->outcomes[i])) == 0)
+            continue;
+        json_decref(doc);
+        doc = NULL;
     }
     return doc;
 }

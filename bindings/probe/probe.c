@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@
 #include "datagram.h"
 #include "exchange.h"
 
-enum { EVENTS_PER_WAIT = 64, FILES_WANTED = 65536, FIRST_SAMPLES = 4096, FAMILIES = 2 };
+enum { EVENTS_PER_WAIT = 64, FILES_WANTED = 65536, FIRST_SAMPLES = 4096, FAMILIES = 2, STAMP_SLACK_NS = 5000 };
 
 /* What an epoll event is about: one of these, or (lane << 32 | the attempt's sample). */
 #define KEY_TIMER (UINT64_MAX)
@@ -234,10 +235,20 @@ static struct stf_probe_sample *sample_of(const struct stf_probe *probe, struct 
     return is_ours ? &probe->lanes[key.target].log.samples[key.sample] : NULL;
 }
 
-/* A stamp counts when it lies between the times that the program itself has read around the call. */
+/* A stamp counts when it lies between two times that the program itself has read, give or take what lies between the
+ * readings of two clocks. */
+static bool fit_stamp(int64_t *at_ns, int64_t from_ns, int64_t to_ns)
+{
+    if (*at_ns < from_ns - STAMP_SLACK_NS || *at_ns > to_ns + STAMP_SLACK_NS)
+        return false;
+    *at_ns = *at_ns < from_ns ? from_ns : *at_ns;
+    *at_ns = *at_ns > to_ns ? to_ns : *at_ns;
+    return true;
+}
+
 static void take_sent_stamp(struct stf_probe_sample *sample, int64_t at_ns)
 {
-    if (at_ns < sample->intended_ns + sample->sent_early_ns || at_ns > sample->intended_ns + sample->sent_late_ns)
+    if (!fit_stamp(&at_ns, sample->intended_ns + sample->sent_early_ns, sample->intended_ns + sample->sent_late_ns))
         return;
     sample->sent_early_ns = sample->sent_late_ns = span_ns(sample->intended_ns, at_ns);
     sample->stamps |= STF_PROBE_STAMP_SENT;
@@ -247,33 +258,40 @@ static void take_answer(struct stf_probe *probe, struct stf_probe_sample *sample
                         const struct stf_datagram_event *event)
 {
     struct stf_probe_log *log = &probe->lanes[event->key.target].log;
-    int64_t now_ns = stf_clock_ns();
+    int64_t now_ns = stf_clock_ns(), at_ns = event->at_ns;
     if (sample->outcome != STF_PROBE_PENDING) {
         *(sample->outcome == STF_PROBE_ANSWERED ? &log->duplicates : &log->late) += 1;
         return;
     }
-    bool is_stamped = event->at_ns >= sample->intended_ns + sample->sent_early_ns && event->at_ns <= now_ns;
+    bool is_stamped = fit_stamp(&at_ns, sample->intended_ns + sample->sent_early_ns, now_ns);
     if (is_stamped)
         sample->stamps |= STF_PROBE_STAMP_ANSWER;
     log->from_elsewhere += !stf_probe_target_is_at(&probe->targets[event->key.target], &event->from);
-    settle(probe, sample, STF_PROBE_ANSWERED, is_stamped ? event->at_ns : now_ns);
+    settle(probe, sample, STF_PROBE_ANSWERED, is_stamped ? at_ns : now_ns);
 }
 
+static void take_datagram(struct stf_probe *probe, const struct stf_datagram_event *event)
+{
+    struct stf_probe_sample *sample = sample_of(probe, event->key);
+    if (!sample)
+        return;
+    if (event->kind == STF_DATAGRAM_SENT)
+        take_sent_stamp(sample, event->at_ns);
+    else if (event->kind == STF_DATAGRAM_ANSWERED)
+        take_answer(probe, sample, event);
+    else if (sample->outcome == STF_PROBE_PENDING && stf_probe_outcome_of(event->errnum) != STF_PROBE_PENDING)
+        settle(probe, sample, stf_probe_outcome_of(event->errnum), stf_clock_ns());
+}
+
+/* All that is there, before more is sent: what this machine does not read in time would count as lost. */
 static void take_datagrams(struct stf_probe *probe, struct stf_datagram *datagram, enum stf_datagram_queue queue)
 {
-    size_t count = stf_datagram_receive(datagram, queue, probe->events);
-    for (size_t i = 0; i < count; i++) {
-        const struct stf_datagram_event *event = &probe->events[i];
-        struct stf_probe_sample *sample = sample_of(probe, event->key);
-        if (!sample)
-            continue;
-        if (event->kind == STF_DATAGRAM_SENT)
-            take_sent_stamp(sample, event->at_ns);
-        else if (event->kind == STF_DATAGRAM_ANSWERED)
-            take_answer(probe, sample, event);
-        else if (sample->outcome == STF_PROBE_PENDING && stf_probe_outcome_of(event->errnum) != STF_PROBE_PENDING)
-            settle(probe, sample, stf_probe_outcome_of(event->errnum), stf_clock_ns());
-    }
+    size_t count;
+    do {
+        count = stf_datagram_receive(datagram, queue, probe->events);
+        for (size_t i = 0; i < count; i++)
+            take_datagram(probe, &probe->events[i]);
+    } while (count == STF_DATAGRAM_BATCH);
 }
 
 static void send_batch(struct stf_probe *probe, size_t family)
@@ -391,12 +409,21 @@ static int wait_ms(const struct stf_probe *probe, int64_t expire_ns)
     return left_ns <= 0 ? 0 : (int)(left_ns / 1000000 + 1);
 }
 
+/* What a busy machine takes from the schedule is shed, so the thread goes before others where it may (root, or
+ * CAP_SYS_NICE). */
+static void keep_time(void)
+{
+    const struct sched_param first = {.sched_priority = 1};
+    prctl(PR_SET_TIMERSLACK, 1);
+    pthread_setschedparam(pthread_self(), SCHED_FIFO | SCHED_RESET_ON_FORK, &first);
+}
+
 static void *run(void *argument)
 {
     struct stf_probe *probe = argument;
     struct epoll_event events[EVENTS_PER_WAIT];
 
-    prctl(PR_SET_TIMERSLACK, 1);
+    keep_time();
     for (;;) {
         int64_t expire_ns = expire(probe);
         bool is_settled = expire_ns == INT64_MAX || stf_clock_ns() >= atomic_load(&probe->drain_until_ns);

@@ -4,14 +4,25 @@
 ---@class staffetta.probe
 local probe = {}
 
----@class staffetta.probe.options
----@field target string IPv4 or IPv6 address, not a name
----@field port integer 1 to 65535
----@field method? "tcp"|"tcp_line" left out: "tcp". tcp: answered when connected; tcp_line: when `expect` was received
+---@alias staffetta.probe.method "icmp"|"udp"|"tcp"|"tcp_line"|"http"|"pop3"|"imap"|"ldap"
+
+--- What one attempt says. README.md beside this file tells when each method counts as answered.
+---@class staffetta.probe.ask
+---@field method? staffetta.probe.method left out: "tcp", or "tcp_line" with `send` or `expect`
+---@field port? integer 1 to 65535; left out: the method's usual one ("tcp" and "tcp_line" have none; "icmp" takes none)
 ---@field send? string sent once connected, up to 256 bytes ("tcp_line" only)
----@field expect? string what a good answer contains, up to 256 bytes; "tcp_line" needs it
+---@field expect? string what a good answer contains, up to 256 bytes ("tcp_line" only)
+---@field path? string "http" only; left out: "/"
+---@field host? string the Host line, "http" only
+---@field head? boolean HEAD instead of GET, "http" only
+---@field status? integer the only good status, "http" only; left out: any from 200 to 399
+
+---@class staffetta.probe.options: staffetta.probe.ask
+---@field target? string IPv4 or IPv6 address, not a name
+---@field targets? string[] instead: up to 1,000, all on one schedule; the report is then a list
 ---@field interval_us? integer 200 to 10,000,000; left out: 1000
 ---@field timeout_ms? integer an attempt is lost after that, 1 to 900; left out: 500
+---@field count? integer places of the schedule, after which it sends no more; left out: until stopped
 
 ---@class staffetta.probe.running
 ---@field handle integer
@@ -32,7 +43,7 @@ local probe = {}
 ---@field lost integer
 ---@field duration_us integer the true length is duration_us, give or take error_us; open: at least duration_us
 ---@field error_us? integer nil when open at either end
----@field timestamp_derived_us? integer first answered - last answered (RFC 6201); nil when open at either end
+---@field timestamp_derived_us? integer between the answers around it (RFC 6201); nil when open at either end
 ---@field loss_derived_us integer lost * interval (RFC 6201)
 
 ---@class staffetta.probe.shed_by
@@ -40,10 +51,16 @@ local probe = {}
 ---@field in_flight integer too many attempts waited for their answer
 ---@field no_resources integer this machine had no descriptor, local port or memory left
 
+--- RFC 3357, counted in attempts.
+---@class staffetta.probe.loss_pattern
+---@field longest_period integer
+---@field shortest_gap? integer from the last loss of a period to the first of the next; nil for fewer than two periods
+---@field noticeable integer losses at most 99 after the one before
+
 ---@class staffetta.probe.report
 ---@field target string
----@field port integer
----@field method string
+---@field port? integer nil for "icmp"
+---@field method staffetta.probe.method
 ---@field interval_us integer
 ---@field timeout_ms integer
 ---@field first_tick_ns integer
@@ -56,19 +73,25 @@ local probe = {}
 ---@field shed integer places of the schedule at which nothing was sent
 ---@field shed_by staffetta.probe.shed_by
 ---@field unrecorded integer not sent, because 4,000,000 samples were kept already
+---@field late integer answers after the timeout: their attempts are lost
+---@field duplicates integer further answers to an attempt
+---@field from_elsewhere integer answers from another address than was asked
+---@field socket_dropped integer answers of any target that this machine did not read in time
 ---@field longest_blind_us integer longest time in which nothing was sent, beyond the interval
 ---@field jitter? staffetta.probe.quantiles how late this machine woke the prober; nil when nothing was sent
 ---@field latency? staffetta.probe.quantiles of the answered, from the intended time; nil when nothing was answered
+---@field round_trip? staffetta.probe.quantiles of the answered, from when they left; nil when nothing was answered
+---@field sent_clock "kernel"|"program"|"mixed" who has timed when attempts left
+---@field answer_clock "kernel"|"program"|"mixed" who has timed the answers
 ---@field loss_periods integer
+---@field loss_pattern staffetta.probe.loss_pattern
 ---@field loss_derived_us integer
 ---@field longest? staffetta.probe.outage nil when nothing was lost
 ---@field outages staffetta.probe.outage[] the first 1000
 
----@class staffetta.probe.once_options
+--- Methods of TCP only.
+---@class staffetta.probe.once_options: staffetta.probe.ask
 ---@field target string IPv4 or IPv6 address, not a name
----@field port integer 1 to 65535
----@field send? string sent once connected
----@field expect? string what a good answer contains; left out: with `send` anything, without it being connected
 ---@field timeout_ms? integer 1 to 60,000; left out: 2000
 
 ---@class staffetta.probe.answer
@@ -77,7 +100,7 @@ local probe = {}
 ---@field received? string first line, at most 200 bytes, what is not printable as "."
 ---@field failure? "timeout"|"refused"|"unreachable"|"denied"|"closed"|"unexpected_answer"
 
---- Begins to send, one attempt at each place of a fixed schedule, until stopped.
+--- Begins to send, one attempt at each target at each place of a fixed schedule, until stopped.
 ---@param options staffetta.probe.options
 ---@return staffetta.probe.running? running
 ---@return staffetta.err? err
@@ -87,7 +110,7 @@ function probe:start(options) end
 --- timeout). A probe is stopped once; afterwards the handle is gone ("not_found").
 ---@param running staffetta.probe.running
 ---@param options? { linger_ms?: integer }
----@return staffetta.probe.report? report
+---@return staffetta.probe.report|{ reports: staffetta.probe.report[] }? report a list if started with `targets`
 ---@return staffetta.err? err
 function probe:stop(running, options) end
 

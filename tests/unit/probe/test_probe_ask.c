@@ -63,6 +63,7 @@ static void greeting_decides_at_its_line_end(void **state)
     assert_line(NULL, "ready", "+OK ready", STF_PROBE_ANSWERED);
     assert_line(NULL, "+OK", "-ERR busy\r\n", STF_PROBE_UNEXPECTED);
     assert_line(NULL, "+OK", "-ERR busy", STF_PROBE_PENDING);
+    assert_line(NULL, "+OK", "-ERR busy\r\n+OK", STF_PROBE_UNEXPECTED);
 }
 
 static void answer_may_be_a_later_line(void **state)
