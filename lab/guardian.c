@@ -181,7 +181,8 @@ static enum stf_kind virtual_ips_up(struct stf_lab *lab, struct stf_err *err)
 static enum stf_kind build(struct stf_lab *lab, struct stf_err *err)
 {
     static enum stf_kind (*const steps[])(struct stf_lab *, struct stf_err *) = {
-        choose_esp, network_up, stf_lab_secrets_make, stf_lab_hives_make, hosts_up, virtual_ips_up};
+        choose_esp, network_up,     stf_lab_secrets_make, stf_lab_hives_make,
+        hosts_up,   virtual_ips_up, stf_lab_keepalived_up};
     enum stf_kind kind = stf_lab_state_save(lab->state, err);
     for (size_t i = 0; i < sizeof steps / sizeof *steps && !kind; i++) {
         kind = steps[i](lab, err);

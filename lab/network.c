@@ -223,6 +223,8 @@ enum stf_kind stf_lab_virtual_ips_up(const struct stf_lab *lab, struct stf_err *
     json_array_foreach (json_object_get(lab->state, "clusters"), i, cluster) {
         const char *holder = json_string_value(json_array_get(json_object_get(cluster, "nodes"), 0));
         FILE *batch;
+        if (stf_lab_has_keepalived(cluster))
+            continue;
         enum stf_kind kind = batch_begin(&batch, err);
         if (kind)
             return kind;

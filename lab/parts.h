@@ -136,6 +136,12 @@ enum stf_kind stf_lab_hosts_up(struct stf_lab *lab, struct stf_err *err);
 /* Makes the registry hives that are not there yet. */
 enum stf_kind stf_lab_hives_make(struct stf_lab *lab, struct stf_err *err);
 
+/* ---------- keepalived.c ---------- */
+
+bool stf_lab_has_keepalived(const json_t *cluster);
+/* Starts it on the nodes of the clusters that have it, and waits until their first nodes hold the address. */
+enum stf_kind stf_lab_keepalived_up(struct stf_lab *lab, struct stf_err *err);
+
 /* ---------- processes.c ---------- */
 
 /* When the process started, in clock ticks since boot: with the pid, its identity. False when it is gone or a zombie.

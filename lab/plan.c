@@ -121,9 +121,11 @@ static enum stf_kind plan_netns_host(json_t *state, const char *name, const json
 
     planned = json_pack("{s:s, s:s, s:s, s:s, s:s}", "name", name, "role", role, "netns", netns, "address", address,
                         "interface", interface);
-    const json_t *ipsec = json_object_get(host, "ipsec");
+    const json_t *ipsec = json_object_get(host, "ipsec"), *vip = json_object_get(host, "vip");
     if (planned && ipsec)
         kind = plan_ipsec(planned, ipsec, site_dir, err);
+    if (planned && !kind && json_object_get(vip, "track_file"))
+        kind = plan_path(planned, vip, "track_file", site_dir, err);
     if (kind)
         json_decref(planned);
     else if (json_array_append_new(hosts, planned) < 0)
@@ -224,9 +226,11 @@ static enum stf_kind plan_nodes(const json_t *state, const json_t *cluster, json
 static enum stf_kind plan_cluster(json_t *state, const char *name, const json_t *cluster, const char *site_dir,
                                   struct stf_err *err)
 {
-    const char *virtual_ip, *interface;
+    const char *virtual_ip, *interface, *manager;
     int64_t prefix_length;
     enum stf_kind kind = stf_doc_string(cluster, "virtual_ip", &virtual_ip, err);
+    if (!kind)
+        kind = stf_doc_opt_string(cluster, "manager", "address", &manager, err);
     if (!kind)
         kind = check_address(virtual_ip, err);
     if (!kind)
@@ -238,8 +242,8 @@ static enum stf_kind plan_cluster(json_t *state, const char *name, const json_t 
     if (kind)
         return kind;
 
-    json_t *planned = json_pack("{s:s, s:s, s:I, s:s}", "name", name, "virtual_ip", virtual_ip, "prefix_length",
-                                (json_int_t)prefix_length, "interface", interface);
+    json_t *planned = json_pack("{s:s, s:s, s:I, s:s, s:s}", "name", name, "virtual_ip", virtual_ip, "prefix_length",
+                                (json_int_t)prefix_length, "interface", interface, "manager", manager);
     kind = plan_nodes(state, cluster, planned, err);
     if (!kind && json_object_get(cluster, "secret"))
         kind = plan_path(planned, cluster, "secret", site_dir, err);

@@ -89,6 +89,8 @@ extern const char stf_registry_help[];
 int stf_cmd_probe(int argc, char **argv);
 extern const char stf_probe_help[];
 int stf_cmd_version(int argc, char **argv);
+int stf_cmd_takeover(int argc, char **argv);
+extern const char stf_takeover_help[];
 int stf_cmd_agent(int argc, char **argv);
 int stf_cmd_undo(int argc, char **argv);
 int stf_cmd_lab(int argc, char **argv); /* lab/cmd_lab.c */

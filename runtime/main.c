@@ -41,8 +41,13 @@ const struct stf_command stf_commands[] = {
     {"agent", "", "Serve a controller on standard input and output: what ssh starts on another host",
      "Not for a person: docs/agent-protocol.md says what it understands. Ends when its input ends.\n", stf_cmd_agent},
     {"undo", "[FILE|DIR]", "Wait for armed undos to be due, and put their host back",
-     "Arming an undo starts it; a host starts it at boot, for all that are armed in DIR (default: " STF_ARMED_DIR ").\n",
+     "Arming an undo starts it; a host starts it at boot, for all that are armed in DIR (default: " STF_ARMED_DIR
+     ").\n",
      stf_cmd_undo},
+#ifndef _WIN32
+    {"takeover", "ADDRESS [--let-go] [--vici PATH]",
+     "For a cluster manager's notify script: negotiate as the new holder", stf_takeover_help, stf_cmd_takeover},
+#endif
     {"version", "[--output human|json]", "Print the version", "Names the API that scripts are written for, too.\n",
      stf_cmd_version},
     {NULL, NULL, NULL, NULL, NULL},

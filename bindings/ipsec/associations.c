@@ -5,10 +5,12 @@
 #include <ifaddrs.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/netns.h"
 #include "ipsec/strongswan.h"
+#include "ipsec/takeover.h"
 
 enum { LOG_LINES = 3 };
 
@@ -141,6 +143,58 @@ enum stf_kind stf_strongswan_renew(const struct stf_host *host, const json_t *na
         if (!kind)
             kind = renew(host, &daemon, json_string_value(name), timeout_ms, err);
     }
+    stf_strongswan_close(&daemon);
+    return kind;
+}
+
+/* ---------- taking over ---------- */
+
+/* One command for each of our connections with this local address. charon goes on by itself: an initiate with a
+ * time-out of -1 is answered at once, so several front ends are negotiated with side by side. */
+static enum stf_kind for_each(struct stf_strongswan *daemon, const json_t *connections, const char *address,
+                              const char *command, struct stf_err *err)
+{
+    size_t count = 0;
+    const char *name;
+    json_t *connection;
+    struct stf_vici_message *messages = calloc(json_object_size(connections) + 1, sizeof *messages);
+    struct stf_vici_call *calls = calloc(json_object_size(connections) + 1, sizeof *calls);
+    bool is_made = messages && calls, is_initiate = strcmp(command, "initiate") == 0;
+    json_object_foreach ((json_t *)connections, name, connection) {
+        const char *local = local_address(connection);
+        if (!is_made || !local || strcmp(local, address) != 0 || stf_strongswan_check_name(name, NULL))
+            continue;
+        stf_vici_add_text(&messages[count], "ike", name);
+        if (is_initiate)
+            stf_vici_add_text(&messages[count], "child", name);
+        stf_vici_add_text(&messages[count], is_initiate ? "timeout" : "force", is_initiate ? "-1" : "yes");
+        calls[count] = (struct stf_vici_call){.command = command, .message = &messages[count]};
+        count++;
+    }
+    enum stf_kind kind = is_made
+                             ? stf_vici_pipeline(daemon->client, calls, count, NULL, NULL, STF_CHARON_ANSWER_MS, err)
+                             : stf_err_set(err, STF_NO_MEMORY, 0, command, address, "no memory");
+    for (size_t i = 0; i < count; i++) {
+        stf_vici_message_fini(&messages[i]);
+        json_decref(calls[i].answer);
+    }
+    free(messages);
+    free(calls);
+    return kind;
+}
+
+enum stf_kind stf_strongswan_take_over(const char *socket_path, const char *address, bool lets_go, struct stf_err *err)
+{
+    struct stf_strongswan daemon = {.name = "this host"};
+    json_t *connections = NULL;
+    enum stf_kind kind = stf_vici_open(socket_path, STF_CHARON_ANSWER_MS, &daemon.client, err);
+    if (!kind)
+        kind = stf_strongswan_list_connections(&daemon, NULL, &connections, err);
+    if (!kind)
+        kind = for_each(&daemon, connections, address, "terminate", err);
+    if (!kind && !lets_go)
+        kind = for_each(&daemon, connections, address, "initiate", err);
+    json_decref(connections);
     stf_strongswan_close(&daemon);
     return kind;
 }

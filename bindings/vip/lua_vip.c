@@ -3,7 +3,7 @@
 
 #include "common/lua_host.h"
 
-enum { MAX_PREFIX_LENGTH = 128, MAX_COUNT = 100, MAX_GAP_MS = 1000 };
+enum { MAX_PREFIX_LENGTH = 128, MAX_COUNT = 100, MAX_GAP_MS = 1000, MAX_ADJUST = 253 };
 
 /* host.vip:holds(address [, interface]) -> boolean, interface or nil */
 static int push_holds(lua_State *L, const json_t *result)
@@ -100,9 +100,35 @@ static int l_set_link(lua_State *L)
     return stf_lua_change(L, "vip.link", box);
 }
 
+/* host.vip:priority() -> { adjust } */
+static int l_priority(lua_State *L)
+{
+    stf_lua_new_doc(L);
+    return stf_lua_read(L, "vip.priority", lua_gettop(L), NULL);
+}
+
+/* host.vip:set_priority(50) */
+static int l_set_priority(lua_State *L)
+{
+    json_t *change = stf_lua_new_doc(L), *state = json_object();
+    int box = lua_gettop(L);
+    stf_lua_doc_set_new(L, change, "id", json_object());
+    stf_lua_doc_set_new(L, change, "state", state);
+    stf_lua_doc_set_int(L, state, "adjust", 2, -MAX_ADJUST, MAX_ADJUST);
+    return stf_lua_change(L, "vip.priority", box);
+}
+
 static const struct stf_lua_method methods[] = {
-    {"holds", l_holds},       {"addresses", l_addresses}, {"take", l_take},         {"release", l_release},
-    {"announce", l_announce}, {"link", l_link},           {"set_link", l_set_link}, {NULL, NULL},
+    {"holds", l_holds},
+    {"addresses", l_addresses},
+    {"take", l_take},
+    {"release", l_release},
+    {"announce", l_announce},
+    {"link", l_link},
+    {"set_link", l_set_link},
+    {"priority", l_priority},
+    {"set_priority", l_set_priority},
+    {NULL, NULL},
 };
 
 const struct stf_lua_module stf_lua_vip = {"vip", methods};

@@ -13,6 +13,7 @@
 #include "common/doc.h"
 #include "common/netns.h"
 #include "link.h"
+#include "priority.h"
 
 enum { DEFAULT_COUNT = 3, DEFAULT_GAP_MS = 1, MAX_COUNT = 100, MAX_GAP_MS = 1000, BITS_PER_BYTE = 8 };
 
@@ -464,6 +465,7 @@ static const struct stf_verb verbs[] = {
 
 static const struct stf_resource resources[] = {
     {"vip.address", "vip.move", address_read, address_write, address_describe},
+    {"vip.priority", "vip.move", stf_vip_priority_read, stf_vip_priority_write, stf_vip_priority_describe},
     {"vip.link", "vip.fail", stf_vip_link_read, stf_vip_link_write, stf_vip_link_describe},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -68,3 +68,15 @@ function vip:link(interface) end
 ---@return { changed: boolean }? outcome
 ---@return staffetta.err? err
 function vip:set_link(link, interface) end
+
+--- How much is added to the node's priority in keepalived: the number in the host's `vip.track_file`. Needs "vip.read".
+---@return { adjust: integer }? priority
+---@return staffetta.err? err
+function vip:priority() end
+
+--- A change: keepalived adds this to the node's priority, and moves the address when that makes another node the first.
+--- Needs "vip.move".
+---@param adjust integer -253 to 253
+---@return { changed: boolean }? outcome
+---@return staffetta.err? err
+function vip:set_priority(adjust) end

@@ -12,7 +12,7 @@ local roles = { "front_end", "node", "witness", "domain_controller" }
 local windows_versions = { "2000", "2003", "2008", "2008r2", "2012", "2012r2", "2016", "2019", "2022" }
 local gate_answers = { "rollback", "hold" }
 local drivers = { "strongswan", "windows" }
-local managers = { "address" }
+local managers = { "address", "keepalived" }
 local transports = { "agent", "openssh" }
 
 local function fail(format, ...)

@@ -1,6 +1,7 @@
 -- takeover.lua - the order in which a virtual IP goes to another node, and who negotiates then: exactly one side.
 -- docs/failover.md says what each step costs when it is left out. Must never wait for the old holder: it may be gone.
 local connections = require "connections"
+local keepalived = require "keepalived"
 
 local M = {}
 
@@ -37,6 +38,10 @@ end
 -- INITIAL_CONTACT makes the front end forget the old SA at once; who negotiates is the policy's failover.initiator.
 -- Needs "vip.move" and "ipsec.initiate".
 function M.move(ctx, p, from, to)
+  if p.cluster.manager == "keepalived" then
+    if from then keepalived.move(ctx, p.cluster, from, to) else keepalived.await(ctx, p.cluster, nil, to) end
+    return
+  end
   move_address(ctx, p.cluster, from, to)
   if p.policy.failover.initiator == "new_holder" then
     ctx:act("the new holder initiates", { to }, function(host) negotiate_all(p, host) end)

@@ -1,5 +1,6 @@
 local connections = require "connections"
 local faults = require "faults"
+local keepalived = require "keepalived"
 local outage = require "outage"
 local prediction = require "prediction"
 local takeover = require "takeover"
@@ -52,17 +53,30 @@ function cases.failback(drill)
   fail_back(drill)
 end
 
--- The drill is who notices: what is measured begins with the crash, and after_takeover_us with the order to take over.
+-- Who notices is the cluster manager, or, where Staffetta moves the address itself, the drill. What is measured begins
+-- with the crash; after_takeover_us when the address is to be, or is seen, on the standby.
 function cases.crash(drill)
   local ctx, p, link = drill.ctx, drill.p, nil
+  local has_keepalived = p.cluster.manager == "keepalived"
   drill.measured_as("crash", function(marks)
     link = faults.crash(ctx, p, drill.holder)
-    marks.takeover_ns = ctx.now_ns()
-    takeover.move(ctx, p, nil, drill.standby)
+    if has_keepalived then
+      marks.takeover_ns = keepalived.await(ctx, p.cluster, nil, drill.standby)
+    else
+      marks.takeover_ns = ctx.now_ns()
+      takeover.move(ctx, p, nil, drill.standby)
+    end
   end)
-  takeover.let_go(ctx, p, drill.holder)
-  faults.come_back(ctx, p, drill.holder, link)
-  fail_back(drill)
+  if has_keepalived then
+    drill.measured_as("failback", function()
+      faults.come_back(ctx, p, drill.holder, link)
+      keepalived.await(ctx, p.cluster, drill.standby, drill.holder)
+    end)
+  else
+    takeover.let_go(ctx, p, drill.holder)
+    faults.come_back(ctx, p, drill.holder, link)
+    fail_back(drill)
+  end
 end
 
 function cases.restart(drill)

@@ -37,6 +37,14 @@ local function ipsec_host(host_name, role, address)
   return described
 end
 
+-- A node, which also says where keepalived looks for a change of its priority (track_file in keepalived.conf), for
+-- clusters whose manager is "keepalived".
+local function node(host_name, address)
+  local described = ipsec_host(host_name, "node", address)
+  described.vip = { track_file = run .. "/" .. host_name .. "/keepalived.track" }
+  return described
+end
+
 -- ---------------------------------------------------------------------------------------------------------------------
 -- The site
 -- ---------------------------------------------------------------------------------------------------------------------
@@ -47,8 +55,8 @@ return {
 
   hosts = {
     ["fe1"] = ipsec_host("fe1", "front_end", "10.9.0.1"),
-    ["node-a"] = ipsec_host("node-a", "node", "10.9.0.11"),
-    ["node-b"] = ipsec_host("node-b", "node", "10.9.0.12"),
+    ["node-a"] = node("node-a", "10.9.0.11"),
+    ["node-b"] = node("node-b", "10.9.0.12"),
 
     -- Has no IPsec, and so must not get through to the protected ports: checks try it from here.
     ["witness"] = host("witness", "witness", "10.9.0.50"),
@@ -68,7 +76,7 @@ return {
       interface = "eth0",              -- where the nodes carry the virtual IP
       nodes = { "node-a", "node-b" },  -- the first one holds it when the lab comes up
       front_ends = { "fe1", "win-fe1" },
-      manager = "address",             -- who moves it: Staffetta itself, by the address
+      manager = "address",             -- who moves it: Staffetta itself, by the address; or "keepalived"
       ipsec_id = "mail",               -- what the holder calls itself, whichever node it is
       secret = run .. "/mail.psk",     -- the pre-shared key, one line; the lab makes one
     },

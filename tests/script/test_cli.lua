@@ -6,7 +6,7 @@ local support = require "support"
 local TestCli = {}
 
 local commands = { "plan", "rollout", "verify", "drill", "predict", "rollback", "run", "runs", "show", "scripts",
-  "registry", "probe", "lab", "agent", "undo", "version" }
+  "registry", "probe", "lab", "agent", "undo", "takeover", "version" }
 
 function TestCli:setUp()
   self.place = support.new_place()

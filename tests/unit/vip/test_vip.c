@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -377,8 +378,8 @@ static void lines_for_a_person(void **state)
 /* The resource vip.link. */
 static const struct stf_resource *link_resource(void)
 {
-    assert_string_equal(stf_vip_binding.resources[1].name, "vip.link");
-    return &stf_vip_binding.resources[1];
+    assert_string_equal(stf_vip_binding.resources[2].name, "vip.link");
+    return &stf_vip_binding.resources[2];
 }
 
 static json_t *read_link_state(const char *interface)
@@ -450,6 +451,38 @@ static void a_link_goes_down_and_comes_back_with_its_routes(void **state)
     json_decref(down);
 }
 
+static void a_priority_is_a_number_in_a_file(void **state)
+{
+    const struct stf_resource *resource = &stf_vip_binding.resources[1];
+    char dir[] = "/tmp/stf-vip-XXXXXX";
+    struct stf_err err;
+    json_t *id = json_object(), *own = json_pack("{s:{s:s}}", "vip", "track_file", "track");
+    const struct stf_host host = {.name = "node1", .config = own, .site_dir = mkdtemp(dir)};
+    (void)state;
+    assert_string_equal(resource->name, "vip.priority");
+    static const int adjusts[] = {50, -253, 0};
+    for (size_t i = 0; i < sizeof adjusts / sizeof *adjusts; i++) {
+        json_t *wanted = json_pack("{s:i}", "adjust", adjusts[i]), *found = NULL;
+        assert_int_equal(resource->write(NULL, &host, id, wanted, &err), STF_OK);
+        assert_int_equal(resource->read(NULL, &host, id, &found, &err), STF_OK);
+        assert_true(json_equal(found, wanted));
+        assert_true(
+            scratch_sh("test \"$(ls -A %s; cat %s/track)\" = \"$(printf 'track\\n%d')\"", dir, dir, adjusts[i]));
+        json_decref(found);
+        json_decref(wanted);
+    }
+    json_t *found = NULL, *beyond = json_pack("{s:i}", "adjust", 254);
+    assert_int_equal(resource->write(NULL, &host, id, beyond, &err), STF_INVALID_DATA);
+    assert_true(scratch_sh("echo much >%s/track", dir));
+    assert_int_equal(resource->read(NULL, &host, id, &found, &err), STF_CONFLICT);
+    assert_int_equal(resource->read(NULL, &node1, id, &found, &err), STF_INVALID_DATA);
+    assert_non_null(strstr(err.message, "track_file"));
+    assert_true(scratch_sh("rm -r %s", dir));
+    json_decref(beyond);
+    json_decref(own);
+    json_decref(id);
+}
+
 static void taking_is_quick(void **state)
 {
     (void)state;
@@ -509,6 +542,7 @@ int main(void)
         cmocka_unit_test(a_host_without_interface_or_namespace),
         cmocka_unit_test(lines_for_a_person),
         cmocka_unit_test(a_link_goes_down_and_comes_back_with_its_routes),
+        cmocka_unit_test(a_priority_is_a_number_in_a_file),
         cmocka_unit_test(taking_is_quick),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
