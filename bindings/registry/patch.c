@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "registry/patch.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -376,28 +377,35 @@ enum stf_kind stf_registry_patch_edits(const struct stf_registry_patch *patch, c
 
 /* ---- counting ---- */
 
-static struct stf_registry_patch_size count_signs(const char *text, const char *key_signs, const char *value_signs)
+/* How many items of each sign there are below the root. */
+static void count_signs(const char *text, size_t counts[UCHAR_MAX + 1])
 {
-    struct stf_registry_patch_size size = {0, 0};
     const char *end = text + strlen(text);
-    struct item item = take_item(&text, end); /* the root, which does not count */
+    struct item item = take_item(&text, end); /* the root */
 
     while (item.sign != '\0') {
         item = take_item(&text, end);
-        size.keys += item.sign != '\0' && strchr(key_signs, item.sign) != NULL;
-        size.values += item.sign != '\0' && strchr(value_signs, item.sign) != NULL;
+        counts[(unsigned char)item.sign]++;
     }
-    return size;
 }
 
 struct stf_registry_patch_size stf_registry_patch_count_after(const char *text)
 {
-    return count_signs(text, "+!", "=");
+    size_t counts[UCHAR_MAX + 1] = {0};
+
+    count_signs(text, counts);
+    return (struct stf_registry_patch_size){.values = counts['='], .keys = counts['+'] + counts['!']};
 }
 
 struct stf_registry_patch_size stf_registry_patch_count_named(const char *text)
 {
-    return count_signs(text, "+-!.", "=~");
+    size_t counts[UCHAR_MAX + 1] = {0};
+
+    count_signs(text, counts);
+    return (struct stf_registry_patch_size){
+        .values = counts['='] + counts['~'],
+        .keys = counts['+'] + counts['!'] + counts['-'] + counts['.'],
+    };
 }
 
 struct stf_registry_patch_size stf_registry_patch_count_state(const json_t *doc)

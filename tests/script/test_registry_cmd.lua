@@ -334,6 +334,12 @@ function TestRegistryCommand:test_an_import_is_one_change_with_an_exact_undo()
   lu.assertEquals(self:expect(0, "import", self.hive, file).out, "nothing to change\n")
   self:roll_back(0, run)
   lu.assertEquals(support.reglookup(self.hive), seeded)
+  -- Undoing is a run too: its undo makes the import again, as text and as a rollback.
+  local undo, again = tostring(self:run_number()), self.place.dir .. "/again.reg"
+  self:expect(0, "export", "--undo", undo, again)
+  self:roll_back(0, undo)
+  lu.assertEquals(support.reglookup(self.hive), changed)
+  lu.assertEquals(self:expect(0, "import", self.hive, again).out, "nothing to change\n")
 end
 
 function TestRegistryCommand:test_what_others_change_beside_an_import_stays()

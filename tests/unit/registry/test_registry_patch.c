@@ -327,6 +327,37 @@ static void test_any_difference_is_seen(void **state)
     stf_registry_patch_free(patch);
 }
 
+static void test_what_a_patch_names(void **state)
+{
+    static const char text[] = "+0:+1:A=1:x4:4:01000000~1:y-1:B))!1:C.1:D-1:E))))";
+    static const struct {
+        enum stf_reg_edit_kind kind;
+        const char *key;
+    } wanted[] = {
+        {STF_REG_CREATE_KEY, "M"},      {STF_REG_CREATE_KEY, "M\\A"},       {STF_REG_SET_VALUE, "M\\A"},
+        {STF_REG_DELETE_VALUE, "M\\A"}, {STF_REG_DELETE_KEY, "M\\A\\B"},    {STF_REG_DELETE_KEY, "M\\C"},
+        {STF_REG_CREATE_KEY, "M\\C"},   {STF_REG_DELETE_KEY, "M\\C\\D\\E"},
+    };
+    struct fixture *fixture = *state;
+    struct stf_registry_patch_size named = stf_registry_patch_count_named(text);
+    struct stf_registry_patch_size after = stf_registry_patch_count_after(text);
+    struct stf_registry_patch *patch = NULL;
+    struct stf_err err = {0};
+
+    assert_int_equal(named.values, 2);
+    assert_int_equal(named.keys, 5);
+    assert_int_equal(after.values, 1);
+    assert_int_equal(after.keys, 2);
+    assert_ok(stf_registry_patch_parse(text, &patch, &err), &err);
+    assert_ok(stf_registry_patch_edits(patch, "M", &fixture->edits, &err), &err);
+    stf_registry_patch_free(patch);
+    assert_int_equal(fixture->edits.count, sizeof(wanted) / sizeof(wanted[0]));
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        assert_int_equal(fixture->edits.items[i].kind, wanted[i].kind);
+        assert_string_equal(fixture->edits.items[i].key, wanted[i].key);
+    }
+}
+
 static void test_wrong_documents(void **state)
 {
     static const char *const texts[] = {"",
@@ -382,6 +413,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_current_control_set, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_others_put_there_is_never_deleted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_any_difference_is_seen, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_a_patch_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wrong_documents, setup, teardown),
     };
 
