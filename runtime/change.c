@@ -77,7 +77,7 @@ static char *new_change_key(const json_t *change)
     return key;
 }
 
-bool stf_is_same_before(const json_t *one, const char *one_words, const json_t *other, const char *other_words)
+bool stf_is_same_state(const json_t *one, const char *one_words, const json_t *other, const char *other_words)
 {
     bool is_absent =
         one_words && other_words && strcmp(one_words, absent_words) == 0 && strcmp(other_words, absent_words) == 0;
@@ -373,7 +373,7 @@ static enum stf_kind take_expected(struct stf_engine *engine, const struct stf_t
     const json_t *next = json_array_get(left, 0);
     const char *planned = json_string_value(json_object_get(json_object_get(next, "describe"), "before"));
     if (json_equal(json_object_get(next, "after"), alteration->after) &&
-        stf_is_same_before(json_object_get(next, "before"), planned, alteration->before, before)) {
+        stf_is_same_state(json_object_get(next, "before"), planned, alteration->before, before)) {
         json_array_remove(left, 0);
     } else {
         kind = stf_err_set(err, STF_CONFLICT, 0, "change", what,

@@ -28,7 +28,7 @@ struct stf_engine_config {
     const struct stf_engine_binding *bindings;
     size_t binding_count;
     struct stf_fleet *fleet; /* how hosts are reached; NULL: all in this program */
-    const json_t *expected; /* changes of a plan: these are made, each once, and no others. NULL: any */
+    const json_t *expected;  /* changes of a plan: these are made, each once, and no others. NULL: any */
 };
 
 /* All functions block and may be called from many threads at once; two changes of the same thing wait for each other.
@@ -56,9 +56,9 @@ enum stf_kind stf_engine_plan(struct stf_engine *engine, json_t **plan, struct s
 /* STF_CONFLICT, naming one, when an expected change has not been made. */
 enum stf_kind stf_engine_check_complete(struct stf_engine *engine, struct stf_err *err);
 
-/* Whether a thing is the same before a change, given both states and their words. An absent thing is: its state may
- * tell how much of the path to it there is, which the changes of other things alter. */
-bool stf_is_same_before(const json_t *one, const char *one_words, const json_t *other, const char *other_words);
+/* Whether two states of a thing, given with their words, are the same. Two absent ones are: such a state may tell how
+ * much of the path to the thing there is, which the changes of other things alter. */
+bool stf_is_same_state(const json_t *one, const char *one_words, const json_t *other, const char *other_words);
 
 /* A list of changes (each with "host", "resource" and "id") as {thing: [changes in order]}; NULL: memory is out. */
 json_t *stf_changes_by_thing(const json_t *changes);

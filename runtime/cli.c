@@ -18,25 +18,28 @@ int stf_cli_usage_error(const char *command, const char *format, ...)
     return STF_EXIT_USAGE;
 }
 
-/* Options of some commands: of those whose usage names them. */
+/* Options of some commands: of those in whose usage `use` stands. */
 static const struct own_option {
     int letter;
-    const char *usage;
+    const char *use;
+    const char *name;
     const char *help;
 } own_options[] = {
-    {'f', "--force", "also where a host no longer has what the run wrote"},
-    {'O', "--out FILE", "keep the plan, to apply exactly it later"},
-    {'P', "--plan FILE", "apply the plan that is kept there, or refuse, naming what has drifted"},
-    {0, NULL, NULL},
+    {'f', "--force", "--force[=ITEMS]", "also where a host no longer has what the run wrote: all, or the items named"},
+    {'D', "--plan]", "--plan", "show what would be put back, and change nothing"},
+    {'H', "--host", "--host HOST", "only what the run has changed on this host"},
+    {'O', "--out", "--out FILE", "keep the plan, to apply exactly it later"},
+    {'P', "--plan FILE", "--plan FILE", "apply the plan that is kept there, or refuse, naming what has drifted"},
+    {0, NULL, NULL, NULL},
 };
 
 /* Whether the command knows the option of that letter. */
 static bool has_option(const struct stf_cli *cli, int letter)
 {
     const struct own_option *own = own_options;
-    while (own->usage && own->letter != letter)
+    while (own->use && own->letter != letter)
         own++;
-    return !own->usage || strstr(stf_command_find(cli->command)->usage, own->usage);
+    return !own->use || strstr(stf_command_find(cli->command)->usage, own->use);
 }
 
 void stf_command_help(const struct stf_command *command, FILE *stream)
@@ -54,9 +57,9 @@ void stf_command_help(const struct stf_command *command, FILE *stream)
           "  --dev DIR          developers: read the bundled scripts from this folder\n"
           "  --help             this text\n",
           stream);
-    for (const struct own_option *own = own_options; own->usage; own++)
-        if (strstr(command->usage, own->usage))
-            fprintf(stream, "  %-18s %s\n", own->usage, own->help);
+    for (const struct own_option *own = own_options; own->use; own++)
+        if (strstr(command->usage, own->use))
+            fprintf(stream, "  %-18s %s\n", own->name, own->help);
 }
 
 /* "policy=mail-all" into params. */
@@ -87,6 +90,13 @@ static int take_option(struct stf_cli *cli, int option, const char *name)
         return -1;
     case 'f':
         cli->is_forced = true;
+        cli->items = optarg;
+        return -1;
+    case 'D':
+        cli->is_planning = true;
+        return -1;
+    case 'H':
+        cli->host = optarg;
         return -1;
     case 'O':
         cli->out_path = optarg;
@@ -114,12 +124,21 @@ static int take_option(struct stf_cli *cli, int option, const char *name)
 
 int stf_cli_parse(struct stf_cli *cli, int argc, char **argv, int max_operands)
 {
-    static const struct option options[] = {
-        {"site", required_argument, NULL, 's'},  {"state", required_argument, NULL, 't'},
-        {"param", required_argument, NULL, 'p'}, {"output", required_argument, NULL, 'o'},
-        {"dev", required_argument, NULL, 'd'},   {"force", no_argument, NULL, 'f'},
-        {"out", required_argument, NULL, 'O'},   {"plan", required_argument, NULL, 'P'},
-        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0},
+    const struct stf_command *command = stf_command_find(argv[0]); /* NULL: `staffetta --version` */
+    bool takes_plan_file = !command || !strstr(command->usage, "--plan]");
+    const struct option options[] = {
+        {"site", required_argument, NULL, 's'},
+        {"state", required_argument, NULL, 't'},
+        {"param", required_argument, NULL, 'p'},
+        {"output", required_argument, NULL, 'o'},
+        {"dev", required_argument, NULL, 'd'},
+        {"force", optional_argument, NULL, 'f'},
+        {"out", required_argument, NULL, 'O'},
+        {"host", required_argument, NULL, 'H'},
+        takes_plan_file ? (struct option){"plan", required_argument, NULL, 'P'}
+                        : (struct option){"plan", no_argument, NULL, 'D'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     static char program[] = "staffetta";
     *cli = (struct stf_cli){.command = argv[0], .params = json_object()};

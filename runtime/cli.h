@@ -21,6 +21,8 @@ enum stf_exit {
     STF_EXIT_INTERRUPTED = 130,
 };
 
+struct stf_journal;
+
 struct stf_cli {
     const char *command; /* "rollout" */
     const char *site_dir;
@@ -28,6 +30,9 @@ struct stf_cli {
     const char *scripts_dir;
     bool is_json;
     bool is_forced;
+    bool is_planning;      /* of --plan without a file */
+    const char *host;      /* of --host */
+    const char *items;     /* of --force=ITEM,...; NULL: all */
     const char *out_path;  /* of --out */
     const char *plan_path; /* of --plan FILE */
     json_t *params;        /* from --param */
@@ -56,8 +61,13 @@ void stf_cli_fini(struct stf_cli *cli);
 /* Opens the runtime that the options describe; prints the error and gives false when that fails. */
 bool stf_cli_open(const struct stf_cli *cli, struct stf_runtime **runtime);
 
+/* Runs a playbook as `options` say, telling a person or printing the report, and gives the exit code. */
+int stf_cli_run(const struct stf_cli *cli, struct stf_run_options *options);
+
 /* Prints an error in the one form all commands use: what, where, what to do. */
 void stf_cli_error(const struct stf_cli *cli, const struct stf_err *err);
+/* Opens the journal for looking; prints the error and gives false when that fails. */
+bool stf_cli_open_journal(const struct stf_cli *cli, struct stf_journal **journal);
 int stf_cli_usage_error(const char *command, const char *format, ...) STF_PRINTF(2, 3);
 
 /* output.c: events as they happen, and the end of a run, for a person. */
@@ -80,6 +90,8 @@ void stf_output_json(const json_t *doc);
 int stf_cmd_plan(int argc, char **argv);
 int stf_cmd_playbook(int argc, char **argv); /* rollout, verify, drill: the playbook named like the command */
 int stf_cmd_rollback(int argc, char **argv);
+int stf_cmd_resume(int argc, char **argv);
+int stf_cmd_diff(int argc, char **argv);
 int stf_cmd_run(int argc, char **argv);
 int stf_cmd_runs(int argc, char **argv);
 int stf_cmd_show(int argc, char **argv);

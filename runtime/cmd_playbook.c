@@ -6,12 +6,23 @@
 #include "cli.h"
 #include "whole_file.h"
 
+/* Of a rollback that was only planned: as the rollback would end. */
+static int exit_code_of_undo(const json_t *undo)
+{
+    if (json_integer_value(json_object_get(undo, "conflict")) + json_integer_value(json_object_get(undo, "unknown")) >
+        0)
+        return STF_EXIT_NEEDS_HUMAN;
+    return json_integer_value(json_object_get(undo, "undo")) > 0 ? STF_EXIT_PENDING : STF_EXIT_OK;
+}
+
 static int exit_code_of_plan(const json_t *report)
 {
     if (json_is_true(json_object_get(report, "is_interrupted")))
         return STF_EXIT_INTERRUPTED;
     if (strcmp(stf_cli_text(report, "state"), "done") != 0)
         return STF_EXIT_ERROR;
+    if (json_object_get(report, "rollback"))
+        return exit_code_of_undo(json_object_get(report, "rollback"));
     const json_t *changes = json_object_get(json_object_get(report, "plan"), "changes");
     return json_array_size(changes) ? STF_EXIT_PENDING : STF_EXIT_OK;
 }
@@ -52,7 +63,7 @@ static enum stf_kind keep_plan(const char *path, const json_t *report, struct st
     return kind;
 }
 
-static int run_it(const struct stf_cli *cli, struct stf_run_options *options)
+int stf_cli_run(const struct stf_cli *cli, struct stf_run_options *options)
 {
     struct stf_runtime *runtime;
     if (!stf_cli_open(cli, &runtime))
@@ -88,7 +99,7 @@ static int run_it(const struct stf_cli *cli, struct stf_run_options *options)
 static int run_playbook(const struct stf_cli *cli, const char *playbook, enum stf_run_mode mode)
 {
     struct stf_run_options options = {.playbook = playbook, .mode = mode, .params = cli->params};
-    return run_it(cli, &options);
+    return stf_cli_run(cli, &options);
 }
 
 /* Applies the plan of --plan; `playbook`, unless NULL, is the one that it must be of. */
@@ -110,7 +121,7 @@ static int run_plan(const struct stf_cli *cli, const char *playbook)
                 planned);
     } else {
         struct stf_run_options options = {.mode = STF_RUN_APPLY, .plan = plan};
-        exit_code = run_it(cli, &options);
+        exit_code = stf_cli_run(cli, &options);
     }
     json_decref(plan);
     return exit_code;
@@ -159,8 +170,11 @@ int stf_cmd_rollback(int argc, char **argv)
         if (cli.operand_count)
             json_object_set_new(cli.params, "run", json_string(cli.operands[0]));
         if (cli.is_forced)
-            json_object_set_new(cli.params, "force", json_true());
-        exit_code = run_playbook(&cli, "rollback", STF_RUN_APPLY);
+            json_object_set_new(cli.params, cli.items ? "items" : "force",
+                                cli.items ? json_string(cli.items) : json_true());
+        if (cli.host)
+            json_object_set_new(cli.params, "host", json_string(cli.host));
+        exit_code = run_playbook(&cli, "rollback", cli.is_planning ? STF_RUN_PLAN : STF_RUN_APPLY);
     }
     stf_cli_fini(&cli);
     return exit_code;

@@ -21,7 +21,7 @@ static void format_time(const json_t *unix_ms, char *buffer, size_t size)
         snprintf(buffer, size, "-");
 }
 
-static bool open_journal(const struct stf_cli *cli, struct stf_journal **journal)
+bool stf_cli_open_journal(const struct stf_cli *cli, struct stf_journal **journal)
 {
     struct stf_err err;
     if (stf_journal_open_read(cli->state_dir ? cli->state_dir : STF_DEFAULT_STATE_DIR, journal, &err) == STF_OK)
@@ -58,7 +58,7 @@ int stf_cmd_runs(int argc, char **argv)
     if (exit_code != -1)
         goto out;
     exit_code = STF_EXIT_ERROR;
-    if (!open_journal(&cli, &journal))
+    if (!stf_cli_open_journal(&cli, &journal))
         goto out;
     if (stf_journal_list(journal, &runs, &err) != STF_OK) {
         stf_cli_error(&cli, &err);
@@ -183,7 +183,7 @@ int stf_cmd_show(int argc, char **argv)
     if (exit_code != -1)
         goto out;
     exit_code = STF_EXIT_ERROR;
-    if (!open_journal(&cli, &journal))
+    if (!stf_cli_open_journal(&cli, &journal))
         goto out;
     int64_t run = run_number(&cli, journal, &err);
     if (!run || stf_journal_load(journal, run, &doc, &err) != STF_OK) {

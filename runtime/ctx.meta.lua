@@ -322,7 +322,7 @@ function journal:measures(run) end
 
 --- Does it. Refuses (`conflict`), having touched nothing, where a host no longer has what the run wrote.
 ---@param run integer a parameter of the type "run" is one, also where "last" was given
----@param options? { force?: boolean, host?: string }
+---@param options? { force?: boolean|integer[], host?: string } force: everything, or the items of these numbers
 ---@return table? summary
 ---@return staffetta.err? err
 function journal:rollback(run, options) end

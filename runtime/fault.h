@@ -9,6 +9,7 @@
     X(INTERRUPT, "journal.interrupt")                                                                                  \
     X(RUN_BEGIN, "journal.run_begin")                                                                                  \
     X(RUN_UNDOES, "journal.run_undoes")                                                                                \
+    X(RUN_RESUME, "journal.run_resume")                                                                                \
     X(RUN_END, "journal.run_end")                                                                                      \
     X(RUN_ROLLED_BACK, "journal.run_rolled_back")                                                                      \
     X(HOST, "journal.host")                                                                                            \

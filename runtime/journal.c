@@ -83,6 +83,12 @@ enum stf_kind stf_journal_run_begin(struct stf_journal *journal, const struct st
                         run, err);
 }
 
+enum stf_kind stf_journal_run_resume(struct stf_journal *journal, int64_t run, struct stf_err *err)
+{
+    static const struct stf_write write = {STF_FAULT_RUN_RESUME_BEFORE, STF_DURABLE, RUN_RESUME};
+    return stf_db_write(journal, &write, VALUES(integer(run)), NULL, err);
+}
+
 enum stf_kind stf_journal_run_undoes(struct stf_journal *journal, int64_t run, int64_t undoes, struct stf_err *err)
 {
     static const struct stf_write write = {STF_FAULT_RUN_UNDOES_BEFORE, STF_SOON, RUN_UNDOES};

@@ -52,6 +52,8 @@ struct stf_run_data {
 /* Durable. Runs count from 1. */
 enum stf_kind stf_journal_run_begin(struct stf_journal *journal, const struct stf_run_data *data, int64_t *run,
                                     struct stf_err *err);
+/* Durable. A run that ended, or was cut short, is running again. */
+enum stf_kind stf_journal_run_resume(struct stf_journal *journal, int64_t run, struct stf_err *err);
 /* Durable. `summary` is the run's verdict as a document, or NULL. */
 enum stf_kind stf_journal_run_end(struct stf_journal *journal, int64_t run, enum stf_run_state state,
                                   const json_t *summary, struct stf_err *err);

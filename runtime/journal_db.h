@@ -15,6 +15,7 @@ enum statement {
     RUN_UNDOES,
     RUN_END,
     RUN_ROLLED_BACK,
+    RUN_RESUME,
     RUN_LINK,
     RUNS_INTERRUPT,
     HOST_ADD,

@@ -88,6 +88,7 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
         " started_unix_ms, state)"
         " SELECT coalesce(max(id), 0) + 1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'running' FROM runs",
     [RUN_UNDOES] = "UPDATE runs SET undoes_run = ?2 WHERE id = ?1",
+    [RUN_RESUME] = "UPDATE runs SET state = 'running', summary = NULL, ended_unix_ms = NULL WHERE id = ?1",
     [RUN_END] = "UPDATE runs SET state = ?2, summary = ?3, ended_unix_ms = ?4 WHERE id = ?1",
     [RUN_ROLLED_BACK] = "UPDATE runs SET rolled_back_by = ?2 WHERE id = ?1",
     [RUN_LINK] = "SELECT undoes_run AS undoes, id AS run FROM runs WHERE id = ?1",

@@ -446,12 +446,12 @@ static int l_rollback_plan(lua_State *L)
 }
 
 /* measures(run) -> { name = figures } | nil, err; a name that was measured twice has its last figures */
-static int l_measures(lua_State *L)
+static int push_measures(lua_State *L, int64_t id)
 {
     size_t index;
     json_t *run = NULL, *event, *measures = json_object();
     struct stf_err err;
-    enum stf_kind kind = stf_journal_load(stf_run_of(L)->journal, luaL_checkinteger(L, 1), &run, &err);
+    enum stf_kind kind = stf_journal_load(stf_run_of(L)->journal, id, &run, &err);
     json_array_foreach (json_object_get(run, "events"), index, event) {
         const char *what = NULL, *name = NULL;
         json_t *figures = NULL;
@@ -465,14 +465,39 @@ static int l_measures(lua_State *L)
     return push_result_or_err(L, kind, measures, &err);
 }
 
-/* rollback(run, host or nil, is_forced) -> summary | nil, err */
+static int l_measures(lua_State *L)
+{
+    return push_measures(L, luaL_checkinteger(L, 1));
+}
+
+/* measures_before() -> those of a run that goes on, from before it was cut short */
+static int l_measures_before(lua_State *L)
+{
+    int64_t id = stf_run_of(L)->options->resume;
+    if (id)
+        return push_measures(L, id);
+    lua_newtable(L);
+    return 1;
+}
+
+/* rollback(run, host or nil, true | false | { item, ... }) -> summary | nil, err: the last one is what is forced */
 static int l_rollback(lua_State *L)
 {
     json_t *summary = NULL;
     struct stf_err err;
     struct stf_run *run = stf_run_of(L);
+    bool is_list = lua_istable(L, 3);
+    json_t *box = stf_lua_new_doc(L);
+    if (is_list)
+        stf_lua_value_to_doc(L, 3, box, "items");
+    if (run->options->plan)
+        return luaL_error(L, "a rollback is not made from a plan that was kept: it looks at what stands by itself");
     const struct stf_rollback rollback = {
-        .run = luaL_checkinteger(L, 1), .only_host = luaL_optstring(L, 2, NULL), .is_forced = lua_toboolean(L, 3)};
+        .run = luaL_checkinteger(L, 1),
+        .only_host = luaL_optstring(L, 2, NULL),
+        .is_forced = !is_list && lua_toboolean(L, 3),
+        .forced = json_object_get(box, "items"),
+    };
     run->is_undoing = true;
     enum stf_kind kind = stf_run_roll_back(run, &rollback, &summary, &err);
     return push_undo(L, kind, summary, &err);
@@ -583,6 +608,7 @@ void stf_lua_push_sys(lua_State *L)
         {"find_run", l_find_run},
         {"rollback_plan", l_rollback_plan},
         {"measures", l_measures},
+        {"measures_before", l_measures_before},
         {"rollback", l_rollback},
         {"site_path", l_site_path},
         {"read_site_file", l_read_site_file},

@@ -21,14 +21,24 @@ const struct stf_command stf_commands[] = {
      stf_cmd_playbook},
     {"predict", "[options]", "Say what outage a failover will cost, term by term, with the source of each", NULL,
      stf_cmd_playbook},
-    {"rollback", "[RUN] [--force] [options]", "Put back what a run has changed (default: the last one)",
-     "Refuses, having touched nothing, where a host no longer has what the run wrote; --force overwrites that.\n",
+    {"resume", "[RUN] [options]", "Go on with a run that was cut short or is held (default: the newest one)",
+     "Under the same number, with the same parameters; what it has done already is left as it is. Refuses, naming\n"
+     "them, where scripts or the site have changed since it was begun.\n",
+     stf_cmd_resume},
+    {"rollback", "[RUN] [--plan] [--host HOST] [--force[=ITEMS]] [options]",
+     "Put back what a run has changed (default: the last one)",
+     "The last one is the newest that changed something, is not rolled back, and is no rollback; a rollback named by\n"
+     "its number is rolled back like any run. Refuses, having touched nothing, where a host no longer has what the "
+     "run\n"
+     "wrote: it shows what was before, what the run wrote and what is now, each with its item's number for --force.\n",
      stf_cmd_rollback},
     {"run", "PLAYBOOK | --plan FILE [options]", "Run any playbook: the site's own, the machine's or a bundled one",
      playbook_help, stf_cmd_run},
     {"runs", "[options]", "List the runs in the journal", NULL, stf_cmd_runs},
     {"show", "[RUN] [options]", "Show one run: its changes, checks, figures and scripts (default: the last one)", NULL,
      stf_cmd_show},
+    {"diff", "RUN RUN [options]", "Show in what two runs differ: scripts, parameters, changes, verdicts",
+     "Exit code 0 says that they are the same, 2 that they differ.\n", stf_cmd_diff},
     {"scripts", "list | show KIND/NAME | where NAME [options]",
      "List the scripts, show one's parameters, or where it comes from",
      "KIND is playbook, check or policy: `staffetta scripts show playbook/rollout`.\n", stf_cmd_scripts},

@@ -231,11 +231,32 @@ static void print_outcomes(struct stf_output *output, const json_t *report)
     }
 }
 
+/* The items of a rollback that was planned or refused, with the three states where something is in the way. */
+static void print_undo_plan(struct stf_output *output, const json_t *undo)
+{
+    size_t index;
+    json_t *item;
+    json_array_foreach ((json_t *)json_object_get(undo, "items"), index, item) {
+        const json_t *words = json_object_get(item, "describe");
+        const char *verdict = stf_cli_text(item, "verdict"), *now = stf_cli_text(words, "now");
+        bool is_blocking = strcmp(verdict, "conflict") == 0 || strcmp(verdict, "unknown") == 0;
+        if (json_object_get(item, "outcome") || strcmp(verdict, "nothing") == 0)
+            continue;
+        fprintf(output->stream, "  %s%-8s%s item %lld  %s  %s\n", on(output, is_blocking ? RED : PLAIN), verdict,
+                off(output), number(item, "item"), stf_cli_text(item, "host"), stf_cli_text(words, "what"));
+        fprintf(output->stream, "    before  %s\n", stf_cli_text(words, "before"));
+        if (is_blocking)
+            fprintf(output->stream, "    ours    %s\n", stf_cli_text(words, "ours"));
+        fprintf(output->stream, "    now     %s\n", *now ? now : stf_cli_text(item, "reason"));
+    }
+}
+
 void stf_output_report(struct stf_output *output, const json_t *report)
 {
     const char *state = stf_cli_text(report, "state");
     const json_t *error = json_object_get(report, "error");
-    if (json_object_get(report, "plan") && !error)
+    print_undo_plan(output, json_object_get(report, "rollback"));
+    if (json_object_get(report, "plan") && !error && !json_object_get(report, "rollback"))
         stf_output_plan(output, json_object_get(report, "plan"));
     if (error)
         print_error(output, error);

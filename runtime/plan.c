@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/hash.h"
 #include "run.h"
 
 static const char plan_format[] = "staffetta-plan";
@@ -25,6 +26,15 @@ enum stf_kind stf_plan_complete(const struct stf_run *run, json_t *plan, struct 
     int failed = !origin || json_object_update(plan, origin) != 0;
     json_decref(origin);
     return failed ? stf_err_set(err, STF_NO_MEMORY, 0, "plan", NULL, "not enough memory") : STF_OK;
+}
+
+json_t *stf_plan_site_entry(const struct stf_runtime *rt)
+{
+    char hash[STF_SHA256_TEXT_SIZE];
+    return stf_sha256_of_doc(rt->site, hash)
+               ? json_pack("{s:s, s:O, s:s, s:s}", "folder", "site", "name", json_object_get(rt->site, "name"),
+                           "origin", rt->site_dir, "sha256", hash)
+               : NULL;
 }
 
 /* ---- its form ---- */
@@ -148,8 +158,8 @@ static bool add_change_drift(const json_t *saved, const json_t *fresh, json_t *d
     if (!json_equal(json_object_get(saved, "after"), json_object_get(fresh, "after")))
         return add_drift(drift, "not_planned", host, "%s on %s: would become %s, the plan has %s", what, host,
                          words(fresh, "after"), words(saved, "after"));
-    if (!stf_is_same_before(json_object_get(saved, "before"), words(saved, "before"), json_object_get(fresh, "before"),
-                            words(fresh, "before")))
+    if (!stf_is_same_state(json_object_get(saved, "before"), words(saved, "before"), json_object_get(fresh, "before"),
+                           words(fresh, "before")))
         return add_drift(drift, "state", host, "%s on %s: is %s, the plan begins with %s", what, host,
                          words(fresh, "before"), words(saved, "before"));
     return true;

@@ -7,6 +7,7 @@
 #include <staffetta/err.h>
 
 struct stf_run;
+struct stf_runtime;
 
 /* Adds to the engine's plan what it was made from: {"format","version","program_version","made_unix_ms","playbook",
  * "params","scripts":[{"folder","name","origin","sha256"}]} beside "changes" and "unchanged". The site counts as a
@@ -25,6 +26,9 @@ json_t *stf_plan_drift(const json_t *saved, const json_t *fresh);
 /* The part of the above about scripts: `recorded` against `found`, both lists of {"folder","name","sha256"}. Adds to
  * `drift`, and tells whether there was memory for it. */
 bool stf_plan_add_script_drift(const json_t *recorded, const json_t *found, json_t *drift);
+
+/* The site as an entry of such a list; NULL: memory is out. */
+json_t *stf_plan_site_entry(const struct stf_runtime *rt);
 
 /* The "sha256" of a list's script, or NULL when it has none of that folder and name. */
 const char *stf_plan_script_hash(const json_t *scripts, const char *folder, const char *name);

@@ -45,9 +45,20 @@ static bool is_same_settled(const json_t *a, const json_t *b)
     return is_same;
 }
 
+/* Both are absent, if not with the same path to them: the undoing of other changes alters that. */
+static bool is_absent_too(const struct stf_thing *thing, const json_t *after, const json_t *now)
+{
+    char *then_words = stf_thing_describe(thing, after), *now_words = stf_thing_describe(thing, now);
+    bool is_same = stf_is_same_state(after, then_words, now, now_words);
+    free(then_words);
+    free(now_words);
+    return is_same;
+}
+
 /* `origin` is what stood there before the run's first change of the thing: with that there is nothing left to undo, and
  * a thing that was changed and changed back is not taken through all of it once more. */
-static enum stf_undo_verdict judge(const struct stf_change *change, const json_t *origin, const json_t *now)
+static enum stf_undo_verdict judge(const struct stf_thing *thing, const struct stf_change *change, const json_t *origin,
+                                   const json_t *now)
 {
     if (json_equal(now, origin)) {
         return STF_UNDO_NOTHING;
@@ -58,8 +69,9 @@ static enum stf_undo_verdict judge(const struct stf_change *change, const json_t
     if (json_equal(now, change->before)) {
         return STF_UNDO_NOTHING;
     }
-    return is_same_settled(now, change->after) || is_same_settled(now, change->before) ? STF_UNDO_UNDO
-                                                                                       : STF_UNDO_CONFLICT;
+    bool is_ours = is_same_settled(now, change->after) || is_same_settled(now, change->before) ||
+                   is_absent_too(thing, change->after, now);
+    return is_ours ? STF_UNDO_UNDO : STF_UNDO_CONFLICT;
 }
 
 /* The thing that a change was of. What was granted to the run that made it is granted to its undoing. */
@@ -81,7 +93,7 @@ enum stf_kind stf_engine_undo_check(struct stf_engine *engine, const struct stf_
         kind = stf_thing_read(&thing, &now, err);
     }
     if (kind == STF_OK) {
-        *verdict = judge(change, change->before, now);
+        *verdict = judge(&thing, change, change->before, now);
     }
     json_decref(now);
     stf_thing_fini(&thing);
@@ -143,7 +155,7 @@ static enum stf_kind undo(struct stf_engine *engine, const struct stf_change *ch
     if (kind != STF_OK) {
         goto out;
     }
-    enum stf_undo_verdict verdict = judge(change, origin, now);
+    enum stf_undo_verdict verdict = judge(&thing, change, origin, now);
     if (verdict == STF_UNDO_NOTHING) {
         kind = stf_result_unchanged(result, err);
         goto out;
@@ -248,7 +260,7 @@ static enum stf_kind judge_item(struct survey *survey, const struct stf_thing *t
             survey->unreadable = why;
         }
     } else {
-        verdict = judge(change, json_object_get(survey->origins, thing->key), now);
+        verdict = judge(thing, change, json_object_get(survey->origins, thing->key), now);
         json_t *next = verdict == STF_UNDO_NOTHING ? now : (json_t *)change->before;
         kind =
             json_object_set(survey->standing, thing->key, next) < 0 ? no_memory(err) : set_now(thing, item, now, err);

@@ -11,10 +11,9 @@
 
 #include "common/clock.h"
 #include "common/doc.h"
-#include "common/hash.h"
 #include "plan.h"
 
-static json_t *error_doc(const struct stf_err *err)
+json_t *stf_run_error_doc(const struct stf_err *err)
 {
     return json_pack("{s:s, s:s, s:s, s:s}", "kind", stf_kind_name(err->kind), "op", err->op, "subject", err->subject,
                      "message", err->message);
@@ -55,11 +54,14 @@ enum stf_kind stf_run_record_script(struct stf_run *run, json_t *script, struct 
         return err->kind;
     if (json_array_append(run->scripts, script) != 0)
         return stf_err_set(err, STF_NO_MEMORY, 0, "record script", NULL, "not enough memory");
-    if (!run->has_begun || !run->id)
+    const char *folder = json_string_value(json_object_get(script, "folder"));
+    const char *name = json_string_value(json_object_get(script, "name"));
+    bool is_recorded = stf_plan_script_hash(run->recorded, folder, name) != NULL;
+    if (!run->has_begun || !run->id || is_recorded)
         return STF_OK;
     struct stf_script_data data = {
-        .kind = json_string_value(json_object_get(script, "folder")),
-        .name = json_string_value(json_object_get(script, "name")),
+        .kind = folder,
+        .name = name,
         .origin = json_string_value(json_object_get(script, "origin")),
         .sha256 = json_string_value(json_object_get(script, "sha256")),
     };
@@ -123,7 +125,9 @@ enum stf_kind stf_run_begin(struct stf_run *run, struct stf_err *err)
             .operator_name = stf_operator_name(),
             .program_version = stf_version(),
         };
-        kind = stf_journal_run_begin(run->journal, &data, &run->id, err);
+        run->id = run->options->resume;
+        kind = run->id ? stf_journal_run_resume(run->journal, run->id, err)
+                       : stf_journal_run_begin(run->journal, &data, &run->id, err);
         for (size_t i = 0; kind == STF_OK && i < run->host_count; i++)
             kind = stf_journal_add_host(run->journal, run->id, &run->hosts[i].host, err);
         json_t *scripts = run->scripts;
@@ -356,7 +360,7 @@ static const char *undo_failed_run(struct stf_run *run, json_t *report)
         json_object_set_new(report, "rollback", summary);
     if (kind == STF_OK)
         return "rolled_back";
-    json_object_set_new(report, "rollback_error", error_doc(&err));
+    json_object_set_new(report, "rollback_error", stf_run_error_doc(&err));
     return "needs_human";
 }
 
@@ -405,7 +409,7 @@ static void take_error(struct stf_run *run, struct stf_task *task, struct stf_er
     lua_settop(task->co, 1);
     lua_xmove(task->co, L, 1);
     stf_trusted_error(L, -1, err);
-    json_t *doc = error_doc(err);
+    json_t *doc = stf_run_error_doc(err);
     lua_pushcfunction(L, l_tell_error);
     lua_pushlightuserdata(L, doc);
     lua_pushvalue(L, -3);
@@ -506,6 +510,13 @@ static enum stf_kind confirm_hosts(struct stf_run *run, struct stf_err *err)
     return kind;
 }
 
+/* What is held stays: no host may put itself back. */
+static const char *end_failed_run(struct stf_run *run, json_t *report)
+{
+    struct stf_err ignored; /* a host that can not be confirmed puts itself back, and so everything is */
+    return is_held(report) && confirm_hosts(run, &ignored) == STF_OK ? "held" : undo_failed_run(run, report);
+}
+
 /* Drives the playbook. STF_OK: `report` is filled. */
 static enum stf_kind execute(struct stf_run *run, json_t *report, struct stf_err *err)
 {
@@ -525,12 +536,12 @@ static enum stf_kind execute(struct stf_run *run, json_t *report, struct stf_err
             return failure.kind;
         }
     } else if (run->options->plan && stf_engine_check_complete(run->engine, &failure) != STF_OK) {
-        json_object_set_new(report, "error", error_doc(&failure));
+        json_object_set_new(report, "error", stf_run_error_doc(&failure));
     }
     if (failure.kind == STF_OK && confirm_hosts(run, &failure) != STF_OK)
-        json_object_set_new(report, "error", error_doc(&failure));
+        json_object_set_new(report, "error", stf_run_error_doc(&failure));
     if (failure.kind != STF_OK)
-        state = run->is_planning ? "failed" : is_held(report) ? "held" : undo_failed_run(run, report);
+        state = run->is_planning ? "failed" : end_failed_run(run, report);
     if (strcmp(state, "rolled_back") == 0)
         look_after_undo(run, ctx);
     finish_report(run, report, state, started_ns);
@@ -543,28 +554,25 @@ static enum stf_kind execute(struct stf_run *run, json_t *report, struct stf_err
 }
 
 /* The site counts as a script of the run: what a run does follows from both. */
-static enum stf_kind record_site(struct stf_run *run, const json_t *site, struct stf_err *err)
+static enum stf_kind record_site(struct stf_run *run, struct stf_err *err)
 {
-    char hash[STF_SHA256_TEXT_SIZE];
-    if (!site)
+    if (!run->rt->site)
         return STF_OK;
-    json_t *entry = stf_sha256_of_doc(site, hash)
-                        ? json_pack("{s:s, s:O, s:s, s:s}", "folder", "site", "name", json_object_get(site, "name"),
-                                    "origin", run->rt->site_dir, "sha256", hash)
-                        : NULL;
+    json_t *entry = stf_plan_site_entry(run->rt);
     enum stf_kind kind = entry ? stf_run_record_script(run, entry, err)
                                : stf_err_set(err, STF_NO_MEMORY, 0, "run", NULL, "not enough memory");
     json_decref(entry);
     return kind;
 }
 
-static enum stf_kind run_once(struct stf_runtime *rt, const struct stf_run_options *options, json_t **report,
-                              struct stf_err *err)
+enum stf_kind stf_run_once(struct stf_runtime *rt, const struct stf_run_options *options, const json_t *recorded,
+                           json_t **report, struct stf_err *err)
 {
     const json_t *site;
     uv_signal_t signals[3];
     bool has_loop = false;
-    struct stf_run run = {.rt = rt, .options = options, .is_planning = options->mode == STF_RUN_PLAN};
+    struct stf_run run = {
+        .rt = rt, .options = options, .recorded = recorded, .is_planning = options->mode == STF_RUN_PLAN};
     *report = NULL;
     enum stf_kind kind = stf_runtime_site(rt, &site, err);
     if (kind == STF_OK)
@@ -577,7 +585,7 @@ static enum stf_kind run_once(struct stf_runtime *rt, const struct stf_run_optio
     run.checks = json_array();
     run.measures = json_object();
     run.outcomes = json_object();
-    kind = record_site(&run, site, err);
+    kind = record_site(&run, err);
     if (kind != STF_OK)
         goto out;
     const struct stf_fleet_config fleet = {stf_version(), rt->state_dir,
@@ -616,70 +624,4 @@ out:
     json_decref(run.undo);
     free(run.hosts);
     return kind;
-}
-
-/* ---- applying a plan ---- */
-
-/* What the plan would be now, without a word to anybody. STF_OK: *fresh is the report. */
-static enum stf_kind plan_again(struct stf_runtime *rt, const struct stf_run_options *options, json_t **fresh,
-                                struct stf_err *err)
-{
-    struct stf_run_options silent = *options;
-    silent.mode = STF_RUN_PLAN;
-    silent.plan = NULL;
-    silent.on_event = NULL;
-    return run_once(rt, &silent, fresh, err);
-}
-
-/* The report of a plan that does not fit any more: `fresh` with the drift. Nothing was touched. */
-static enum stf_kind refuse_plan(json_t *fresh, json_t *drift, struct stf_err *err)
-{
-    size_t count = json_array_size(drift);
-    json_object_del(fresh, "plan");
-    json_object_set_new(fresh, "mode", json_string("apply"));
-    json_object_set_new(fresh, "state", json_string("refused"));
-    if (!json_object_get(fresh, "error")) {
-        stf_err_set(err, STF_CONFLICT, 0, "plan", NULL,
-                    "the plan is not applied, and nothing was touched: %zu thing%s changed since it was made", count,
-                    count == 1 ? " has" : "s have");
-        json_object_set_new(fresh, "error", error_doc(err));
-    }
-    return json_object_set(fresh, "drift", drift) == 0
-               ? STF_OK
-               : stf_err_set(err, STF_NO_MEMORY, 0, "plan", NULL, "not enough memory");
-}
-
-static enum stf_kind apply_plan(struct stf_runtime *rt, const struct stf_run_options *given, json_t **report,
-                                struct stf_err *err)
-{
-    json_t *fresh = NULL, *drift = NULL;
-    struct stf_run_options options = *given;
-    options.playbook = json_string_value(json_object_get(given->plan, "playbook"));
-    options.params = json_object_get(given->plan, "params");
-    enum stf_kind kind = plan_again(rt, &options, &fresh, err);
-    if (kind != STF_OK)
-        goto out;
-    drift = stf_plan_drift(given->plan, json_object_get(fresh, "plan"));
-    if (!drift) {
-        kind = stf_err_set(err, STF_NO_MEMORY, 0, "plan", NULL, "not enough memory");
-    } else if (json_array_size(drift) > 0 || json_object_get(fresh, "error")) {
-        kind = refuse_plan(fresh, drift, err);
-        *report = kind == STF_OK ? json_incref(fresh) : NULL;
-    } else {
-        kind = run_once(rt, &options, report, err);
-    }
-out:
-    json_decref(drift);
-    json_decref(fresh);
-    return kind;
-}
-
-enum stf_kind stf_runtime_run(struct stf_runtime *rt, const struct stf_run_options *options, json_t **report,
-                              struct stf_err *err)
-{
-    *report = NULL;
-    if (!options->plan)
-        return run_once(rt, options, report, err);
-    enum stf_kind kind = stf_plan_check(options->plan, err);
-    return kind == STF_OK ? apply_plan(rt, options, report, err) : kind;
 }

@@ -55,6 +55,7 @@ struct stf_run {
     size_t host_count;
     const char *needs[STF_MAX_NEEDS];
     size_t need_count;
+    const json_t *recorded;
     json_t *scripts;  /* all that were loaded, in order */
     json_t *checks;   /* results, in order */
     json_t *measures; /* what the playbook reported: name -> document */
@@ -103,6 +104,10 @@ void stf_lua_push_sys(lua_State *L);
 /* run.c: what happens is told, kept for the report, and journalled. All steal the document. */
 void stf_run_emit(struct stf_run *run, json_t *event);
 enum stf_kind stf_run_begin(struct stf_run *run, struct stf_err *err);
+/* One run, whatever came before. `recorded`: the scripts that the journal has of it already; NULL: none. */
+enum stf_kind stf_run_once(struct stf_runtime *rt, const struct stf_run_options *options, const json_t *recorded,
+                           json_t **report, struct stf_err *err);
+json_t *stf_run_error_doc(const struct stf_err *err);                                          /* "error" of a report */
 enum stf_kind stf_run_record_script(struct stf_run *run, json_t *script, struct stf_err *err); /* borrows */
 enum stf_kind stf_run_record_check(struct stf_run *run, const char *step, json_t *result, struct stf_err *err);
 enum stf_kind stf_run_record_measure(struct stf_run *run, const char *name, json_t *figures, struct stf_err *err);

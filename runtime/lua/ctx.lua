@@ -401,6 +401,7 @@ function M.main(name, given)
   local world = worlds.new(manifest.needs, load_policy)
   local params = manifests.params(script, manifest, given, world)
   sys.begin(manifest.needs)
+  for measure, figures in pairs(sys.measures_before()) do measures[measure] = figures end
   local view = M.new(world, manifest)
   look_after_undo = manifest.undone and function()
     local rows = manifest.undone(view, params)

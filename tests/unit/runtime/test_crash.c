@@ -103,6 +103,8 @@ static void live_a_life(void)
     must(stf_journal_add_check(journal, run, &check, &err));
     must(stf_journal_add_event(journal, run, "drill", NULL, &err));
     stf_engine_close(engine);
+    must(stf_journal_run_end(journal, run, STF_RUN_HELD, NULL, &err));
+    must(stf_journal_run_resume(journal, run, &err));
     must(stf_journal_run_end(journal, run, STF_RUN_FAILED, NULL, &err));
     roll_back(journal, run);
     stf_journal_close(journal);

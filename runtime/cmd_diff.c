@@ -1,0 +1,163 @@
+/* cmd_diff.c - in what two runs of the journal differ. Reads only. SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "change.h"
+#include "cli.h"
+#include "journal.h"
+
+/* The entries of one map that the other has not, or has otherwise: {"what","subject","first","second"}, each once. */
+static void compare(const char *what, const json_t *first, const json_t *second, json_t *list)
+{
+    const char *subject;
+    json_t *value;
+    json_object_foreach ((json_t *)first, subject, value) {
+        json_t *other = json_object_get(second, subject);
+        if (!json_equal(value, other))
+            json_array_append_new(list, json_pack("{s:s, s:s, s:O, s:O*}", "what", what, "subject", subject, "first",
+                                                  value, "second", other));
+    }
+    json_object_foreach ((json_t *)second, subject, value) {
+        if (!json_object_get(first, subject))
+            json_array_append_new(list,
+                                  json_pack("{s:s, s:s, s:O}", "what", what, "subject", subject, "second", value));
+    }
+}
+
+/* {"kind/name": sha256} */
+static json_t *scripts_of(const json_t *run)
+{
+    size_t index;
+    json_t *row, *map = json_object();
+    json_array_foreach (json_object_get(run, "scripts"), index, row) {
+        json_t *name = json_sprintf("%s/%s", stf_cli_text(row, "kind"), stf_cli_text(row, "name"));
+        json_object_set(map, json_string_value(name), json_object_get(row, "sha256"));
+        json_decref(name);
+    }
+    return map;
+}
+
+/* {"step: check on host": verdict} */
+static json_t *checks_of(const json_t *run)
+{
+    size_t index;
+    json_t *row, *map = json_object();
+    json_array_foreach (json_object_get(run, "checks"), index, row) {
+        const char *host = stf_cli_text(row, "host");
+        json_t *name =
+            json_sprintf("%s: %s%s%s", stf_cli_text(row, "step"), stf_cli_text(row, "name"), *host ? " on " : "", host);
+        json_object_set(map, json_string_value(name), json_object_get(row, "verdict"));
+        json_decref(name);
+    }
+    return map;
+}
+
+/* {thing: what the run left there} */
+static json_t *changes_of(const json_t *run)
+{
+    const char *thing;
+    json_t *rows, *map = json_object(), *by_thing = stf_changes_by_thing(json_object_get(run, "changes"));
+    json_object_foreach (by_thing, thing, rows) {
+        const json_t *last = json_array_get(rows, json_array_size(rows) - 1);
+        json_object_set(map, thing, json_object_get(last, "after"));
+    }
+    json_decref(by_thing);
+    return map;
+}
+
+/* {"playbook","site_name","program_version","state"} and the like, and the parameters that were given */
+static json_t *head_of(const json_t *run)
+{
+    const json_t *head = json_object_get(run, "run");
+    json_t *map = json_object();
+    static const char *const keys[] = {"playbook", "site_name", "site_dir", "operator", "program_version", "state"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        json_object_set(map, keys[i], json_object_get(head, keys[i]));
+    return map;
+}
+
+static json_t *params_of(const json_t *run)
+{
+    json_t *params = json_object_get(json_object_get(run, "run"), "params");
+    return json_is_object(params) ? json_incref(params) : json_object();
+}
+
+static json_t *differences(const json_t *first, const json_t *second)
+{
+    static const struct {
+        const char *what;
+        json_t *(*of)(const json_t *run);
+    } parts[] = {
+        {"run", head_of}, {"param", params_of}, {"script", scripts_of}, {"change", changes_of}, {"check", checks_of}};
+    json_t *list = json_array();
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        json_t *one = parts[i].of(first), *other = parts[i].of(second);
+        compare(parts[i].what, one, other, list);
+        json_decref(one);
+        json_decref(other);
+    }
+    return list;
+}
+
+static void print_side(const char *run, const json_t *value)
+{
+    char *text = value ? json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY) : NULL;
+    printf("    %4s  %s\n", run, text ? text : "none");
+    free(text);
+}
+
+static void print_differences(const json_t *list, char **runs)
+{
+    size_t index;
+    json_t *each;
+    json_array_foreach ((json_t *)list, index, each) {
+        printf("%-7s %s\n", stf_cli_text(each, "what"), stf_cli_text(each, "subject"));
+        print_side(runs[0], json_object_get(each, "first"));
+        print_side(runs[1], json_object_get(each, "second"));
+    }
+    if (json_array_size(list) == 0)
+        puts("the two runs do not differ");
+}
+
+static bool load(struct stf_journal *journal, const char *operand, json_t **run, struct stf_err *err)
+{
+    char *end;
+    long long number = strtoll(operand, &end, 10);
+    if (*end == '\0' && number > 0)
+        return stf_journal_load(journal, number, run, err) == STF_OK;
+    stf_err_set(err, STF_INVALID_DATA, 0, "diff", operand, "'%s' is no run: expected a number", operand);
+    return false;
+}
+
+int stf_cmd_diff(int argc, char **argv)
+{
+    struct stf_cli cli;
+    struct stf_journal *journal = NULL;
+    struct stf_err err;
+    json_t *first = NULL, *second = NULL;
+    int exit_code = stf_cli_parse(&cli, argc, argv, 2);
+    if (exit_code == -1 && cli.operand_count < 2)
+        exit_code = stf_cli_usage_error("diff", "diff expects two runs' numbers; `staffetta runs` lists them");
+    if (exit_code != -1)
+        goto out;
+    exit_code = STF_EXIT_ERROR;
+    if (!stf_cli_open_journal(&cli, &journal))
+        goto out;
+    if (!load(journal, cli.operands[0], &first, &err) || !load(journal, cli.operands[1], &second, &err)) {
+        stf_cli_error(&cli, &err);
+        goto out;
+    }
+    json_t *list = differences(first, second);
+    if (cli.is_json)
+        stf_output_json(list);
+    else
+        print_differences(list, cli.operands);
+    exit_code = json_array_size(list) > 0 ? STF_EXIT_PENDING : STF_EXIT_OK;
+    json_decref(list);
+out:
+    json_decref(first);
+    json_decref(second);
+    stf_journal_close(journal);
+    stf_cli_fini(&cli);
+    return exit_code;
+}

@@ -1,0 +1,74 @@
+/* cmd_resume.c - goes on with a run that was cut short or held, by the scripts and on the site that it was begun with.
+ * SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "journal.h"
+
+static bool can_go_on(const json_t *run)
+{
+    const char *state = stf_cli_text(run, "state");
+    return strcmp(state, stf_run_state_name(STF_RUN_INTERRUPTED)) == 0 ||
+           strcmp(state, stf_run_state_name(STF_RUN_HELD)) == 0;
+}
+
+/* The run with the number, or the newest one that can go on when it is 0; NULL when there is none. Borrowed. */
+static const json_t *find_run(const json_t *runs, long long number)
+{
+    size_t index;
+    json_t *run;
+    json_array_foreach ((json_t *)runs, index, run) {
+        if (number ? json_integer_value(json_object_get(run, "run")) == number : can_go_on(run))
+            return run;
+    }
+    return NULL;
+}
+
+static int resume(struct stf_cli *cli, const json_t *runs, long long number)
+{
+    const json_t *run = find_run(runs, number);
+    if (!run) {
+        struct stf_err err;
+        stf_err_set(&err, STF_NOT_FOUND, 0, "resume", NULL,
+                    number ? "the journal has no such run; `staffetta runs` lists them"
+                           : "no run was interrupted or is held; `staffetta runs` lists them");
+        stf_cli_error(cli, &err);
+        return STF_EXIT_ERROR;
+    }
+    if (!cli->site_dir && *stf_cli_text(run, "site_dir"))
+        cli->site_dir = stf_cli_text(run, "site_dir");
+    struct stf_run_options options = {.mode = STF_RUN_APPLY, .resume = json_integer_value(json_object_get(run, "run"))};
+    return stf_cli_run(cli, &options);
+}
+
+int stf_cmd_resume(int argc, char **argv)
+{
+    struct stf_cli cli;
+    struct stf_journal *journal = NULL;
+    struct stf_err err;
+    json_t *runs = NULL;
+    char *end = "";
+    int exit_code = stf_cli_parse(&cli, argc, argv, 1);
+    if (exit_code != -1)
+        goto out;
+    bool is_last = cli.operand_count == 0 || strcmp(cli.operands[0], "last") == 0;
+    long long number = is_last ? 0 : strtoll(cli.operands[0], &end, 10);
+    if (*end || (!is_last && number <= 0)) {
+        exit_code = stf_cli_usage_error("resume", "expected a run's number or 'last', found '%s'", cli.operands[0]);
+        goto out;
+    }
+    exit_code = STF_EXIT_ERROR;
+    if (!stf_cli_open_journal(&cli, &journal))
+        goto out;
+    enum stf_kind kind = stf_journal_list(journal, &runs, &err);
+    stf_journal_close(journal);
+    if (kind == STF_OK)
+        exit_code = resume(&cli, runs, number);
+    else
+        stf_cli_error(&cli, &err);
+out:
+    json_decref(runs);
+    stf_cli_fini(&cli);
+    return exit_code;
+}

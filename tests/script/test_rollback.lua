@@ -1,0 +1,131 @@
+-- Rolling back: looked at before, on one host, item by item where somebody has changed things, and back again.
+local lu = require "luaunit"
+local support = require "support"
+
+local TestRollback = {}
+
+local needs = [[needs = { "registry.read", "registry.write" },]]
+
+function TestRollback:setUp()
+  self.place = support.new_place()
+  self.place:site_of("win-a", "win-b")
+  self.before = { self:hive("win-a"), self:hive("win-b") }
+  self.place:playbook("try", needs, [[
+    ctx:step("set both", ctx.site.hosts(), function(host)
+      assert(host.registry:set("HKLM\\SYSTEM\\Test", "a", "dword", 1))
+      assert(host.registry:set("HKLM\\SYSTEM\\Test", "b", "dword", 2))
+    end)
+  ]])
+  lu.assertEquals(self.place:staffetta("run", "try").code, 0)
+  self.after = { self:hive("win-a"), self:hive("win-b") }
+end
+
+function TestRollback:tearDown()
+  self.place:close()
+end
+
+function TestRollback:hive(name)
+  return support.reglookup(self.place.site .. "/hives/" .. name)
+end
+
+function TestRollback:expect_hosts(first, second)
+  lu.assertEquals({ self:hive("win-a"), self:hive("win-b") }, { first, second })
+end
+
+function TestRollback:state(run)
+  return self.place:json("show", run).doc.run.state
+end
+
+-- Somebody else sets both values on win-a.
+function TestRollback:meddle()
+  support.hivexsh(self.place.site .. "/hives/win-a", "cd \\Test\nsetval 2\na\ndword:0x11\nb\ndword:0x12")
+  self.meddled = self:hive("win-a")
+end
+
+function TestRollback:test_a_dry_run()
+  local answer = self.place:json("rollback", "--plan")
+  lu.assertEquals({ answer.code, answer.doc.rollback.undo, #answer.doc.rollback.items }, { 2, 4, 4 }, answer.err)
+  local human = self.place:staffetta("rollback", "--plan")
+  lu.assertEquals(human.code, 2)
+  lu.assertStrContains(human.out, "item 4")
+  lu.assertStrContains(human.out, [[HKLM\SYSTEM\Test\a]])
+  lu.assertStrContains(human.out, "    before  absent\n    now     dword 1 (0x00000001)\n")
+  self:expect_hosts(self.after[1], self.after[2])
+  lu.assertEquals(#self.place:json("runs").doc, 1)
+  lu.assertEquals(self.place:staffetta("rollback").code, 0)
+  lu.assertEquals(self.place:staffetta("rollback", "1", "--plan").code, 0) -- nothing is left to do
+  self:expect_hosts(self.before[1], self.before[2])
+end
+
+function TestRollback:test_one_host()
+  lu.assertEquals(self.place:staffetta("rollback", "--host", "win-b").code, 0)
+  self:expect_hosts(self.after[1], self.before[2])
+  lu.assertEquals(self:state("1"), "done") -- the other host has it still
+  lu.assertEquals(self.place:json("rollback", "--plan").doc.rollback.undo, 2)
+  lu.assertEquals(self.place:staffetta("rollback").code, 0)
+  self:expect_hosts(self.before[1], self.before[2])
+  lu.assertEquals(self:state("1"), "rolled_back")
+  -- the last host rolls back the rest of the run, whichever way
+  lu.assertEquals(self.place:staffetta("run", "try").code, 0)
+  lu.assertEquals(self.place:staffetta("rollback", "--host", "win-a").code, 0)
+  lu.assertEquals(self.place:staffetta("rollback", "--host", "win-b").code, 0)
+  lu.assertEquals(self:state("4"), "rolled_back")
+  self:expect_hosts(self.before[1], self.before[2])
+end
+
+function TestRollback:test_a_conflict_shows_three_states()
+  self:meddle()
+  for _, arguments in ipairs { { "rollback", "--plan" }, { "rollback" } } do
+    local human = self.place:staffetta(table.unpack(arguments))
+    lu.assertEquals(human.code, 5)
+    lu.assertStrMatches(human.out, "(.*)  conflict item %d  win%-a  HKLM\\SYSTEM\\Test\\a\n    before  absent\n"
+      .. "    ours    dword 1 %(0x00000001%)\n    now     dword 17 %(0x00000011%)\n(.*)")
+  end
+  self:expect_hosts(self.meddled, self.after[2])
+  -- the other host is not in its way
+  lu.assertEquals(self.place:staffetta("rollback", "--host", "win-b").code, 0)
+  self:expect_hosts(self.meddled, self.before[2])
+end
+
+function TestRollback:test_force_for_each_item()
+  self:meddle()
+  local items = {}
+  for _, item in ipairs(self.place:json("rollback", "--plan").doc.rollback.items) do
+    if item.verdict == "conflict" then items[#items + 1] = ("%d"):format(item.item) end
+  end
+  lu.assertEquals(#items, 2)
+  local answer = self.place:json("rollback", "--force=" .. items[1])
+  lu.assertEquals(answer.code, 5, answer.out) -- the other one is in the way
+  self:expect_hosts(self.meddled, self.after[2])
+  answer = self.place:json("rollback", "--force=" .. table.concat(items, ","))
+  lu.assertEquals({ answer.code, answer.doc.rollback.undone }, { 0, 4 }, answer.out)
+  self:expect_hosts(self.before[1], self.before[2])
+  answer = self.place:staffetta("rollback", "1", "--force=x")
+  lu.assertEquals(answer.code, 3)
+  lu.assertStrContains(answer.err, "'x' is no item's number")
+end
+
+function TestRollback:test_a_rollback_is_rolled_back()
+  lu.assertEquals(self.place:staffetta("rollback").code, 0)
+  self:expect_hosts(self.before[1], self.before[2])
+  lu.assertEquals(self.place:staffetta("rollback").code, 1) -- the last one is never a rollback
+  lu.assertEquals(self.place:staffetta("rollback", "2").code, 0)
+  self:expect_hosts(self.after[1], self.after[2])
+  lu.assertEquals({ self:state("1"), self:state("2") }, { "done", "rolled_back" })
+  lu.assertEquals(self.place:staffetta("rollback").code, 0) -- run 1 is the last one again
+  self:expect_hosts(self.before[1], self.before[2])
+end
+
+function TestRollback:test_options_of_other_commands()
+  for _, option in ipairs { "--host", "--plan" } do
+    lu.assertEquals(self.place:staffetta("verify", option, "x").code, 64)
+  end
+  lu.assertEquals(self.place:staffetta("rollback", "--out", "x").code, 64)
+  -- a rollback looks at what stands by itself; a plan of it that was kept vouches for nothing
+  local file = self.place.dir .. "/plan.json"
+  self.place:staffetta("plan", "rollback", "--out", file)
+  lu.assertEquals(self.place:staffetta("run", "--plan", file).code, 3)
+  self:expect_hosts(self.after[1], self.after[2])
+end
+
+return TestRollback
