@@ -20,7 +20,9 @@ tab=$(printf '\t')
 while IFS=$tab read -r name reason; do
     echo "skipped $name: $reason"
     case $reason in
-    'this kernel has no ESP') kernel_has_esp || continue ;;
+    'this kernel has no ESP')
+        kernel_has_esp || { echo "  (make test-vm runs it on Debian's kernel)"; continue; }
+        ;;
     esac
     [ "${CI:-}" != true ] || status=1
 done <<END

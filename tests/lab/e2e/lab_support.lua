@@ -34,6 +34,9 @@ local function read_file(path)
 end
 M.read_file = read_file
 
+-- How much slower than a usual machine this one is, as on an emulated processor: bounds of tests are multiplied by it.
+M.slowness = tonumber(os.getenv("STAFFETTA_TEST_SLOWNESS") or 1)
+
 local own_pid = tonumber(read_file("/proc/self/stat"):match("^%d+"))
 
 if bash("id -u"):match("%d+") ~= "0" then

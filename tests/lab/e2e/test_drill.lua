@@ -6,7 +6,7 @@ local lab_support = require "lab_support"
 
 local bash, expect = lab_support.bash, lab_support.expect
 
-local bound_us = 2000000 -- some 20 ms when nothing else runs
+local bound_us = 2000000 * lab_support.slowness -- some 20 ms when nothing else runs
 
 local TestDrill = {}
 

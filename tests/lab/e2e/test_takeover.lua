@@ -9,7 +9,7 @@ local prediction = require "prediction"
 
 local bash, expect = lab_support.bash, lab_support.expect
 
-local margin_ms = 2000
+local margin_ms = 2000 * lab_support.slowness
 local naive_watch_ms = 5000 -- how long a naive way is watched
 local detection_ms = 100 -- the playbook asks the old holder's daemon every 20 ms
 

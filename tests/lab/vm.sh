@@ -1,0 +1,33 @@
+#!/bin/bash
+# Run by tools/test-vm.sh inside the virtual machine: the tests that are about ESP in the kernel, in transport mode.
+# Usage: tests/lab/vm.sh BUILD. A test that is skipped there has failed.
+set -u
+root=$(cd "$(dirname "$0")/../.." && pwd)
+build=$1
+export STAFFETTA=$build/staffetta STAFFETTA_EXAMPLE=$root/scripts/site.example/site.lua
+export LUA_PATH="$root/tests/lab/e2e/?.lua;;" STAFFETTA_TEST_SLOWNESS=10
+log=$(mktemp)
+failed=0
+
+check() {
+    local name=$1 started=$SECONDS verdict=passed
+    shift
+    "$@" >"$log" 2>&1 || verdict=FAILED
+    ! grep '^SKIP:' "$log" || verdict=FAILED
+    printf '%-62s %s  %3d s\n' "$name" $verdict $((SECONDS - started))
+    [ $verdict = passed ] || { failed=$((failed + 1)); cat "$log"; }
+}
+
+lab() {
+    check "$1 $2" lua5.4 "$root/tests/script/run.lua" "test_$1" "test_$1.test_$2"
+}
+
+echo "kernel $(uname -r), $(nproc) processors"
+check "unit xfrm_esp" "$build/tests/unit/ipsec/test_xfrm_esp"
+lab takeover a_drill_leaves_one_fresh_sa
+lab takeover crash_and_the_new_holder_initiates
+lab faults latency_and_loss
+lab main_job mail_passwords_on_real_servers
+lab takeover crash_and_dead_peer_detection_alone
+echo "$failed failed"
+[ $failed = 0 ]
