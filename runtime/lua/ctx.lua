@@ -30,10 +30,19 @@ local function find(kind, name)
   return script
 end
 
+local forbidden = (sys.site() or {}).forbid or {}
+
+-- A script to be run: the site's `forbid` holds for it.
 local function load_script(kind, name)
   local script = find(kind, name)
   sys.record_script(script)
-  return script, manifests.load(script, kind)
+  local manifest = manifests.load(script, kind)
+  for _, need in ipairs(manifest.needs or {}) do
+    for _, each in ipairs(forbidden) do
+      if need == each then raise("denied", need, "the %s '%s' needs '%s', which site.lua forbids", kind, name, need) end
+    end
+  end
+  return script, manifest
 end
 
 -- What a policy says; `extends` names another one that it takes all unstated fields from.

@@ -3,13 +3,15 @@
 -- Trusted: runs with `sys`. Must never act on a host.
 local sys = ...
 
-local site_fields = { "api", "name", "hosts", "clusters", "budgets", "confirm_within_ms", "on_gate_fail", "lab" }
+local site_fields = { "api", "name", "hosts", "clusters", "budgets", "confirm_within_ms", "on_gate_fail", "forbid", "lab" }
 local host_fields = { "role", "address", "interface", "netns", "windows", "ipsec", "registry",
   "transport", "ssh", "undo_dir" }
 local cluster_fields = { "virtual_ip", "prefix_length", "interface", "nodes", "front_ends", "manager", "ipsec_id",
   "secret", "domain_controllers" }
 local roles = { "front_end", "node", "witness", "domain_controller" }
 local windows_versions = { "2000", "2003", "2008", "2008r2", "2012", "2012r2", "2016", "2019", "2022" }
+-- What drills measure: a budget for anything else would never be compared with a figure.
+local budget_names = { "planned_move_ms", "failback_ms", "crash_ms", "restart_ms", "flap_ms" }
 local gate_answers = { "rollback", "hold" }
 local drivers = { "strongswan", "windows" }
 local managers = { "address", "keepalived" }
@@ -141,16 +143,19 @@ return function(site)
   if type(site.name) ~= "string" or not site.name:match("^[a-z0-9][a-z0-9-]*$") then
     fail("name is '%s'; expected small letters, digits and '-'", tostring(site.name))
   end
+  expect(site.forbid or {}, "table", "forbid")
   check_choice(site.on_gate_fail or "rollback", gate_answers, "on_gate_fail")
   local within_ms = site.confirm_within_ms
   if within_ms ~= nil and (math.type(within_ms) ~= "integer" or within_ms < 1000) then
     fail("confirm_within_ms is '%s'; expected a whole number of milliseconds, 1000 or more", tostring(within_ms))
   end
+  for _, need in ipairs(site.forbid or {}) do check_choice(need, sys.needs(), "forbid") end
   expect(site.hosts, "table", "hosts")
   expect(site.clusters, "table", "clusters")
   for name, host in pairs(site.hosts) do check_host(name, host) end
   check_names_differ(site.hosts)
   for name, cluster in pairs(site.clusters) do check_cluster(site, name, cluster) end
+  check_fields(site.budgets or {}, budget_names, "budgets")
   for name, budget in pairs(site.budgets or {}) do
     if math.type(budget) ~= "integer" or budget <= 0 then
       fail("budgets.%s is '%s'; expected a whole number of milliseconds", tostring(name), tostring(budget))

@@ -1,5 +1,13 @@
 local connections = require "connections"
 
+-- What the daemon or its file has instead is a difference, and told as one; only what could not be asked is unknown.
+local differences = { conflict = true, invalid_data = true }
+
+local function not_as_wanted(err)
+  if differences[err.kind] then return "fail", { summary = tostring(err) } end
+  return "unknown", { reason = tostring(err) }
+end
+
 return {
   api = 1,
   name = "policy-in-place",
@@ -15,7 +23,7 @@ return {
     local host = ctx.host
     for _, wanted in ipairs(connections.of(p.policy, p.cluster, host, p.policy.action)) do
       local found, err = host.ipsec:get(wanted.name)
-      if err then return "unknown", { reason = tostring(err) } end
+      if err then return not_as_wanted(err) end
       if not found then return "fail", { summary = ("connection %s is missing"):format(wanted.name) } end
       if found.loaded == false then
         return "fail", { summary = ("the host does not have %s as it was put there"):format(wanted.name) }
@@ -27,7 +35,7 @@ return {
     end
     for _, wanted in ipairs(connections.secrets(p.policy, p.cluster, host)) do
       local secret, err = host.ipsec:get_secret(wanted.name)
-      if err then return "unknown", { reason = tostring(err) } end
+      if err then return not_as_wanted(err) end
       if not secret or secret.loaded == false then
         return "fail", { summary = ("the daemon does not have the secret %s"):format(wanted.name) }
       end
@@ -37,7 +45,7 @@ return {
     local name, wanted = connections.guard(p.policy, p.cluster, host, engine.engine)
     if not name then return "pass", { summary = "connections and secrets as the policy says" } end
     local guard, guard_err = host.ipsec:get_guard(name)
-    if guard_err then return "unknown", { reason = tostring(guard_err) } end
+    if guard_err then return not_as_wanted(guard_err) end
     if not guard then return "fail", { summary = ("guard %s is missing"):format(name) } end
     local field = ctx.differs(wanted, guard)
     if field then return "fail", { summary = ("guard %s has another %s than the policy"):format(name, field) } end

@@ -119,6 +119,8 @@ end
 function TestManifest:test_a_wrong_site_file_is_named()
   for _, case in ipairs {
     { [[return { api = 1, name = "x", hosts = {}, clusters = {}, budget = {} }]], "did you mean 'budgets'?" },
+    { [[return { api = 1, name = "x", hosts = {}, clusters = {}, budgets = { crahs_ms = 1 } }]],
+      "budgets has an unknown field 'crahs_ms'; did you mean 'crash_ms'?" },
     { [[return { api = 1, name = "x", hosts = { a = { role = "nod", address = "10.0.0.1" } }, clusters = {} }]],
       "hosts['a'].role is 'nod'" },
     { [[return { api = 1, name = "x", hosts = { a = { role = "node" } }, clusters = {} }]],

@@ -377,6 +377,31 @@ function TestRun:test_needs_are_enforced()
   lu.assertEquals(answer.code, 0, answer.out .. answer.err)
 end
 
+-- What the site forbids no script gets: a playbook is not begun, and a check can not look.
+function TestRun:test_the_site_forbids_a_need()
+  local site = self.place:read("site/site.lua")
+  local before = self:standing()
+  self.place:site_file((site:gsub("api = 1,", "api = 1, forbid = { 'registry.write' },")))
+  for _, command in ipairs { "run", "plan" } do
+    self.place:playbook("try", needs, set("a", 1))
+    local answer = self.place:json(command, "try")
+    lu.assertEquals({ answer.code, answer.doc.error.kind }, { 1, "denied" }, answer.out)
+    lu.assertStrContains(answer.doc.error.message,
+      "the playbook 'try' needs 'registry.write', which site.lua forbids")
+  end
+  lu.assertEquals(self:standing(), before)
+  lu.assertEquals(self.place:staffetta("scripts", "show", "playbook/try").code, 0) -- looking at it is no harm
+  self.place:check("look", "needs = { \"registry.write\" },", [[ return "pass" ]])
+  self.place:playbook("try", "", [[ ctx:gate("g", { { check = "look" } }) ]])
+  local answer = self.place:run("try")
+  lu.assertEquals({ answer.code, answer.doc.error.kind }, { 3, "gate_unknown" })
+  lu.assertStrContains(answer.doc.error.message, "which site.lua forbids")
+  self.place:site_file((site:gsub("api = 1,", "api = 1, forbid = { 'registry.rite' },")))
+  answer = self.place:run("try")
+  lu.assertEquals(answer.code, 1)
+  lu.assertStrContains(answer.doc.error.message, "forbid is 'registry.rite'; expected one of")
+end
+
 function TestRun:test_a_check_has_its_own_needs()
   self.place:check("look", "", [[ assert(ctx.host.registry == nil and ctx.host.system == nil) return "pass" ]])
   local answer = self:try [[ ctx:gate("g", { { check = "look", hosts = ctx.site.hosts() } }) ]]

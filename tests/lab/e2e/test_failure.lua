@@ -187,10 +187,10 @@ function TestFailure:test_connection_file_edited_by_hand()
   local report = self:expect_noticed(function(lab)
     return bash(("sed -i 's/aes128gcm16/aes256gcm16/' %s/node-b/conf.d/staffetta-mail-passwords-fe1.conf"):format(
       lab.run_dir))
-  end, 4, { unknown = { "policy-in-place node-b" } })
+  end, 3, { fail = { "policy-in-place node-b" } })
   for _, check in ipairs(report.checks) do
-    if check.verdict == "unknown" then
-      lu.assertStrContains(check.evidence.reason, "staffetta-mail-passwords-fe1.conf")
+    if check.verdict == "fail" then
+      lu.assertStrContains(check.evidence.summary, "staffetta-mail-passwords-fe1.conf")
     end
   end
 end
