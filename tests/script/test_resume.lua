@@ -162,6 +162,44 @@ function TestResume:test_runs_that_can_not_go_on()
   lu.assertEquals(self.place:staffetta("resume", "x").code, 64)
 end
 
+-- ---- journals that can not be trusted ----
+
+-- Cut short, and with bytes flipped: every command says so, and nothing is done to a host.
+function TestResume:test_a_damaged_journal_is_not_acted_on()
+  lu.assertEquals(self.place:staffetta("run", "try").code, 0)
+  local standing, path = self:standing(), self.place.state .. "/journal.db"
+  local whole = self.place:read("state/journal.db")
+  local at = assert(whole:find("registry.value", 1, true))
+  local damaged = {
+    cut = whole:sub(1, #whole // 2),
+    empty = "",
+    flipped = whole:sub(1, at - 1) .. "r\1gistry.value" .. whole:sub(at + #"registry.value"),
+    header = "\0" .. whole:sub(2),
+  }
+  for name, bytes in pairs(damaged) do
+    for _, command in ipairs { { "rollback" }, { "rollback", "1" }, { "run", "try" }, { "resume", "1" } } do
+      local file = assert(io.open(path, "wb"))
+      file:write(bytes)
+      file:close()
+      local answer = self.place:staffetta(table.unpack(command))
+      lu.assertEquals(answer.code, 1, name .. " " .. command[1] .. answer.out .. answer.err)
+      lu.assertStrContains(answer.err, "journal")
+      lu.assertEquals(self:standing(), standing)
+    end
+  end
+end
+
+-- Where the journal can not be written nothing is changed. (A folder of /proc: root may write to any other.)
+function TestResume:test_a_state_folder_that_can_not_be_written()
+  local before = self:standing()
+  for _, state in ipairs { "/proc/self", "/dev/null", "/dev/full/state" } do
+    local answer = support.command { "run", "try", "--site", self.place.site, "--state", state }
+    lu.assertEquals(answer.code, 1, state .. answer.out)
+    lu.assertStrContains(answer.err, state)
+    lu.assertEquals(self:standing(), before)
+  end
+end
+
 -- ---- diff ----
 
 function TestResume:test_two_runs_that_differ()
