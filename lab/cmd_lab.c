@@ -24,6 +24,7 @@ struct arguments {
     const char *pid;      /* --with-pid */
     const char *accel;    /* --accel */
     bool is_json;         /* --output json */
+    bool wants_vm;        /* --vm */
     bool wants_help;
     char **rest; /* what follows the options, ended by NULL */
 };
@@ -55,11 +56,13 @@ static const char up_help[] =
     "\n"
     "Builds the lab of the site in DIR and returns when it is complete. A guardian process stays and\n"
     "holds it until `staffetta lab down`. A lab that is up already is left as it is. Needs root. Where\n"
-    "the kernel has no ESP, `staffetta lab vm --site DIR` builds it in a virtual machine instead.\n"
+    "the kernel has no ESP, --vm has it all the same.\n"
     "\n"
     "  --site DIR        the folder with site.lua; hosts with a `netns` are built\n"
     "  --with-pid PID    take the lab down when this process ends, however it ends\n"
-    "  --output FORMAT   human (default) or json\n";
+    "  --output FORMAT   human (default) or json\n"
+    "  --vm              in a virtual machine, for as long as a shell in it: the same as\n"
+    "                    `staffetta lab vm --site DIR`\n";
 
 static const char down_help[] =
     "usage: staffetta lab down [--site DIR | --name NAME] [--output human|json]\n"
@@ -141,13 +144,11 @@ static int fail(const struct stf_err *err)
 /* Options end at the first word that is none, so that those of exec's command stay its own. */
 static int parse(int argc, char **argv, struct arguments *arguments)
 {
-    static const struct option options[] = {{"site", required_argument, NULL, 's'},
-                                            {"name", required_argument, NULL, 'n'},
-                                            {"with-pid", required_argument, NULL, 'p'},
-                                            {"output", required_argument, NULL, 'o'},
-                                            {"accel", required_argument, NULL, 'a'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"site", required_argument, NULL, 's'},     {"name", required_argument, NULL, 'n'},
+        {"with-pid", required_argument, NULL, 'p'}, {"output", required_argument, NULL, 'o'},
+        {"accel", required_argument, NULL, 'a'},    {"vm", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
     *arguments = (struct arguments){0};
     opterr = 0;
     optind = 0;
@@ -161,6 +162,9 @@ static int parse(int argc, char **argv, struct arguments *arguments)
             break;
         case 'p':
             arguments->pid = optarg;
+            break;
+        case 'v':
+            arguments->wants_vm = true;
             break;
         case 'a':
             arguments->accel = optarg;
@@ -332,6 +336,30 @@ static int run_status(const struct arguments *arguments)
     return EXIT_DONE;
 }
 
+static void print_machine_progress(const char *line)
+{
+    print_progress(NULL, line);
+}
+
+static int run_vm(const struct arguments *arguments)
+{
+    struct stf_err err;
+    char self_path[PATH_MAX] = "", site_dir[PATH_MAX] = "";
+    int code = EXIT_FAILED;
+    if (!arguments->rest[0] && !isatty(STDIN_FILENO))
+        return usage_error("vm needs a command, or a terminal for a shell");
+    if (readlink("/proc/self/exe", self_path, sizeof self_path - 1) < 0)
+        return fail((stf_err_errno(&err, errno, "readlink", "/proc/self/exe", "cannot find this program"), &err));
+    if (arguments->site_dir && !realpath(arguments->site_dir, site_dir))
+        return fail((stf_err_errno(&err, errno, "lab", arguments->site_dir, "cannot find the site"), &err));
+    const struct stf_machine_options options = {.argv = (const char *const *)arguments->rest,
+                                                .site_dir = arguments->site_dir ? site_dir : NULL,
+                                                .self_path = self_path,
+                                                .acceleration = arguments->accel,
+                                                .progress = print_machine_progress};
+    return stf_machine_run(&options, &code, &err) ? fail(&err) : code;
+}
+
 static int run_up(const struct arguments *arguments)
 {
     struct stf_err err;
@@ -341,6 +369,8 @@ static int run_up(const struct arguments *arguments)
     struct stf_lab_options options = {.site_dir = arguments->site_dir, .progress = print_progress};
     if (!arguments->site_dir)
         return usage_error("up needs --site DIR");
+    if (arguments->wants_vm)
+        return run_vm(arguments);
     if (arguments->pid && !parse_pid(arguments->pid, &options.owner_pid))
         return usage_error("--with-pid needs the number of a process, not '%s'", arguments->pid);
 
@@ -422,30 +452,6 @@ static int run_fault(const struct arguments *arguments)
     if (kind == STF_INVALID_DATA)
         return usage_error("%s", err.message);
     return kind ? fail(&err) : EXIT_DONE;
-}
-
-static void print_machine_progress(const char *line)
-{
-    print_progress(NULL, line);
-}
-
-static int run_vm(const struct arguments *arguments)
-{
-    struct stf_err err;
-    char self_path[PATH_MAX] = "", site_dir[PATH_MAX] = "";
-    int code = EXIT_FAILED;
-    if (!arguments->rest[0] && !isatty(STDIN_FILENO))
-        return usage_error("vm needs a command, or a terminal for a shell");
-    if (readlink("/proc/self/exe", self_path, sizeof self_path - 1) < 0)
-        return fail((stf_err_errno(&err, errno, "readlink", "/proc/self/exe", "cannot find this program"), &err));
-    if (arguments->site_dir && !realpath(arguments->site_dir, site_dir))
-        return fail((stf_err_errno(&err, errno, "lab", arguments->site_dir, "cannot find the site"), &err));
-    const struct stf_machine_options options = {.argv = (const char *const *)arguments->rest,
-                                                .site_dir = arguments->site_dir ? site_dir : NULL,
-                                                .self_path = self_path,
-                                                .acceleration = arguments->accel,
-                                                .progress = print_machine_progress};
-    return stf_machine_run(&options, &code, &err) ? fail(&err) : code;
 }
 
 static int run_responder(const struct arguments *arguments)
