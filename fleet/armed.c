@@ -20,7 +20,7 @@
 #include "common/doc.h"
 
 enum {
-    LOOK_AGAIN_MS = 500, /* whether it was confirmed */
+    LOOK_AGAIN_MS = 200, /* whether it was confirmed */
     TRIES = 60,          /* a second apart, for a daemon that is starting */
     BINDINGS_MAX = 32,
 };
@@ -310,12 +310,13 @@ static bool put_all_back(const struct undo *undo, json_t **items)
     for (size_t i = json_array_size(undo->lines); i > 1; i--) {
         const json_t *change = json_array_get(undo->lines, i - 1);
         const char *outcome;
-        struct stf_err err = {0};
-        if (put_back(undo, change, &outcome, &err) != STF_OK)
-            is_done = false;
+        struct stf_err err;
+        bool is_failed = put_back(undo, change, &outcome, &err) != STF_OK;
+        is_done = is_done && !is_failed;
         json_array_append_new(*items,
-                              json_pack("{s:O?, s:O?, s:s, s:s}", "resource", json_object_get(change, "resource"), "id",
-                                        json_object_get(change, "id"), "outcome", outcome, "reason", err.message));
+                              json_pack("{s:O?, s:O?, s:s, s:s*}", "resource", json_object_get(change, "resource"),
+                                        "id", json_object_get(change, "id"), "outcome", outcome, "reason",
+                                        is_failed ? err.message : NULL));
     }
     return is_done;
 }

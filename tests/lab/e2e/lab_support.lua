@@ -8,6 +8,7 @@ local support = require "support"
 local M = {}
 
 local program = assert(os.getenv("STAFFETTA"), "STAFFETTA must name the program")
+M.program = program
 local example = assert(os.getenv("STAFFETTA_EXAMPLE"), "STAFFETTA_EXAMPLE must name the example's site.lua")
 
 local function quote(text)
@@ -206,7 +207,7 @@ function Lab:show(report)
 end
 
 -- Starts the command, waits until it has printed `line` (a grep pattern) or for `wait_s` seconds, and sends it
--- `signal`. Gives { code, out, err }.
+-- `signal`, or runs the bash line `run` instead. Gives { code, out, err }.
 function Lab:signalled(signal, when, command, ...)
   local out, err = self.place.dir .. "/signalled.out", self.place.dir .. "/signalled.err"
   local words = { quote(program), command, "--site", quote(self.place.site), "--state", quote(self.place.state) }
@@ -219,11 +220,11 @@ function Lab:signalled(signal, when, command, ...)
   local _, code = bash(([[
     %s %s </dev/null >%s 2>%s & pid=$!
     %s
-    kill -%s $pid 2>/dev/null
+    %s 2>/dev/null
     wait $pid; code=$?
     touch %s %s; exit $code
-  ]]):format(self.place.environment, table.concat(words, " "), quote(out), quote(err), wait, signal, quote(out),
-    quote(err)))
+  ]]):format(self.place.environment, table.concat(words, " "), quote(out), quote(err), wait,
+    when.run or ("kill -%s $pid"):format(signal), quote(out), quote(err)))
   return { code = code, out = read_file(out), err = read_file(err) }
 end
 

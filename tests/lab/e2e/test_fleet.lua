@@ -1,0 +1,192 @@
+-- Hosts that are reached through agents, here and behind a real sshd, and undo that hosts carry out themselves.
+-- SPDX-License-Identifier: MIT
+local lu = require "luaunit"
+local lab_support = require "lab_support"
+
+local bash, expect = lab_support.bash, lab_support.expect
+
+local TestFleet = {}
+
+-- Adds fields to every host that has a namespace: `text` is Lua of the host's table.
+local function with_host_fields(site, text)
+  return lab_support.edit(site, 'netns = "stf-" .. name .. "-" .. host_name }',
+    'netns = "stf-" .. name .. "-" .. host_name, ' .. text .. " }")
+end
+
+local function with_site_field(site, text)
+  return lab_support.edit(site, "  api = 1,", "  api = 1, " .. text .. ",")
+end
+
+function TestFleet:up(edit)
+  self.lab = lab_support.up { site = edit }
+  return self.lab
+end
+
+function TestFleet:tearDown()
+  if self.sshd then bash(("kill %s; while kill -0 %s; do sleep 0.01; done"):format(self.sshd, self.sshd)) end
+  if self.dir then bash("rm -rf " .. self.dir) end
+  self.sshd, self.dir = nil, nil
+  local lab = self.lab
+  self.lab = nil
+  if lab then lab:down() end
+end
+
+-- ---- a real sshd ----
+
+-- Keys, configurations and a port of the test's own; sshd listens in the namespace `netns`, or in ours.
+function TestFleet:start_sshd(options)
+  self.dir = self.dir or bash("mktemp -d"):match("%S+")
+  local port = 20000 + tonumber(self.dir:match("%w+$"):gsub("%W", ""):sub(1, 6), 36) % 20000
+  local answer, code = bash(([[
+    set -e; cd %s; mkdir -p -m 755 /run/sshd
+    [ -f host_key ] || { ssh-keygen -qt ed25519 -N '' -f host_key; ssh-keygen -qt ed25519 -N '' -f client_key; }
+    cat >sshd.conf <<END
+Port %d
+ListenAddress %s
+HostKey $PWD/host_key
+AuthorizedKeysFile $PWD/client_key.pub
+PidFile none
+UsePAM no
+StrictModes no
+PermitRootLogin yes
+PasswordAuthentication no
+MaxStartups 100
+END
+    echo "%s $(cut -d' ' -f1,2 host_key.pub)" >known_hosts
+    cat >ssh.conf <<END
+Host *
+  User root
+  Port %d
+  HostName %s
+  HostKeyAlias %s
+  IdentityFile $PWD/client_key
+  IdentitiesOnly yes
+  UserKnownHostsFile $PWD/known_hosts
+  GlobalKnownHostsFile /dev/null
+  StrictHostKeyChecking yes
+  %s
+END
+    %s /usr/sbin/sshd -D -e -f $PWD/sshd.conf </dev/null >/dev/null 2>sshd.log & pid=$!
+    until grep -qs 'listening on' sshd.log; do kill -0 $pid || { cat sshd.log; exit 1; }; sleep 0.01; done
+    echo pid $pid
+  ]]):format(self.dir, port, options.listen or "127.0.0.1", "the-lab", port, options.listen or "127.0.0.1", "the-lab",
+    options.proxy or "", options.netns and "ip netns exec " .. options.netns or ""))
+  lu.assertEquals(code, 0, answer)
+  self.sshd = answer:match("pid (%d+)\n$")
+end
+
+function TestFleet:ssh_fields()
+  return ('transport = "openssh", undo_dir = "%s/armed", ssh = { config = "%s/ssh.conf", program = "%s" }'):format(
+    self.dir, self.dir, lab_support.program)
+end
+
+-- The processes that wait for armed undos look five times a second whether they are still needed.
+local function await_end_of_waiting(lab)
+  local _, code = bash(([[
+    for i in {1..200}; do grep -qlzx STF_E2E=%s /proc/[0-9]*/environ 2>/dev/null || exit 0; sleep 0.1; done
+    exit 1
+  ]]):format(lab.name))
+  lu.assertEquals(code, 0, "an undo is still waiting")
+end
+
+-- ---- agents ----
+
+function TestFleet:test_the_main_job_through_agents()
+  local lab = self:up(function(site) return with_host_fields(site, 'transport = "agent"') end)
+  local before = lab:snapshot()
+  expect(lab:staffetta("rollout"), 0)
+  expect(lab:staffetta("verify"), 0)
+  local report = expect(lab:json("drill", "--param", "steady_ms=200"), 0).doc
+  lu.assertFalse(report.measures.planned_move.is_open)
+  expect(lab:staffetta("rollback", "1"), 0)
+  lab:expect_as(before, "a rollback through agents")
+end
+
+function TestFleet:test_the_main_job_over_ssh()
+  self:start_sshd {}
+  local lab = self:up(function(site) return with_host_fields(site, self:ssh_fields()) end)
+  local before = lab:snapshot()
+  expect(lab:staffetta("rollout"), 0)
+  expect(lab:staffetta("verify"), 0)
+  expect(lab:staffetta("rollback"), 0)
+  lab:expect_as(before, "a rollback over ssh")
+end
+
+function TestFleet:test_an_unknown_host_key_is_refused()
+  self:start_sshd {}
+  local lab = self:up(function(site) return with_host_fields(site, self:ssh_fields()) end)
+  local before = lab:snapshot()
+  bash(("cd %s && ssh-keygen -qt ed25519 -N '' -f other && echo the-lab $(cut -d' ' -f1,2 other.pub) >known_hosts")
+    :format(self.dir))
+  local answer = lab:staffetta("rollout")
+  lu.assertNotEquals(answer.code, 0)
+  lu.assertStrContains(answer.err .. answer.out, "Host key verification failed")
+  lab:expect_as(before, "a host whose key is not known")
+end
+
+function TestFleet:test_the_link_is_lost_in_the_middle()
+  self:start_sshd {}
+  local lab = self:up(function(site) return with_host_fields(site, self:ssh_fields()) end)
+  local before = lab:snapshot()
+  local answer = lab:signalled(nil, { line = "front ends permit",
+    run = ("kill -STOP %s; pkill -KILL -P %s; (sleep 2; kill -CONT %s) &"):format(self.sshd, self.sshd, self.sshd) },
+    "rollout")
+  lu.assertNotEquals(answer.code, 0, answer.out)
+  expect(lab:staffetta("rollback", "1"), 0)
+  lab:expect_as(before, "a rollback after the link was lost")
+end
+
+-- ---- armed undo ----
+
+function TestFleet:test_hosts_undo_themselves_when_the_controller_dies()
+  local lab = self:up(function(site)
+    return with_site_field(with_host_fields(site, 'transport = "agent", undo_dir = run .. "/armed"'),
+      "confirm_within_ms = 3000")
+  end)
+  local before = lab:snapshot()
+  for _, point in ipairs { "host.write.after:1", "host.write.before:6", "journal.done.after:12" } do
+    lab:kill_at(point, "rollout")
+    await_end_of_waiting(lab)
+    lab:expect_as(before, "controller killed at " .. point)
+    -- the journal still has the run; there is nothing left for a rollback
+    lu.assertStrContains(expect(lab:staffetta("rollback"), 0).out, "0 put back")
+  end
+end
+
+function TestFleet:test_a_confirmed_run_stays()
+  local lab = self:up(function(site) return with_site_field(site, "confirm_within_ms = 3000") end)
+  expect(lab:staffetta("rollout"), 0)
+  await_end_of_waiting(lab)
+  bash("sleep 4")
+  expect(lab:staffetta("verify"), 0)
+end
+
+-- node-a is managed through its virtual IP, on a port that the policy then protects: the controller, which has no SA,
+-- is cut off by its own change.
+function TestFleet:test_a_policy_that_cuts_off_the_controller_comes_back_by_itself()
+  self:start_sshd { listen = "127.0.0.1" } -- for the keys and the port
+  local port = bash("sed -n 's/^Port //p' " .. self.dir .. "/sshd.conf"):match("%d+")
+  local lab = self:up(function(site)
+    site = lab_support.edit(site, '["node-a"] = node("node-a", "10.9.0.11"),',
+      '["node-a"] = (function() local h = node("node-a", "10.9.0.11"); h.transport = "openssh"; '
+      .. ('h.undo_dir = %q; h.ssh = { config = %q, program = %q }; return h end)(),'):format(self.dir .. "/armed",
+        self.dir .. "/ssh.conf", lab_support.program))
+    return with_site_field(site, "confirm_within_ms = 8000")
+  end)
+  bash(("kill %s"):format(self.sshd))
+  self:start_sshd { netns = lab:netns("node-a"), listen = "10.9.0.100", proxy = ("ProxyCommand ip netns exec %s "
+    .. "bash -c 'exec 3<>/dev/tcp/10.9.0.100/%s; cat <&3 & cat >&3; kill $!'"):format(lab:netns("witness"), port) }
+  lab.place:write("site/policies/cut-off.lua", ([[return { api = 1, name = "cut-off", kind = "policy",
+    summary = "protects the port that the controller uses", extends = "mail-passwords", policy = {
+      traffic = { { protocol = "tcp", ports = { 110, %s } } }, asks = { { port = 110, expect = "+OK" } } } }]])
+    :format(port))
+  local before = lab:snapshot()
+  local answer = lab:staffetta("rollout", "--param", "policy=cut-off")
+  lu.assertNotEquals(answer.code, 0)
+  await_end_of_waiting(lab)
+  bash("sleep 1")
+  expect(lab:staffetta("rollback", "1"), 0)
+  lab:expect_as(before, "a policy that cut the controller off")
+end
+
+return TestFleet
