@@ -54,6 +54,34 @@ static int list_scripts(const struct stf_cli *cli, struct stf_runtime *rt)
     return is_ok ? STF_EXIT_OK : STF_EXIT_ERROR;
 }
 
+/* What the text of each script tells of its powers: those declared and not used, those used and not declared. */
+static int lint_scripts(const struct stf_cli *cli, struct stf_runtime *rt)
+{
+    bool is_ok = true;
+    size_t index, at;
+    json_t *script, *message, *found = json_array(), *list = describe_all(rt, &is_ok);
+    json_array_foreach (list, index, script) {
+        const char *error = json_string_value(json_object_get(script, "error"));
+        if (error)
+            fprintf(stderr, "staffetta: %s\n", error);
+        json_array_foreach (json_object_get(script, "lint"), at, message) {
+            json_array_append_new(found, json_pack("{s:O, s:O, s:O}", "kind", json_object_get(script, "kind"), "name",
+                                                   json_object_get(script, "name"), "message", message));
+        }
+    }
+    if (cli->is_json)
+        stf_output_json(found);
+    else
+        json_array_foreach (found, index, message) {
+            printf("%s %s %s\n", stf_cli_text(message, "kind"), stf_cli_text(message, "name"),
+                   stf_cli_text(message, "message"));
+        }
+    bool is_clean = json_array_size(found) == 0;
+    json_decref(found);
+    json_decref(list);
+    return !is_ok ? STF_EXIT_ERROR : is_clean ? STF_EXIT_OK : STF_EXIT_FAILED;
+}
+
 static void print_params(const json_t *params)
 {
     const char *name;
@@ -164,12 +192,14 @@ int stf_cmd_scripts(int argc, char **argv)
     const char *verb = cli.operand_count ? cli.operands[0] : "list";
     if (strcmp(verb, "list") == 0 && cli.operand_count <= 1)
         exit_code = list_scripts(&cli, rt);
+    else if (strcmp(verb, "lint") == 0 && cli.operand_count == 1)
+        exit_code = lint_scripts(&cli, rt);
     else if (strcmp(verb, "show") == 0 && cli.operand_count == 2)
         exit_code = show_script(&cli, rt, cli.operands[1]);
     else if (strcmp(verb, "where") == 0 && cli.operand_count == 2)
         exit_code = where_script(&cli, rt, cli.operands[1]);
     else
-        exit_code = stf_cli_usage_error("scripts", "expected list, show KIND/NAME or where NAME");
+        exit_code = stf_cli_usage_error("scripts", "expected list, lint, show KIND/NAME or where NAME");
 out:
     stf_runtime_close(rt);
     stf_cli_fini(&cli);

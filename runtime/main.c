@@ -39,9 +39,12 @@ const struct stf_command stf_commands[] = {
      stf_cmd_show},
     {"diff", "RUN RUN [options]", "Show in what two runs differ: scripts, parameters, changes, verdicts",
      "Exit code 0 says that they are the same, 2 that they differ.\n", stf_cmd_diff},
-    {"scripts", "list | show KIND/NAME | where NAME [options]",
+    {"scripts", "list | lint | show KIND/NAME | where NAME [options]",
      "List the scripts, show one's parameters, or where it comes from",
-     "KIND is playbook, check or policy: `staffetta scripts show playbook/rollout`.\n", stf_cmd_scripts},
+     "KIND is playbook, check or policy: `staffetta scripts show playbook/rollout`. lint looks in the text of each "
+     "for\n"
+     "powers that it declares and does not use, or uses and does not declare; exit code 3 says that there are some.\n",
+     stf_cmd_scripts},
     {"registry", "VERB STORE PATH ... [OPTIONS]", "Look into a registry or change it: a hive, a .reg file, a live one",
      stf_registry_help, stf_cmd_registry},
     {"probe", "TARGET... [OPTIONS]", "Measure whether and how fast targets answer: outages, latency, jitter",

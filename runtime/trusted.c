@@ -32,7 +32,9 @@ static int l_push_ctx(lua_State *L)
     call_trusted(L, "world.luac", 1); /* -- sys sys manifest world */
     lua_pushvalue(L, 1);
     call_trusted(L, "stages.luac", 1); /* -- sys sys manifest world stages */
-    call_trusted(L, "ctx.luac", 4);
+    lua_pushvalue(L, 1);
+    call_trusted(L, "lint.luac", 1); /* -- sys sys manifest world stages lint */
+    call_trusted(L, "ctx.luac", 5);
     return 1;
 }
 

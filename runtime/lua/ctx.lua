@@ -1,6 +1,6 @@
 -- ctx.lua - what a running script holds in its hand: steps, actions, gates, checks, measures.
--- Trusted: runs with `sys`, manifest.lua, world.lua and stages.lua. Must never let a check pass that did not look.
-local sys, manifests, worlds, stages = ...
+-- Trusted: runs with `sys` and the other files here. Must never let a check pass that did not look.
+local sys, manifests, worlds, stages, lint = ...
 
 local M = {}
 
@@ -424,7 +424,8 @@ function M.describe(kind, name)
   local script = find(kind, name)
   local manifest = manifests.load(script, kind)
   local description = { name = name, kind = kind, origin = script.origin, path = script.path, sha256 = script.sha256,
-    summary = manifest.summary, needs = manifest.needs, params = manifest.params, extends = manifest.extends }
+    summary = manifest.summary, needs = manifest.needs, params = manifest.params, extends = manifest.extends,
+    lint = kind ~= "policy" and lint.look(script, manifest) or {} }
   if kind == "policy" then
     description.policy = load_policy(name)
     description.fingerprint = sys.fingerprint("policy", description.policy)

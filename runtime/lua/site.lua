@@ -3,7 +3,8 @@
 -- Trusted: runs with `sys`. Must never act on a host.
 local sys = ...
 
-local site_fields = { "api", "name", "hosts", "clusters", "budgets", "confirm_within_ms", "on_gate_fail", "forbid", "lab" }
+local site_fields = { "api", "name", "hosts", "clusters", "budgets", "confirm_within_ms", "on_gate_fail", "forbid",
+  "lab" }
 local host_fields = { "role", "address", "interface", "netns", "windows", "ipsec", "registry",
   "transport", "ssh", "undo_dir" }
 local cluster_fields = { "virtual_ip", "prefix_length", "interface", "nodes", "front_ends", "manager", "ipsec_id",

@@ -103,7 +103,7 @@ function TestCli:test_wrong_options()
   self:expect_usage({ "run" }, "run expects the name of a playbook")
   self:expect_usage({ "run", "a", "b" }, "'b' is one argument too many")
   self:expect_usage({ "show", "1", "2" }, "'2' is one argument too many")
-  self:expect_usage({ "scripts", "frob" }, "expected list, show KIND/NAME or where NAME")
+  self:expect_usage({ "scripts", "frob" }, "expected list, lint, show KIND/NAME or where NAME")
   self:expect_usage({ "scripts", "show", "rollout" }, "expected KIND/NAME such as playbook/rollout")
   self:expect_usage({ "scripts", "show", "lib/connections" }, "expected KIND/NAME")
   self:expect_usage({ "lab" })
@@ -265,6 +265,24 @@ function TestCli:test_nothing_to_roll_back()
 end
 
 -- ---- scripts ----
+
+function TestCli:test_scripts_lint()
+  local answer = self.place:staffetta("scripts", "lint")
+  lu.assertEquals({ answer.code, answer.out, answer.err }, { 0, "", "" }) -- nothing to say of those that ship
+  self.place:write("site/lib/mover.lua", [[return function(host) return host.vip:move() end]])
+  self.place:playbook("greedy", [[needs = { "vip.move", "probe", "files.read", "registry.read" },]], [[
+    local mover = require "mover"
+    local found = ctx.site.hosts()[1].registry:get("a", "b")
+    -- host.probe:once is only in a comment
+    return mover, found, ctx.site.hosts()[1].wire:start {}
+  ]])
+  answer = self.place:staffetta("scripts", "lint")
+  lu.assertEquals(answer.code, 3)
+  lu.assertEquals(answer.out, "playbook greedy declares 'probe', and nothing in it or its libraries uses probe\n"
+    .. "playbook greedy declares 'files.read', and nothing in it or its libraries uses files\n"
+    .. "playbook greedy uses wire, and declares no need of it\n")
+  lu.assertEquals(#self.place:json("scripts", "lint").doc, 3)
+end
 
 function TestCli:test_scripts_list_show_where()
   self:write_playbook()

@@ -1,4 +1,4 @@
--- A marker for the pre-shared key goes through the whole job; it must be nowhere but in its own file and in the daemons.
+-- A marker for the pre-shared key goes through the whole job; it must be nowhere but in its file and in the daemons.
 -- SPDX-License-Identifier: MIT
 local lu = require "luaunit"
 local lab_support = require "lab_support"
