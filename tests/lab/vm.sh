@@ -9,21 +9,30 @@ export LUA_PATH="$root/tests/lab/e2e/?.lua;;" STAFFETTA_TEST_SLOWNESS=10
 log=$(mktemp)
 failed=0
 
+passes() {
+    "$@" >"$log" 2>&1 && ! grep -q '^SKIP:' "$log"
+}
+
+# A lab test has a second try, and it shows: charon's own timers (it gives a peer up after 1.5 s) can not be stretched,
+# and on an emulated processor beside other work a handshake may take longer.
 check() {
-    local name=$1 started=$SECONDS verdict=passed
-    shift
-    "$@" >"$log" 2>&1 || verdict=FAILED
-    ! grep '^SKIP:' "$log" || verdict=FAILED
-    printf '%-62s %s  %3d s\n' "$name" $verdict $((SECONDS - started))
-    [ $verdict = passed ] || { failed=$((failed + 1)); cat "$log"; }
+    local tries=$1 name=$2 started=$SECONDS verdict=passed try=1
+    shift 2
+    until passes "$@"; do
+        cat "$log"
+        [ $try -lt $tries ] || { verdict=FAILED; break; }
+        try=$((try + 1))
+    done
+    [ $verdict = passed ] || failed=$((failed + 1))
+    printf '%-62s %s  %3d s  %d. try\n' "$name" $verdict $((SECONDS - started)) $try
 }
 
 lab() {
-    check "$1 $2" lua5.4 "$root/tests/script/run.lua" "test_$1" "test_$1.test_$2"
+    check 2 "$1 $2" lua5.4 "$root/tests/script/run.lua" "test_$1" "test_$1.test_$2"
 }
 
 echo "kernel $(uname -r), $(nproc) processors"
-check "unit xfrm_esp" "$build/tests/unit/ipsec/test_xfrm_esp"
+check 1 "unit xfrm_esp" "$build/tests/unit/ipsec/test_xfrm_esp"
 lab takeover a_drill_leaves_one_fresh_sa
 lab takeover crash_and_the_new_holder_initiates
 lab faults latency_and_loss
