@@ -24,9 +24,11 @@
  *     require: protected or not at all. permit: accept and offer protection, insist on nothing. pass: leave alone.
  *     drop: let nothing through. The last two are for exceptions from another policy and involve no IKE.
  * "clear_text": "refuse" | "allow"
- *     Whether a guard (guard.h) drops what reaches the virtual IP unprotected, from anybody. Default and only choice
- * but for require: refuse with drop, allow with permit and pass. With require, default: refuse. "mode": "transport"
- * (default) | "tunnel" "auth": {"method": "psk"} (default): the cluster's secret.
+ *     Whether guards (guard.h) drop what is unprotected: towards the virtual IP from anybody, between other ends what
+ *     travels between the two. Default and only choice but for require: refuse with drop, allow with permit and pass.
+ *     With require, default: refuse.
+ * "mode": "transport" (default) | "tunnel"
+ * "auth": {"method": "psk"} (default): the cluster's secret.
  *     {"method": "certificate", "certificate": PATH, "key": PATH, "ca": PATH}: files on the host; "{id}" in a path is
  *     the identity, as each has its own. {"method": "kerberos"}: Windows only; where domain controllers are in
  *     "between", "exempt" must have TCP and UDP 88.

@@ -42,13 +42,15 @@ return {
     end
     local engine, err = host.ipsec:capabilities()
     if not engine then return "unknown", { reason = tostring(err) } end
-    local name, wanted = connections.guard(p.policy, p.cluster, host, engine.engine)
-    if not name then return "pass", { summary = "connections and secrets as the policy says" } end
-    local guard, guard_err = host.ipsec:get_guard(name)
-    if guard_err then return not_as_wanted(guard_err) end
-    if not guard then return "fail", { summary = ("guard %s is missing"):format(name) } end
-    local field = ctx.differs(wanted, guard)
-    if field then return "fail", { summary = ("guard %s has another %s than the policy"):format(name, field) } end
-    return "pass", { summary = ("connections, secrets and guard as the policy says, %s ESP"):format(engine.engine) }
+    for _, wanted in ipairs(connections.guards(p.policy, p.cluster, host, engine.engine)) do
+      local guard, guard_err = host.ipsec:get_guard(wanted.name)
+      if guard_err then return not_as_wanted(guard_err) end
+      if not guard then return "fail", { summary = ("guard %s is missing"):format(wanted.name) } end
+      local field = ctx.differs(wanted.state, guard)
+      if field then
+        return "fail", { summary = ("guard %s has another %s than the policy"):format(wanted.name, field) }
+      end
+    end
+    return "pass", { summary = ("connections, secrets and guards as the policy says, %s ESP"):format(engine.engine) }
   end,
 }

@@ -285,24 +285,37 @@ local function guarded_traffic(policy)
   return { { protocol = "tcp" }, { protocol = "udp" }, { protocol = "icmp" } }
 end
 
--- The guard of `host`, its name and state: protected ports of the virtual IP pass under IPsec or not at all. `engine`
--- is "kernel" or "userland". Nil where the policy allows clear text, or the host does not see the virtual IP.
-function M.guard(policy, cluster, host, engine)
-  local side
-  if engine == "windows" then return nil end -- its own rules refuse clear text
+-- The guards of `host`, a list of { name, state }: what the policy protects passes under IPsec or not at all. One is
+-- for the virtual IP, against anybody; one for each other pair of ends, between those two alone, for a domain
+-- controller has clients that the policy is not about. `engine` is "kernel" or "userland". None where the policy allows
+-- clear text.
+function M.guards(policy, cluster, host, engine)
+  local list, is_taken = {}, {}
+  if engine == "windows" or policy.clear_text ~= "refuse" then return list end -- Windows' own rules refuse it
+  local function add(side, name, address, peer)
+    if is_taken[name] then return end
+    is_taken[name] = true
+    list[#list + 1] = { name = name, state = {
+      side = side,
+      engine = engine,
+      address = address,
+      peer = peer,
+      interface = host.interface or cluster.interface,
+      traffic = guarded_traffic(policy),
+      exempt = policy.exempt,
+    } }
+  end
   each_pair(policy, cluster, function(from, to)
-    if to.address ~= cluster.virtual_ip then return end
-    if carries(host, to) then side = "server" elseif carries(host, from) then side = "client" end
+    local is_server = carries(host, to)
+    if not is_server and not carries(host, from) then return end
+    local side = is_server and "server" or "client"
+    if to.address == cluster.virtual_ip then
+      add(side, name_of(policy, cluster.name), to.address)
+    else
+      add(side, name_of(policy, (is_server and from or to).name) .. "-own", to.address, from.address)
+    end
   end)
-  if not side or policy.clear_text ~= "refuse" then return nil end
-  return name_of(policy, cluster.name), {
-    side = side,
-    engine = engine,
-    address = cluster.virtual_ip,
-    interface = host.interface or cluster.interface,
-    traffic = guarded_traffic(policy),
-    exempt = policy.exempt,
-  }
+  return list
 end
 
 -- ---- what stands ----

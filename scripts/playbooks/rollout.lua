@@ -28,8 +28,9 @@ return {
 
     local function guard(host)
       local engine = assert(host.ipsec:capabilities()).engine
-      local name, wanted = connections.guard(policy, cluster, host, engine)
-      if name then assert(host.ipsec:set_guard(name, wanted)) end
+      for _, each in ipairs(connections.guards(policy, cluster, host, engine)) do
+        assert(host.ipsec:set_guard(each.name, each.state))
+      end
     end
 
     -- What a Windows host can not do is told before any host is touched.
@@ -110,19 +111,35 @@ return {
     ctx:step("receivers permit protected traffic", receivers, permit)
     ctx:step("front ends permit protected traffic", front_ends, permit)
 
-    -- The node that holds the address is the one initiator. SAs of a definition that has changed go; the others stay.
+    -- Each connection has one initiator: the node that holds the address for all of its own, the client for the others.
+    -- SAs of a definition that has changed go; the others stay.
     local holder = assert(cluster:holder())
-    ctx:act("negotiate the SAs", { holder }, function(host)
+    local function negotiates(host, ends)
+      if host.name == holder.name then return true end
+      local is_virtual = ends.local_address == cluster.virtual_ip or ends.remote_address == cluster.virtual_ip
+      return ends.side == "client" and not is_virtual and ends.remote_address ~= holder.address
+    end
+    local function negotiate(host)
       local sas = assert(host.ipsec:sas())
       for _, connection in ipairs(connections.of(policy, cluster, host, "permit")) do
-        if is_new[connection.name] then
-          assert(host.ipsec:terminate { connection = connection.name, force = true, timeout_ms = 500 })
-        end
-        if is_new[connection.name] or #connections.installed(sas, connection.name) == 0 then
-          assert(host.ipsec:initiate { connection = connection.name, timeout_ms = p.initiate_timeout_ms })
+        if negotiates(host, connection.document) then
+          if is_new[connection.name] then
+            assert(host.ipsec:terminate { connection = connection.name, force = true, timeout_ms = 500 })
+          end
+          if is_new[connection.name] or #connections.installed(sas, connection.name) == 0 then
+            assert(host.ipsec:initiate { connection = connection.name, timeout_ms = p.initiate_timeout_ms })
+          end
         end
       end
-    end)
+    end
+    local others = {}
+    for _, host in ipairs(connections.with_charon(speakers)) do
+      for _, connection in ipairs(host.name == holder.name and {} or connections.of(policy, cluster, host, "permit")) do
+        if negotiates(host, connection.document) and others[#others] ~= host then others[#others + 1] = host end
+      end
+    end
+    ctx:act("negotiate the SAs", { holder }, negotiate)
+    if #others > 0 then ctx:act("negotiate those of the hosts' own addresses", others, negotiate) end
     ctx:gate("protection stands before it is required", {
       { check = "sa-installed", hosts = { holder }, params = { policy = policy, cluster = cluster } },
       { check = "answers-protected", hosts = askers, params = { policy = policy, cluster = cluster } },

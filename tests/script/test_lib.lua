@@ -183,7 +183,8 @@ function TestLib:test_a_peer_that_is_not_of_the_site()
   lu.assertEquals({ list[1].document.remote_address, list[1].document.remote_id, list[1].document.local_address,
     list[1].document.side }, { "192.0.2.7", "192.0.2.7", "10.9.0.11", "client" })
   lu.assertEquals(connections.of(policy, self.cluster, self.front_end, "require"), {})
-  lu.assertNil(connections.guard(policy, self.cluster, self.node, "kernel"))
+  local guard = connections.guards(policy, self.cluster, self.node, "kernel")[1].state
+  lu.assertEquals({ guard.side, guard.address, guard.peer }, { "client", "192.0.2.7", "10.9.0.11" })
 end
 
 function TestLib:test_weak_proposals_only_for_the_peers_named()
@@ -224,7 +225,7 @@ function TestLib:test_a_windows_host_has_one_document_for_all_that_it_carries()
   lu.assertEquals(document.pairs[1],
     { local_address = "10.9.0.2", remote_address = "10.9.0.100", side = "client", peer = "mail" })
   lu.assertEquals(connections.secrets(policy, self.cluster, win), {})
-  lu.assertNil(connections.guard(policy, self.cluster, win, "windows"))
+  lu.assertEquals(connections.guards(policy, self.cluster, win, "windows"), {})
   lu.assertEquals(names_of(connections.with_charon(self.cluster.front_ends)), { "fe1", "win" })
   lu.assertEquals(names_of(connections.askers(self.cluster)), { "fe1" })
   win.netns = "stf-test"
@@ -286,33 +287,65 @@ function TestLib:test_owners_of_the_secret()
 end
 
 function TestLib:test_the_guard_has_the_policys_ports()
-  local name, guard = connections.guard(policy_of("mail-passwords"), self.cluster, self.front_end, "kernel")
-  lu.assertEquals(name, "staffetta-mail-passwords-mail")
-  lu.assertEquals(guard, { side = "client", engine = "kernel", address = "10.9.0.100", interface = "lan0",
-    traffic = { { protocol = "tcp", ports = { 110, 143 } } }, exempt = exempt })
-  guard = select(2, connections.guard(policy_of("mail-passwords"), self.cluster, self.node, "userland"))
+  local list = connections.guards(policy_of("mail-passwords"), self.cluster, self.front_end, "kernel")
+  lu.assertEquals(list, { { name = "staffetta-mail-passwords-mail", state = {
+    side = "client", engine = "kernel", address = "10.9.0.100", interface = "lan0",
+    traffic = { { protocol = "tcp", ports = { 110, 143 } } }, exempt = exempt } } })
+  local guard = connections.guards(policy_of("mail-passwords"), self.cluster, self.node, "userland")[1].state
   lu.assertEquals({ guard.side, guard.engine, guard.interface }, { "server", "userland", "eth0" })
 end
 
 function TestLib:test_the_guard_of_any_protocol_is_tcp_udp_and_ping_whole()
-  local policy = policy_of("everything")
-  local _, guard = connections.guard(policy, self.cluster, self.node, "kernel")
-  lu.assertEquals(guard.traffic, { { protocol = "tcp" }, { protocol = "udp" }, { protocol = "icmp" } })
-  lu.assertEquals(guard.exempt, exempt)
+  for _, each in ipairs(connections.guards(policy_of("everything"), self.cluster, self.node, "kernel")) do
+    lu.assertEquals(each.state.traffic, { { protocol = "tcp" }, { protocol = "udp" }, { protocol = "icmp" } })
+    lu.assertEquals(each.state.exempt, exempt)
+  end
 end
 
-function TestLib:test_no_guard_where_clear_text_is_allowed_or_the_virtual_ip_is_not_seen()
+-- "staffetta-everything-dc1-own": "client 10.9.0.1 -> 10.9.0.31", by name.
+local function guarded_pairs(self, host)
+  local found = {}
+  for _, each in ipairs(connections.guards(policy_of("everything"), self.cluster, host, "kernel")) do
+    local state = each.state
+    found[each.name] = ("%s %s -> %s"):format(state.side, state.peer or "anybody", state.address)
+  end
+  return found
+end
+
+-- Front ends, nodes and domain controllers, each with each: LDAP, the global catalog, Kerberos, RPC and its dynamic
+-- ports are in it, for the guards are of all ports. dc2 has no IPsec.
+function TestLib:test_everything_is_guarded_between_each_two()
+  lu.assertEquals(guarded_pairs(self, self.front_end), {
+    ["staffetta-everything-mail"] = "client anybody -> 10.9.0.100",
+    ["staffetta-everything-node-a-own"] = "client 10.9.0.1 -> 10.9.0.11",
+    ["staffetta-everything-node-b-own"] = "client 10.9.0.1 -> 10.9.0.12",
+    ["staffetta-everything-dc1-own"] = "client 10.9.0.1 -> 10.9.0.31",
+  })
+  lu.assertEquals(guarded_pairs(self, self.node), {
+    ["staffetta-everything-mail"] = "server anybody -> 10.9.0.100",
+    ["staffetta-everything-fe1-own"] = "server 10.9.0.1 -> 10.9.0.11",
+    ["staffetta-everything-fe-two-own"] = "server 10.9.0.2 -> 10.9.0.11",
+    ["staffetta-everything-dc1-own"] = "client 10.9.0.11 -> 10.9.0.31",
+  })
+  lu.assertEquals(guarded_pairs(self, self.controller), {
+    ["staffetta-everything-fe1-own"] = "server 10.9.0.1 -> 10.9.0.31",
+    ["staffetta-everything-fe-two-own"] = "server 10.9.0.2 -> 10.9.0.31",
+    ["staffetta-everything-node-a-own"] = "server 10.9.0.11 -> 10.9.0.31",
+    ["staffetta-everything-node-b-own"] = "server 10.9.0.12 -> 10.9.0.31",
+  })
+end
+
+function TestLib:test_no_guard_where_clear_text_is_allowed()
   local policy = policy_of("everything")
-  lu.assertNil(connections.guard(policy, self.cluster, self.controller, "kernel"))
   policy.clear_text = "allow"
-  lu.assertNil(connections.guard(policy, self.cluster, self.node, "kernel"))
+  lu.assertEquals(connections.guards(policy, self.cluster, self.node, "kernel"), {})
 end
 
 function TestLib:test_the_library_leaves_site_and_policy_alone()
   local policy = policy_of("everything")
   for _, host in ipairs(connections.speakers(policy, self.cluster)) do
     connections.of(policy, self.cluster, host, "require")
-    connections.guard(policy, self.cluster, host, "kernel")
+    connections.guards(policy, self.cluster, host, "kernel")
     connections.secrets(policy, self.cluster, host)
   end
   lu.assertEquals(policy, policy_of("everything"))

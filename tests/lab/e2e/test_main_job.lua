@@ -21,8 +21,8 @@ local policies = {
   ["everything"] = {
     has_domain_controller = true,
     -- registry 1; timers and a secret on each of 4; fe1 4, each node 3, dc1 3 connections, permitted and then required;
-    -- 3 guards
-    changes = 1 + 2 * 4 + 2 * (4 + 3 + 3 + 3) + 3, protected = { 80, 110, 143 }, open = {},
+    -- a guard for the virtual IP on 3, and one for each end of 5 other pairs
+    changes = 1 + 2 * 4 + 2 * (4 + 3 + 3 + 3) + 3 + 2 * 5, protected = { 80, 110, 143 }, open = {},
     remote = "remote: dynamic",
     guard = { "meta l4proto tcp", "udp sport !=" },
     dc = { "staffetta-everything-fe1", "staffetta-everything-node-a", "staffetta-everything-node-b" },
@@ -122,6 +122,30 @@ local function expect_protected(lab, policy)
   end
 end
 
+-- What goes between the domain controller and a front end goes under IPsec, RPC's dynamic ports too; its other clients
+-- reach it in the clear.
+local function expect_controller_is_guarded(lab)
+  for _, port in ipairs { 389, 49200 } do
+    lab:on("dc1", ([[
+      STF_E2E=%s perl -MIO::Socket::INET -e '
+        $s = IO::Socket::INET->new(LocalAddr => "10.9.0.20", LocalPort => %d, Listen => 1, ReuseAddr => 1) or die;
+        alarm 20; for (1 .. 2) { $c = $s->accept; print $c "hello\n"; close $c }' >/dev/null 2>&1 &
+      for i in {1..200}; do ss -ltn | grep -q '10.9.0.20:%d ' && break; sleep 0.01; done
+    ]]):format(lab.name, port, port))
+    local wire = lab:listen()
+    for _, host in ipairs { "fe1", "witness" } do
+      local out, code = lab:on(host, ("timeout 5 bash -c 'read -r line </dev/tcp/10.9.0.20/%d && echo $line'"):format(
+        port))
+      lu.assertEquals({ out, code }, { "hello\n", 0 }, host)
+    end
+    wire:stop()
+    lu.assertEquals(wire:lines("host 10.9.0.1 and tcp"), {})
+    lu.assertTrue(wire:count("host 10.9.0.1 and host 10.9.0.20 and " .. lab_support.esp) >= 2)
+    lu.assertTrue(wire:count("host 10.9.0.50 and tcp") >= 2)
+  end
+  lu.assertStrContains(lab:on("dc1", "nft -s list tables"), "staffetta_everything_fe1_own")
+end
+
 local function expect_drill(lab, name)
   local report = expect(lab:json("drill", "--param", "policy=" .. name, "--param", "steady_ms=300"), 0).doc
   for _, measure in ipairs { "planned_move", "failback" } do
@@ -153,6 +177,7 @@ local function whole_job(self, name, servers)
   lu.assertEquals(rollout.verdict, "pass")
   expect_policy_stands(lab, policy, name)
   expect_protected(lab, policy)
+  if policy.dc then expect_controller_is_guarded(lab) end
 
   local again = expect(lab:json("rollout", "--param", parameter), 0).doc
   lu.assertEquals(#lab:show(again).changes, 0)
