@@ -250,7 +250,7 @@ char *stf_timers_describe(const json_t *id, const json_t *state)
     if (!state)
         return strdup("charon's timers");
     if (json_is_null(state))
-        return strdup("its own");
+        return strdup("absent");
     int size = asprintf(
         &text,
         "a dead peer given up after %.1f s (%" JSON_INTEGER_FORMAT " ms x %.1f, %" JSON_INTEGER_FORMAT
