@@ -63,6 +63,17 @@ function TestCrash:test_rollout_killed_between_changes()
   end
 end
 
+-- The other way out: the run goes on, protects, and is put back as a whole, to what stood before its first half.
+function TestCrash:test_rollout_killed_and_resumed()
+  for _, point in ipairs { "host.write.after:4", "journal.done.before:9", "journal.intent.after:12",
+      "journal.check.after:2", "journal.run_end.before" } do
+    self.lab:kill_at(point, "rollout")
+    expect(self.lab:staffetta("resume"), 0)
+    expect(self.lab:staffetta("verify"), 0)
+    self:expect_rollback(("a rollout killed at %s and resumed"):format(point))
+  end
+end
+
 function TestCrash:test_rollback_killed_and_run_again()
   for _, points in ipairs {
     { "journal.intent.before:1" }, { "host.write.after:4" }, { "journal.done.before:7" }, { "host.write.before:13" },
