@@ -22,14 +22,16 @@ const char stf_probe_help[] =
     "tells outages with their error, latency, and how steady this machine was. Ends at --count, --duration or Ctrl-C.\n"
     "\n"
     "Options:\n"
-    "  --method M         icmp (default), udp (echo), tcp (default with --port), tcp_line, http, pop3, imap, ldap\n"
+    "  --method M         icmp (default), udp (echo), tcp (default with --port), tcp_line, http, pop3, imap, ldap,\n"
+    "                     session (one connection, asked again and again)\n"
     "  --port N           default: the method's usual one\n"
     "  --interval TIME    200us to 10s, default 1ms\n"
     "  --timeout TIME     an attempt is lost after that: 1ms to 900ms, default 500ms\n"
     "  --count N          end after N places of the schedule\n"
     "  --duration TIME    the same as a time: 90s, 5min\n"
-    "  --send TEXT        tcp_line: sent once connected\n"
-    "  --expect TEXT      tcp_line: what a good answer contains\n"
+    "  --send TEXT        tcp_line: sent once connected; session: each request\n"
+    "  --expect TEXT      tcp_line, session: what a good answer contains\n"
+    "  --give-up TIME     session: ends when nothing was acknowledged for so long, default 30s\n"
     "  --path PATH        http: default /\n"
     "  --host NAME        http: the Host line\n"
     "  --head             http: HEAD instead of GET\n"
@@ -86,8 +88,8 @@ static bool read_time_us(const char *text, int64_t min_us, int64_t max_us, int64
 
 static int take_time(struct request *request, int option)
 {
-    static const char *const names[] = {['i'] = "interval", ['t'] = "timeout", ['d'] = "duration"};
-    int64_t timeout_us = 0;
+    static const char *const names[] = {['i'] = "interval", ['t'] = "timeout", ['d'] = "duration", ['g'] = "give-up"};
+    int64_t found_us = 0;
     bool is_good = false;
     const char *expected = "200us to 10s";
     if (option == 'i') {
@@ -95,8 +97,12 @@ static int take_time(struct request *request, int option)
             read_time_us(optarg, STF_PROBE_INTERVAL_MIN_US, STF_PROBE_INTERVAL_MAX_US, &request->probe.interval_us);
     } else if (option == 't') {
         expected = "1ms to 900ms";
-        is_good = read_time_us(optarg, 1000, STF_PROBE_TIMEOUT_MAX_MS * 1000, &timeout_us);
-        request->probe.timeout_ms = timeout_us / 1000;
+        is_good = read_time_us(optarg, 1000, STF_PROBE_TIMEOUT_MAX_MS * 1000, &found_us);
+        request->probe.timeout_ms = found_us / 1000;
+    } else if (option == 'g') {
+        expected = "1ms to 10min";
+        is_good = read_time_us(optarg, 1000, STF_PROBE_GIVE_UP_MAX_MS * INT64_C(1000), &found_us);
+        request->probe.give_up_ms = found_us / 1000;
     } else {
         expected = "a time such as 90s or 5min";
         is_good = read_time_us(optarg, 1, INT64_MAX / 2, &request->duration_us);
@@ -118,6 +124,7 @@ static int take_option(struct request *request, int option)
     case 'i':
     case 't':
     case 'd':
+    case 'g':
         return take_time(request, option);
     case 'S':
         request->ask.send = optarg;
@@ -155,7 +162,8 @@ static int take_option(struct request *request, int option)
 static enum stf_kind make_target(const char *name, uint16_t port, int transport, struct stf_probe_target *target,
                                  struct stf_err *err)
 {
-    const struct addrinfo hints = {.ai_socktype = transport == STF_ASK_TCP ? SOCK_STREAM : SOCK_DGRAM};
+    const struct addrinfo hints = {.ai_socktype = transport == STF_ASK_ICMP || transport == STF_ASK_UDP ? SOCK_DGRAM
+                                                                                                        : SOCK_STREAM};
     struct addrinfo *found = NULL;
     char address[INET6_ADDRSTRLEN];
     if (stf_probe_target_make(name, port, target, NULL) == STF_OK)
@@ -174,7 +182,7 @@ static enum stf_kind make_targets(struct request *request, struct stf_err *err)
 {
     const struct stf_ask_method *method = request->probe.ask.method;
     uint16_t port = request->port ? (uint16_t)request->port : method->port;
-    if (method->transport == STF_ASK_TCP && port == 0)
+    if (method->transport != STF_ASK_ICMP && port == 0)
         return stf_err_set(err, STF_INVALID_DATA, 0, "probe", method->name, "method '%s' needs --port", method->name);
     if (method->transport == STF_ASK_ICMP && port != 0)
         return stf_err_set(err, STF_INVALID_DATA, 0, "probe", method->name, "method 'icmp' has no port");
@@ -191,14 +199,23 @@ static enum stf_kind make_targets(struct request *request, struct stf_err *err)
 static int parse(struct request *request, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"method", required_argument, NULL, 'm'},   {"port", required_argument, NULL, 'p'},
-        {"interval", required_argument, NULL, 'i'}, {"timeout", required_argument, NULL, 't'},
-        {"count", required_argument, NULL, 'c'},    {"duration", required_argument, NULL, 'd'},
-        {"send", required_argument, NULL, 'S'},     {"expect", required_argument, NULL, 'E'},
-        {"path", required_argument, NULL, 'P'},     {"host", required_argument, NULL, 'H'},
-        {"head", no_argument, NULL, 'D'},           {"status", required_argument, NULL, 'T'},
-        {"raw", required_argument, NULL, 'r'},      {"output", required_argument, NULL, 'o'},
-        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+        {"method", required_argument, NULL, 'm'},
+        {"port", required_argument, NULL, 'p'},
+        {"interval", required_argument, NULL, 'i'},
+        {"timeout", required_argument, NULL, 't'},
+        {"count", required_argument, NULL, 'c'},
+        {"duration", required_argument, NULL, 'd'},
+        {"give-up", required_argument, NULL, 'g'},
+        {"send", required_argument, NULL, 'S'},
+        {"expect", required_argument, NULL, 'E'},
+        {"path", required_argument, NULL, 'P'},
+        {"host", required_argument, NULL, 'H'},
+        {"head", no_argument, NULL, 'D'},
+        {"status", required_argument, NULL, 'T'},
+        {"raw", required_argument, NULL, 'r'},
+        {"output", required_argument, NULL, 'o'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     static char program[] = "staffetta";
     int option;
@@ -316,7 +333,9 @@ static enum stf_kind prepare(struct request *request, struct stf_err *err)
 
 int stf_cmd_probe(int argc, char **argv)
 {
-    struct request request = {.probe = {.interval_us = STF_PROBE_INTERVAL_US, .timeout_ms = STF_PROBE_TIMEOUT_MS}};
+    struct request request = {.probe = {.interval_us = STF_PROBE_INTERVAL_US,
+                                        .timeout_ms = STF_PROBE_TIMEOUT_MS,
+                                        .give_up_ms = STF_PROBE_GIVE_UP_MS}};
     json_t *reports = NULL;
     struct stf_err err;
     int exit_code = parse(&request, argc, argv);

@@ -79,6 +79,14 @@ static void print_outage(FILE *stream, const json_t *report, const json_t *outag
     fputs(" ms)\n", stream);
 }
 
+static void print_end(FILE *stream, const json_t *report)
+{
+    const json_t *ended = json_object_get(report, "ended");
+    if (json_is_object(ended))
+        fprintf(stream, "  connection ended at %.3f s: %s\n",
+                (double)(number(ended, "at_ns") - number(report, "first_tick_ns")) / 1e9, stf_cli_text(ended, "how"));
+}
+
 static void print_outages(FILE *stream, const json_t *report)
 {
     const json_t *outages = json_object_get(report, "outages");
@@ -109,4 +117,5 @@ void stf_probe_report_print(FILE *stream, const json_t *report)
     print_quantiles(stream, "round trip", json_object_get(report, "round_trip"), clock);
     print_quantiles(stream, "jitter", json_object_get(report, "jitter"), "of this machine's schedule");
     print_outages(stream, report);
+    print_end(stream, report);
 }

@@ -134,10 +134,15 @@ static enum stf_probe_outcome judge_ldap(const struct stf_ask *ask, const char *
 /* ---- methods ---- */
 
 static const struct stf_ask_method methods[] = {
-    {"tcp", STF_ASK_TCP, 0, NULL},          {"tcp_line", STF_ASK_TCP, 0, judge_line},
-    {"http", STF_ASK_TCP, 80, judge_http},  {"pop3", STF_ASK_TCP, 110, judge_pop3},
-    {"imap", STF_ASK_TCP, 143, judge_imap}, {"ldap", STF_ASK_TCP, 389, judge_ldap},
-    {"icmp", STF_ASK_ICMP, 0, NULL},        {"udp", STF_ASK_UDP, 7, NULL},
+    {"tcp", STF_ASK_TCP, 0, NULL},
+    {"tcp_line", STF_ASK_TCP, 0, judge_line},
+    {"http", STF_ASK_TCP, 80, judge_http},
+    {"pop3", STF_ASK_TCP, 110, judge_pop3},
+    {"imap", STF_ASK_TCP, 143, judge_imap},
+    {"ldap", STF_ASK_TCP, 389, judge_ldap},
+    {"session", STF_ASK_SESSION, 0, judge_line},
+    {"icmp", STF_ASK_ICMP, 0, NULL},
+    {"udp", STF_ASK_UDP, 7, NULL},
 };
 
 static enum stf_kind refuse(struct stf_err *err, const char *subject, const char *message)
@@ -153,8 +158,8 @@ static enum stf_kind find_method(const char *name, const struct stf_ask_method *
             return STF_OK;
     }
     return stf_err_set(err, STF_INVALID_DATA, 0, "probe", name,
-                       "method '%s' is unknown: expected 'tcp', 'tcp_line', 'http', 'pop3', 'imap', 'ldap', 'icmp' or "
-                       "'udp'",
+                       "method '%s' is unknown: expected 'tcp', 'tcp_line', 'http', 'pop3', 'imap', 'ldap', 'session', "
+                       "'icmp' or 'udp'",
                        name);
 }
 
@@ -184,6 +189,9 @@ static enum stf_kind ask_line(const struct stf_ask_options *options, struct stf_
         kind = check_text("expect", options->expect, err);
     if (kind)
         return kind;
+    if (ask->method->transport == STF_ASK_SESSION && !(options->send && options->expect))
+        return refuse(err, "session",
+                      "method 'session' needs 'send', the request, and 'expect', a text of each answer");
     if (!options->send && !options->expect)
         return refuse(err, "tcp_line", "method 'tcp_line' needs 'expect', the text that a good answer contains");
     ask->request_size = (size_t)snprintf(ask->request, sizeof ask->request, "%s", options->send ? options->send : "");
@@ -216,7 +224,7 @@ enum stf_kind stf_ask_make(const struct stf_ask_options *options, struct stf_ask
         return kind;
     bool is_line = ask->method->judge == judge_line, is_http = ask->method->judge == judge_http;
     if (!is_line && (options->send || options->expect))
-        return refuse(err, options->method, "'send' and 'expect' are of method 'tcp_line' only");
+        return refuse(err, options->method, "'send' and 'expect' are of methods 'tcp_line' and 'session' only");
     if (!is_http && (options->path || options->host || options->is_head || options->status))
         return refuse(err, options->method, "'path', 'host', 'head' and 'status' are of method 'http' only");
     if (is_line)

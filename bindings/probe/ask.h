@@ -16,7 +16,8 @@ enum {
     STF_ASK_RECEIVED_MAX = 512, /* bytes of an answer that are looked at */
 };
 
-enum stf_ask_transport { STF_ASK_TCP, STF_ASK_ICMP, STF_ASK_UDP };
+/* TCP: a connection an attempt; SESSION: one connection for all. */
+enum stf_ask_transport { STF_ASK_TCP, STF_ASK_SESSION, STF_ASK_ICMP, STF_ASK_UDP };
 
 struct stf_ask;
 
@@ -38,7 +39,7 @@ struct stf_ask {
 
 struct stf_ask_options {
     const char *method;
-    const char *send, *expect; /* of tcp_line; NULL: none */
+    const char *send, *expect; /* of tcp_line and session; NULL: none */
     const char *path, *host;   /* of http; NULL: "/" and no Host line */
     bool is_head;
     int64_t status; /* 0: any from 200 to 399 */

@@ -103,8 +103,9 @@ static enum stf_kind hand_over(void *self, struct stf_probe *probe, json_t **res
 static enum stf_kind verb_start(void *self, const struct stf_host *host, const json_t *args, json_t **result,
                                 struct stf_err *err)
 {
-    static const char *const keys[] = {"target", "targets", "port",   "method",      "send",       "expect", "path",
-                                       "host",   "head",    "status", "interval_us", "timeout_ms", "count",  NULL};
+    static const char *const keys[] = {"target",      "targets",    "port",       "method", "send",
+                                       "expect",      "path",       "host",       "head",   "status",
+                                       "interval_us", "timeout_ms", "give_up_ms", "count",  NULL};
     struct stf_probe_options options = {.netns = host->netns};
     struct stf_probe_target *targets = NULL;
     struct stf_probe *probe = NULL;
@@ -122,6 +123,9 @@ static enum stf_kind verb_start(void *self, const struct stf_host *host, const j
     if (kind == STF_OK)
         kind = stf_doc_opt_int(args, "timeout_ms", 1, STF_PROBE_TIMEOUT_MAX_MS, STF_PROBE_TIMEOUT_MS,
                                &options.timeout_ms, err);
+    if (kind == STF_OK)
+        kind = stf_doc_opt_int(args, "give_up_ms", 1, STF_PROBE_GIVE_UP_MAX_MS, STF_PROBE_GIVE_UP_MS,
+                               &options.give_up_ms, err);
     if (kind == STF_OK)
         kind = stf_doc_opt_int(args, "count", 1, STF_PROBE_SAMPLES_MAX, 0, &places, err);
     if (kind == STF_OK)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "report.h"
+#include "session.h"
 
 static json_t *quantiles_doc(const struct stf_probe_quantiles *quantiles)
 {
@@ -112,14 +113,23 @@ static bool merge(json_t *doc, json_t *part)
     return is_merged;
 }
 
+/* How the connection ended, or null. */
+static json_t *end_doc(const struct stf_probe_log *log)
+{
+    if (!log->ended_ns)
+        return json_null();
+    return json_pack("{s:s, s:I}", "how", stf_session_end_name(log->end), "at_ns", (json_int_t)log->ended_ns);
+}
+
 static json_t *report_doc(const struct stf_probe *probe, size_t i, const struct stf_probe_report *report)
 {
     const struct stf_probe_options *options = stf_probe_get_options(probe);
     const struct stf_probe_log *log = stf_probe_get_log(probe, i);
-    json_t *doc = json_pack("{s:s, s:o, s:s, s:I, s:I, s:I}", "target", options->targets[i].name, "port",
+    json_t *doc = json_pack("{s:s, s:o, s:s, s:I, s:I, s:I, s:o}", "target", options->targets[i].name, "port",
                             int_or_null(options->targets[i].port > 0, options->targets[i].port), "method",
                             options->ask.method->name, "interval_us", (json_int_t)options->interval_us, "timeout_ms",
-                            (json_int_t)options->timeout_ms, "socket_dropped", (json_int_t)stf_probe_dropped(probe));
+                            (json_int_t)options->timeout_ms, "socket_dropped", (json_int_t)stf_probe_dropped(probe),
+                            "ended", end_doc(log));
     bool is_whole = doc && merge(doc, counts_doc(log, report)) && merge(doc, times_doc(log, report)) &&
                     merge(doc, losses_doc(report));
     if (is_whole)

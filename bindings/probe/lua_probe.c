@@ -24,8 +24,9 @@ static void set_ask(lua_State *L, json_t *doc, int options)
 
 static int l_start(lua_State *L)
 {
-    static const char *const known[] = {"target", "targets", "port",   "method",      "send",       "expect", "path",
-                                        "host",   "head",    "status", "interval_us", "timeout_ms", "count",  NULL};
+    static const char *const known[] = {"target",      "targets",    "port",       "method", "send",
+                                        "expect",      "path",       "host",       "head",   "status",
+                                        "interval_us", "timeout_ms", "give_up_ms", "count",  NULL};
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
     stf_lua_check_options(L, 2, known);
@@ -38,6 +39,7 @@ static int l_start(lua_State *L)
     lua_pop(L, 2);
     stf_lua_doc_opt_int(L, doc, 2, "interval_us", STF_PROBE_INTERVAL_MIN_US, STF_PROBE_INTERVAL_MAX_US);
     stf_lua_doc_opt_int(L, doc, 2, "timeout_ms", 1, STF_PROBE_TIMEOUT_MAX_MS);
+    stf_lua_doc_opt_int(L, doc, 2, "give_up_ms", 1, STF_PROBE_GIVE_UP_MAX_MS);
     stf_lua_doc_opt_int(L, doc, 2, "count", 1, STF_PROBE_SAMPLES_MAX);
     return stf_lua_verb(L, "probe.start", 3, NULL);
 }

@@ -20,10 +20,11 @@
 #include "common/netns.h"
 #include "datagram.h"
 #include "exchange.h"
+#include "session.h"
 
 enum { EVENTS_PER_WAIT = 64, FILES_WANTED = 65536, FIRST_SAMPLES = 4096, FAMILIES = 2, STAMP_SLACK_NS = 5000 };
 
-/* What an epoll event is about: one of these, or (lane << 32 | the attempt's sample). */
+/* What an epoll event is about: one of these, a session's lane, or (lane << 32 | the attempt's sample). */
 #define KEY_TIMER (UINT64_MAX)
 #define KEY_STOP (UINT64_MAX - 1)
 #define KEY_DATAGRAM (UINT64_MAX - 1 - FAMILIES) /* and the one after it */
@@ -38,9 +39,11 @@ struct attempt {
 struct lane {
     struct stf_probe_log log;
     size_t samples_size;
-    size_t oldest;            /* every sample before this one has its verdict */
-    struct attempt *attempts; /* TCP only */
-    char *received;           /* one buffer per attempt, or NULL when answers are not read */
+    size_t oldest;               /* every sample before this one has its verdict */
+    struct attempt *attempts;    /* TCP only */
+    char *received;              /* one buffer per attempt, or NULL when answers are not read */
+    struct stf_session *session; /* method session only */
+    size_t next_answer;          /* the sample that the session's next answer is for */
 };
 
 struct stf_probe {
@@ -227,6 +230,54 @@ static void advance_attempt(struct stf_probe *probe, const struct epoll_event *e
     stf_exchange_close(&attempt->exchange);
 }
 
+/* ---- sessions ---- */
+
+/* What was sent and not answered is lost with the connection. */
+static void end_session(struct stf_probe *probe, struct lane *lane, enum stf_session_end how)
+{
+    lane->log.ended_ns = stf_clock_ns();
+    lane->log.end = (uint8_t)how;
+    for (size_t i = lane->next_answer; i < lane->log.count; i++) {
+        if (lane->log.samples[i].outcome == STF_PROBE_PENDING)
+            settle(probe, &lane->log.samples[i], STF_PROBE_CLOSED, lane->log.ended_ns);
+    }
+    stf_session_close(lane->session);
+}
+
+static void take_session(struct stf_probe *probe, struct lane *lane)
+{
+    size_t answers = 0;
+    if (lane->session->fd < 0)
+        return;
+    enum stf_session_end how = stf_session_receive(lane->session, &probe->options.ask, &answers);
+    int64_t now_ns = stf_clock_ns();
+    for (; answers > 0 && lane->next_answer < lane->log.count; answers--, lane->next_answer++) {
+        struct stf_probe_sample *sample = &lane->log.samples[lane->next_answer];
+        if (sample->outcome == STF_PROBE_PENDING)
+            settle(probe, sample, STF_PROBE_ANSWERED, now_ns);
+        else
+            lane->log.late++;
+    }
+    if (how != STF_SESSION_OPEN)
+        end_session(probe, lane, how);
+}
+
+static void ask_session(struct stf_probe *probe, size_t i, int64_t tick_ns, int64_t woken_ns)
+{
+    struct lane *lane = &probe->lanes[i];
+    if (lane->session->fd < 0)
+        return;
+    struct stf_probe_sample *sample = add_sample(probe, lane, tick_ns, woken_ns);
+    if (!sample)
+        return;
+    int errnum = stf_session_send(lane->session, &probe->options.ask);
+    sample->sent_late_ns = span_ns(tick_ns, stf_clock_ns());
+    if (errnum == EAGAIN)
+        take_back(probe, lane);
+    else if (errnum)
+        end_session(probe, lane, stf_session_end_of(errnum));
+}
+
 /* ---- datagrams ---- */
 
 static struct stf_probe_sample *sample_of(const struct stf_probe *probe, struct stf_datagram_key key)
@@ -336,13 +387,16 @@ static void put_packet(struct stf_probe *probe, size_t i, int64_t tick_ns, int64
 static void start_attempts(struct stf_probe *probe, int64_t tick_ns)
 {
     size_t count = probe->options.target_count, first = probe->next_lane, done = 0;
-    bool is_tcp = probe->options.ask.method->transport == STF_ASK_TCP;
+    enum stf_ask_transport transport = probe->options.ask.method->transport;
     int64_t woken_ns = stf_clock_ns();
     for (; done < count && (done == 0 || stf_clock_ns() < tick_ns + probe->interval_ns); done++) {
-        if (is_tcp)
-            connect_one(probe, (first + done) % count, tick_ns, woken_ns);
+        size_t lane = (first + done) % count;
+        if (transport == STF_ASK_TCP)
+            connect_one(probe, lane, tick_ns, woken_ns);
+        else if (transport == STF_ASK_SESSION)
+            ask_session(probe, lane, tick_ns, woken_ns);
         else
-            put_packet(probe, (first + done) % count, tick_ns, woken_ns);
+            put_packet(probe, lane, tick_ns, woken_ns);
     }
     probe->next_lane = (first + done) % count;
     for (; done < count; done++)
@@ -371,6 +425,8 @@ static void tick(struct stf_probe *probe)
     int64_t first_tick_ns = probe->lanes[0].log.first_tick_ns;
     int64_t tick_ns = first_tick_ns + (int64_t)(probe->ticks - 1) * probe->interval_ns;
     for (size_t i = 0; i < probe->options.target_count; i++) {
+        if (probe->lanes[i].log.ended_ns)
+            continue;
         probe->lanes[i].log.last_tick_ns = tick_ns;
         for (uint64_t missed = 1; missed < passed; missed++)
             shed(probe, &probe->lanes[i].log.shed_missed);
@@ -393,6 +449,8 @@ static void take_event(struct stf_probe *probe, const struct epoll_event *event)
             take_datagrams(probe, datagram, STF_DATAGRAM_ANSWERS);
         if (event->events & EPOLLERR)
             take_datagrams(probe, datagram, STF_DATAGRAM_ERRORS);
+    } else if (probe->options.ask.method->transport == STF_ASK_SESSION) {
+        take_session(probe, &probe->lanes[key]);
     } else {
         advance_attempt(probe, event);
     }
@@ -525,13 +583,32 @@ static enum stf_kind open_datagrams(struct stf_probe *probe, struct stf_err *err
 {
     enum stf_ask_transport transport = probe->options.ask.method->transport;
     enum stf_kind kind = STF_OK;
-    for (size_t i = 0; transport != STF_ASK_TCP && i < probe->options.target_count && kind == STF_OK; i++) {
+    bool is_datagram = transport == STF_ASK_ICMP || transport == STF_ASK_UDP;
+    for (size_t i = 0; is_datagram && i < probe->options.target_count && kind == STF_OK; i++) {
         int family = probe->targets[i].address.ss_family;
         size_t at = family == AF_INET ? 0 : 1;
         if (probe->datagrams[at])
             continue;
         kind = stf_datagram_open(transport, family, &probe->datagrams[at], err);
         if (kind == STF_OK && watch(probe, stf_datagram_fd(probe->datagrams[at]), KEY_DATAGRAM + at) < 0)
+            kind = stf_err_errno(err, errno, "probe.start", probe->targets[i].name, "cannot wait for answers");
+    }
+    return kind;
+}
+
+/* In the namespace to send from. */
+static enum stf_kind open_sessions(struct stf_probe *probe, struct stf_err *err)
+{
+    enum stf_kind kind = STF_OK;
+    if (probe->options.ask.method->transport != STF_ASK_SESSION)
+        return STF_OK;
+    for (size_t i = 0; i < probe->options.target_count && kind == STF_OK; i++) {
+        struct stf_session *session = malloc(sizeof *session);
+        if (!session)
+            return stf_err_set(err, STF_NO_MEMORY, 0, "probe.start", probe->targets[i].name, "no memory for a session");
+        probe->lanes[i].session = session;
+        kind = stf_session_open(&probe->targets[i], probe->options.timeout_ms, probe->options.give_up_ms, session, err);
+        if (kind == STF_OK && watch(probe, session->fd, i) < 0)
             kind = stf_err_errno(err, errno, "probe.start", probe->targets[i].name, "cannot wait for answers");
     }
     return kind;
@@ -586,6 +663,8 @@ enum stf_kind stf_probe_start(const struct stf_probe_options *options, struct st
         kind = open_descriptors(probe, err);
         if (kind == STF_OK)
             kind = open_datagrams(probe, err);
+        if (kind == STF_OK)
+            kind = open_sessions(probe, err);
         if (kind == STF_OK)
             kind = arm_schedule(probe, err);
         if (kind == STF_OK)
@@ -651,6 +730,9 @@ static void lane_fini(const struct stf_probe *probe, struct lane *lane)
 {
     for (size_t i = 0; lane->attempts && i < probe->slot_count; i++)
         stf_exchange_close(&lane->attempts[i].exchange);
+    if (lane->session)
+        stf_session_close(lane->session);
+    free(lane->session);
     free(lane->attempts);
     free(lane->received);
     free(lane->log.samples);

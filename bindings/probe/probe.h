@@ -13,6 +13,8 @@ enum {
     /* Linux repeats a lost SYN after 1 s. An answer to the repetition would hide the loss, so attempts end before. */
     STF_PROBE_TIMEOUT_MAX_MS = 900,
     STF_PROBE_TIMEOUT_MS = 500,
+    STF_PROBE_GIVE_UP_MAX_MS = 10 * 60 * 1000,
+    STF_PROBE_GIVE_UP_MS = 30 * 1000,
     STF_PROBE_IN_FLIGHT_MAX = 4096, /* connections of one target */
     STF_PROBE_TARGETS_MAX = 1000,
     STF_PROBE_SAMPLES_MAX = 4 * 1000 * 1000, /* of all targets together: 128 MB; 66 minutes of one at 1 kHz */
@@ -26,14 +28,16 @@ struct stf_probe_options {
     bool is_list; /* the script has given a list, also if of one: it gets a list of reports */
     int64_t interval_us;
     int64_t timeout_ms;
+    int64_t give_up_ms; /* method session: the connection ends when nothing was acknowledged for so long */
     uint64_t places;    /* ends by itself after that many places of the schedule; 0: when it is stopped */
     size_t samples_max; /* of all targets together; 0: STF_PROBE_SAMPLES_MAX */
 };
 
 struct stf_probe;
 
-/* The first attempts leave one interval after this call. With TCP it raises the process's soft limit of open files when
- * that is low: an outage keeps timeout / interval attempts at each target open. */
+/* With method session the connections are made first, each within timeout_ms. The first attempts leave one interval
+ * after this call. With TCP it raises the process's soft limit of open files when that is low: an outage keeps timeout
+ * / interval attempts at each target open. */
 enum stf_kind stf_probe_start(const struct stf_probe_options *options, struct stf_probe **probe, struct stf_err *err);
 
 /* Sends no more, waits at most linger_ms for attempts in flight (negative: their whole timeout) and ends the thread.

@@ -4,14 +4,14 @@
 ---@class staffetta.probe
 local probe = {}
 
----@alias staffetta.probe.method "icmp"|"udp"|"tcp"|"tcp_line"|"http"|"pop3"|"imap"|"ldap"
+---@alias staffetta.probe.method "icmp"|"udp"|"tcp"|"tcp_line"|"http"|"pop3"|"imap"|"ldap"|"session"
 
 --- What one attempt says. README.md beside this file tells when each method counts as answered.
 ---@class staffetta.probe.ask
 ---@field method? staffetta.probe.method left out: "tcp", or "tcp_line" with `send` or `expect`
----@field port? integer 1 to 65535; left out: the method's usual one ("tcp" and "tcp_line" have none; "icmp" takes none)
----@field send? string sent once connected, up to 256 bytes ("tcp_line" only)
----@field expect? string what a good answer contains, up to 256 bytes ("tcp_line" only)
+---@field port? integer left out: the method's usual one ("icmp" takes none; "tcp", "tcp_line", "session" need it)
+---@field send? string sent once connected, up to 256 bytes ("tcp_line"; "session": each request)
+---@field expect? string what a good answer contains, up to 256 bytes ("tcp_line" and "session")
 ---@field path? string "http" only; left out: "/"
 ---@field host? string the Host line, "http" only
 ---@field head? boolean HEAD instead of GET, "http" only
@@ -22,6 +22,7 @@ local probe = {}
 ---@field targets? string[] instead: up to 1,000, all on one schedule; the report is then a list
 ---@field interval_us? integer 200 to 10,000,000; left out: 1000
 ---@field timeout_ms? integer an attempt is lost after that, 1 to 900; left out: 500
+---@field give_up_ms? integer "session" ends when nothing was acknowledged for so long, 1 to 600,000; left out: 30,000
 ---@field count? integer places of the schedule, after which it sends no more; left out: until stopped
 
 ---@class staffetta.probe.running
@@ -78,6 +79,7 @@ local probe = {}
 ---@field from_elsewhere integer answers from another address than was asked
 ---@field socket_dropped integer answers of any target that this machine did not read in time
 ---@field longest_blind_us integer longest time in which nothing was sent, beyond the interval
+---@field ended? { how: "fin"|"reset"|"timeout"|"failed", at_ns: integer } of "session": how its connection ended
 ---@field jitter? staffetta.probe.quantiles how late this machine woke the prober; nil when nothing was sent
 ---@field latency? staffetta.probe.quantiles of the answered, from the intended time; nil when nothing was answered
 ---@field round_trip? staffetta.probe.quantiles of the answered, from when they left; nil when nothing was answered

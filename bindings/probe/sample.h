@@ -53,4 +53,6 @@ struct stf_probe_log {
     uint64_t late;              /* answers after the timeout: their attempts are lost */
     uint64_t duplicates;        /* further answers to an attempt */
     uint64_t from_elsewhere;    /* answers from another address than was asked */
+    int64_t ended_ns;           /* method session: when its connection ended; 0: it has not. Nothing is sent then */
+    uint8_t end;                /* and how: enum stf_session_end */
 };

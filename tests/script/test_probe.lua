@@ -127,6 +127,7 @@ function TestProbe:test_wrong_usage()
     { {}, "expected a target" },
     { { "::1", "--interval", "100us" }, "--interval expects 200us to 10s, found '100us'" },
     { { "::1", "--interval", "1" }, "--interval expects" },
+    { { "::1", "--give-up", "11min" }, "--give-up expects 1ms to 10min" },
     { { "::1", "--timeout", "1s" }, "--timeout expects 1ms to 900ms" },
     { { "::1", "--port", "0" }, "--port expects 1 to 65535" },
     { { "::1", "--count", "x" }, "--count expects" },
@@ -145,6 +146,8 @@ function TestProbe:test_wrong_usage()
     { { "::1", "--method", "tcp" }, "method 'tcp' needs --port" },
     { { "::1", "--method", "icmp", "--port", "7" }, "method 'icmp' has no port" },
     { { "::1", "--method", "pop3", "--path", "/" }, "of method 'http' only" },
+    { { "::1", "--method", "session", "--port", "1" }, "method 'session' needs 'send'" },
+    { { "::1", "--method", "session", "--port", "1", "--send", "q", "--expect", "a" }, "could not be made" },
   } do
     local answer = support.command { "probe", table.unpack(case[1]) }
     lu.assertEquals({ answer.code, answer.out }, { 1, "" })
