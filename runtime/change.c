@@ -240,8 +240,7 @@ static enum stf_kind arm(struct stf_engine *engine, const struct stf_thing *thin
     }
     json_t *change = json_pack("{s:s, s:O, s:O, s:O}", "resource", thing->resource->name, "id", thing->id, "before",
                                alteration->before, "after", alteration->after);
-    enum stf_kind kind =
-        change ? stf_fleet_arm(engine->fleet, engine->run, thing->host, change, err) : no_memory(err);
+    enum stf_kind kind = change ? stf_fleet_arm(engine->fleet, engine->run, thing->host, change, err) : no_memory(err);
     json_decref(change);
     return kind;
 }
@@ -267,7 +266,8 @@ enum stf_kind stf_thing_alter(struct stf_engine *engine, const struct stf_thing 
     kind = arm(engine, thing, alteration, &why);
     stf_fault(STF_FAULT_WRITE_BEFORE);
     if (kind == STF_OK) {
-        kind = stf_fleet_write(thing->fleet, thing->host, thing->resource, thing->self, thing->id, alteration->after, &why);
+        kind = stf_fleet_write(thing->fleet, thing->host, thing->resource, thing->self, thing->id, alteration->after,
+                               &why);
     }
     stf_fault(STF_FAULT_WRITE_AFTER);
     if (kind == STF_OK) {

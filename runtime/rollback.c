@@ -557,8 +557,8 @@ static enum stf_kind summarize(const struct survey *survey, const struct stf_rol
     return kind;
 }
 
-/* Everything is back, so nothing is left for the hosts' own armed undos. One that came first is as good; one that can not
- * be reached will find nothing to do. */
+/* Everything is back, so nothing is left for the hosts' own armed undos. One that came first is as good; one that can
+ * not be reached will find nothing to do. */
 static void disarm(struct stf_engine *engine, const struct survey *survey, int64_t run)
 {
     size_t index;
