@@ -5,15 +5,23 @@ local prediction = require "prediction"
 
 local M = {}
 
-local grace_ns = 50 * 1000 * 1000 -- an attempt may be on its way when the failover begins
+local grace_us = 50 * 1000
 local recovery_ms = 60000 -- how long to wait for the traffic to come back
+local answers_when_settled = 10 -- one every 20 ms; a new holder may have the address a moment before it negotiates
+
+-- An attempt may be on its way when the failover begins: for as long as answers take on this machine now.
+local function in_flight_ns(report)
+  local late_us = (report.latency and report.latency.p99_us or 0) + (report.jitter and report.jitter.p99_us or 0)
+  return (grace_us + late_us) * 1000
+end
 
 -- A loss that began before, and one that began after the answers were back.
 local function was_disturbed(report, marks)
-  local before, after = false, false
+  local before, after, grace_ns = false, false, in_flight_ns(report)
   for _, outage in ipairs(report.outages) do
-    before = before or outage.is_open_at_start or outage.first_lost_ns + grace_ns < marks.begun_ns
-    after = after or outage.is_open or outage.first_lost_ns > marks.settled_ns
+    local is_real = not outage.error_us or outage.duration_us > outage.error_us -- else this machine's own stall
+    before = before or is_real and outage.first_lost_ns + grace_ns < marks.begun_ns
+    after = after or is_real and outage.first_lost_ns > marks.settled_ns
   end
   return before, after
 end
@@ -58,7 +66,11 @@ function M.watch(ctx, p, fn)
   local marks = { begun_ns = ctx.now_ns() }
   fn(marks)
   ctx:act("watch the traffic settle", { p.front_end }, function(host)
-    ctx:wait_until(recovery_ms, function() return answers(host, p, p.port) end)
+    local in_a_row = 0
+    ctx:wait_until(recovery_ms, function()
+      in_a_row = answers(host, p, p.port) and in_a_row + 1 or 0
+      return in_a_row == answers_when_settled
+    end)
     marks.settled_ns = ctx.now_ns()
     ctx:sleep_ms(p.steady_ms)
     local report = assert(host.probe:stop(probe))
