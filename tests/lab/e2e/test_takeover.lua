@@ -196,7 +196,8 @@ end
 function TestTakeover:test_a_drill_leaves_one_fresh_sa()
   local lab = self.lab
   local first = expect_one_sa(lab, "node-a", "node-b")
-  local measures = expect(lab:json("drill", "--param", "steady_ms=300"), 0).doc.measures
+  local patience = ("initiate_timeout_ms=%d"):format(5000 * lab_support.slowness)
+  local measures = expect(lab:json("drill", "--param", "steady_ms=300", "--param", patience), 0).doc.measures
   for _, case in ipairs { "planned_move", "failback" } do
     local figures = measures[case]
     expect_inside(case .. ", in order", { ms = figures.outage_us / 1000, error_ms = figures.error_us / 1000,
