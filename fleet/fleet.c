@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/doc.h"
 #include "common/hash.h"
@@ -35,7 +34,8 @@ struct link {
 };
 
 struct stf_fleet {
-    struct stf_fleet_config config;
+    const char *version;
+    int64_t confirm_within_ms;
     char controller[CONTROLLER_DIGITS + 1]; /* of the journal whose runs these are */
     char *undo_dir;                         /* of hosts that are reached in this program */
     pthread_mutex_t mutex;                  /* of what follows */
@@ -90,8 +90,8 @@ static enum stf_kind open_channel(struct stf_fleet *fleet, struct link *link, co
     enum stf_kind kind = stf_reach_host(host, &transport, err);
     if (kind != STF_OK)
         return kind;
-    json_t *hello = json_pack("{s:s, s:s, s:s*, s:s*, s:O}", "program", fleet->config.version, "host", host->name,
-                              "netns", host->netns, "site_dir", host->site_dir, "config", host->config);
+    json_t *hello = json_pack("{s:s, s:s, s:s*, s:s*, s:O}", "program", fleet->version, "host", host->name, "netns",
+                              host->netns, "site_dir", host->site_dir, "config", host->config);
     struct shared_channel *shared = calloc(1, sizeof *shared);
     if (!hello || !shared) {
         transport->ops->close(transport);
@@ -179,11 +179,10 @@ static enum stf_kind ask(struct stf_fleet *fleet, const struct stf_host *host, j
 /* ---------- the interface ---------- */
 
 /* The same for all runs of one journal, so that a later command finds what an earlier one has armed. */
-static bool name_controller(struct stf_fleet *fleet)
+static bool name_controller(struct stf_fleet *fleet, const struct stf_fleet_config *config)
 {
-    char host[256] = "", sum[STF_SHA256_TEXT_SIZE];
-    gethostname(host, sizeof host - 1);
-    json_t *identity = json_pack("[s, s]", host, fleet->config.state_dir);
+    char sum[STF_SHA256_TEXT_SIZE];
+    json_t *identity = json_pack("[s, s]", config->machine, config->state_dir);
     bool is_ok = identity && stf_sha256_of_doc(identity, sum);
     json_decref(identity);
     if (is_ok)
@@ -197,11 +196,12 @@ enum stf_kind stf_fleet_open(const struct stf_fleet_config *config, struct stf_f
     *fleet = NULL;
     if (!made)
         return no_memory(err);
-    made->config = *config;
+    made->version = config->version;
+    made->confirm_within_ms = config->confirm_within_ms;
     pthread_mutex_init(&made->mutex, NULL);
     made->needs = json_array();
     made->undo_dir = stf_doc_path(config->state_dir, "armed");
-    if (!made->needs || !made->undo_dir || !name_controller(made)) {
+    if (!made->needs || !made->undo_dir || !name_controller(made, config)) {
         stf_fleet_close(made);
         return no_memory(err);
     }
@@ -298,7 +298,7 @@ static enum stf_kind name_token(const struct stf_fleet *fleet, int64_t run, cons
 static enum stf_kind init_armed(const struct stf_fleet *fleet, const struct stf_host *host, const char *token,
                                 struct stf_armed *armed, struct stf_err *err)
 {
-    *armed = (struct stf_armed){.token = token, .confirm_within_ms = fleet->config.confirm_within_ms};
+    *armed = (struct stf_armed){.token = token, .confirm_within_ms = fleet->confirm_within_ms};
     return stf_doc_opt_string(host->config, "undo_dir", fleet->undo_dir, &armed->dir, err);
 }
 
@@ -308,7 +308,7 @@ enum stf_kind stf_fleet_arm(struct stf_fleet *fleet, int64_t run, const struct s
     char token[TOKEN_SIZE];
     struct stf_armed armed;
     json_t *nothing = NULL;
-    if (!fleet || fleet->config.confirm_within_ms == 0)
+    if (!fleet || fleet->confirm_within_ms == 0)
         return STF_OK;
     enum stf_kind kind = name_token(fleet, run, host, token, err);
     if (kind == STF_OK && is_here(fleet, host)) {
@@ -319,7 +319,7 @@ enum stf_kind stf_fleet_arm(struct stf_fleet *fleet, int64_t run, const struct s
         kind = ask(fleet, host,
                    json_pack("{s:s, s:O, s:O, s:s, s:I}", "op", "arm", "name", json_object_get(change, "resource"),
                              "document", change, "token", token, "confirm_within_ms",
-                             (json_int_t)fleet->config.confirm_within_ms),
+                             (json_int_t)fleet->confirm_within_ms),
                    &nothing, err);
     json_decref(nothing);
     return kind;
@@ -330,7 +330,7 @@ enum stf_kind stf_fleet_confirm(struct stf_fleet *fleet, int64_t run, const stru
     char token[TOKEN_SIZE];
     struct stf_armed armed;
     json_t *nothing = NULL;
-    if (!fleet || fleet->config.confirm_within_ms == 0)
+    if (!fleet || fleet->confirm_within_ms == 0)
         return STF_OK;
     enum stf_kind kind = name_token(fleet, run, host, token, err);
     if (kind == STF_OK && is_here(fleet, host)) {

@@ -10,11 +10,12 @@ struct stf_fleet;
 
 struct stf_fleet_config {
     const char *version;   /* the program's */
+    const char *machine;   /* the controller's: its host name */
     const char *state_dir; /* the controller's: undos of hosts that are reached in this program lie in its "armed" */
     int64_t confirm_within_ms; /* how long an armed undo waits after the newest change; 0: none is armed */
 };
 
-/* The strings must live as long as the fleet. */
+/* `version` must live as long as the fleet. */
 enum stf_kind stf_fleet_open(const struct stf_fleet_config *config, struct stf_fleet **fleet, struct stf_err *err);
 /* Ends all agents. Nobody may be asking. NULL is legal. */
 void stf_fleet_close(struct stf_fleet *fleet);

@@ -20,7 +20,9 @@ int stf_cmd_agent(int argc, char **argv)
             bindings[i] = stf_builtin_bindings[i].binding;
         const struct stf_agent_config config = {STDIN_FILENO, STDOUT_FILENO, bindings, stf_version()};
         struct stf_err err;
+#ifdef SIGPIPE                    /* Windows has none */
         signal(SIGPIPE, SIG_IGN); /* a controller that is gone ends the input too */
+#endif
         exit_code = stf_agent_serve(&config, &err) == STF_OK ? STF_EXIT_OK : STF_EXIT_ERROR;
         if (exit_code != STF_EXIT_OK)
             stf_cli_error(&cli, &err);

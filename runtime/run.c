@@ -565,6 +565,20 @@ static enum stf_kind record_site(struct stf_run *run, struct stf_err *err)
     return kind;
 }
 
+static enum stf_kind open_fleet(struct stf_run *run, const json_t *site, struct stf_err *err)
+{
+    char machine[UV_MAXHOSTNAMESIZE] = "";
+    size_t size = sizeof machine;
+    uv_os_gethostname(machine, &size);
+    const struct stf_fleet_config config = {
+        .version = stf_version(),
+        .machine = machine,
+        .state_dir = run->rt->state_dir,
+        .confirm_within_ms = json_integer_value(json_object_get(site, "confirm_within_ms")),
+    };
+    return stf_fleet_open(&config, &run->fleet, err);
+}
+
 enum stf_kind stf_run_once(struct stf_runtime *rt, const struct stf_run_options *options, const json_t *recorded,
                            json_t **report, struct stf_err *err)
 {
@@ -588,9 +602,7 @@ enum stf_kind stf_run_once(struct stf_runtime *rt, const struct stf_run_options 
     kind = record_site(&run, err);
     if (kind != STF_OK)
         goto out;
-    const struct stf_fleet_config fleet = {stf_version(), rt->state_dir,
-                                           json_integer_value(json_object_get(site, "confirm_within_ms"))};
-    kind = stf_fleet_open(&fleet, &run.fleet, err);
+    kind = open_fleet(&run, site, err);
     if (kind != STF_OK)
         goto out;
     stf_run_collect_needs(&run);
