@@ -1,5 +1,5 @@
 # A thin front: `make demo` shows the main job on real parts, `make test` proves it. Both install what they need.
-.PHONY: help demo test build deps need-root lint windows test-windows test-asan test-clang fuzz bench clean
+.PHONY: help demo test test-vm build deps need-root lint windows test-windows test-asan test-clang fuzz bench clean
 
 PRESET ?= debug
 CTEST_FLAGS ?= --output-on-failure --parallel 2
@@ -7,6 +7,7 @@ CTEST_FLAGS ?= --output-on-failure --parallel 2
 help:
 	@echo "make demo        the whole job on real parts, in network namespaces (KEEP=1 leaves the lab up)"
 	@echo "make test        all tests"
+	@echo "make test-vm     real ESP in transport mode: in a virtual machine with Debian's kernel, 15 minutes at most"
 	@echo "make build       the program, as build/release/staffetta"
 	@echo "make windows     the program for Windows, as build/windows/staffetta.exe"
 	@echo "make lint        formatting and scripts"
@@ -44,6 +45,11 @@ test: need-root deps lint test-windows
 	@cmake --build --preset $(PRESET)
 	@ctest --preset $(PRESET) $(CTEST_FLAGS)
 	@tools/check-skips.sh build/$(PRESET)
+
+test-vm: need-root deps
+	@cmake --preset $(PRESET) >/dev/null
+	@cmake --build --preset $(PRESET)
+	@tools/test-vm.sh build/$(PRESET)
 
 test-asan: need-root deps
 	@$(MAKE) --no-print-directory test PRESET=asan
