@@ -5,7 +5,7 @@ server=stf-bench-s-$$
 ip netns add "$client" 2>/dev/null || { echo "SKIP: needs root and ip, to make a network namespace"; exit 0; }
 ip netns add "$server"
 work=$(mktemp -d)
-trap 'kill $(jobs -p) 2>/dev/null; ip netns del "$client"; ip netns del "$server"; rm -rf "$work"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null || true; ip netns del "$client"; ip netns del "$server"; rm -rf "$work"' EXIT
 ip -n "$client" link add eth0 type veth peer name eth0 netns "$server"
 ip -n "$client" address add 10.99.8.254/24 dev eth0
 targets=()
