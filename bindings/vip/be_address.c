@@ -25,30 +25,28 @@ static const char *text_of(const struct stf_address *address, char buffer[INET6_
 
 /* ---------- reading ---------- */
 
-struct reader {
+struct decoder {
     const struct stf_mnl *mnl;
-    struct stf_address_list *list;
-    size_t capacity;
     struct stf_address *address; /* being filled from attributes */
     bool has_local;
 };
 
 static int read_attribute(const struct nlattr *attribute, void *data)
 {
-    struct reader *reader = data;
-    struct stf_address *address = reader->address;
-    const void *payload = reader->mnl->attr_get_payload(attribute);
-    size_t size = reader->mnl->attr_get_payload_len(attribute);
+    struct decoder *decoder = data;
+    struct stf_address *address = decoder->address;
+    const void *payload = decoder->mnl->attr_get_payload(attribute);
+    size_t size = decoder->mnl->attr_get_payload_len(attribute);
     size_t expected = stf_address_size(address->family);
 
-    switch (reader->mnl->attr_get_type(attribute)) {
+    switch (decoder->mnl->attr_get_type(attribute)) {
     case IFA_LOCAL: /* on a point-to-point interface IFA_ADDRESS is the other side's */
         if (size == expected)
             memcpy(address->bytes, payload, expected);
-        reader->has_local = true;
+        decoder->has_local = true;
         break;
     case IFA_ADDRESS:
-        if (size == expected && !reader->has_local)
+        if (size == expected && !decoder->has_local)
             memcpy(address->bytes, payload, expected);
         break;
     case IFA_BROADCAST:
@@ -65,11 +63,34 @@ static int read_attribute(const struct nlattr *attribute, void *data)
     return MNL_CB_OK;
 }
 
+bool stf_address_decode(const struct stf_mnl *mnl, const struct nlmsghdr *message, struct stf_address *address)
+{
+    const struct ifaddrmsg *header = mnl->nlmsg_get_payload(message);
+    if (header->ifa_family != AF_INET && header->ifa_family != AF_INET6)
+        return false;
+    *address = (struct stf_address){.family = header->ifa_family,
+                                    .prefix_length = header->ifa_prefixlen,
+                                    .interface_index = header->ifa_index,
+                                    .is_secondary = header->ifa_flags & IFA_F_SECONDARY};
+    struct decoder decoder = {.mnl = mnl, .address = address};
+    mnl->attr_parse(message, sizeof *header, read_attribute, &decoder);
+    if (!if_indextoname(header->ifa_index, address->interface))
+        return false; /* the interface went away meanwhile, and its address with it */
+    if (strcmp(address->label, address->interface) == 0)
+        address->label[0] = '\0';
+    return true;
+}
+
+struct reader {
+    const struct stf_mnl *mnl;
+    struct stf_address_list *list;
+    size_t capacity;
+};
+
 static int read_message(const struct nlmsghdr *message, void *data)
 {
     struct reader *reader = data;
-    const struct ifaddrmsg *header = reader->mnl->nlmsg_get_payload(message);
-    if (message->nlmsg_type != RTM_NEWADDR || (header->ifa_family != AF_INET && header->ifa_family != AF_INET6))
+    if (message->nlmsg_type != RTM_NEWADDR)
         return MNL_CB_OK;
     if (reader->list->count == reader->capacity) {
         size_t capacity = reader->capacity ? 2 * reader->capacity : 16;
@@ -81,19 +102,8 @@ static int read_message(const struct nlmsghdr *message, void *data)
         reader->list->items = items;
         reader->capacity = capacity;
     }
-    struct stf_address *address = &reader->list->items[reader->list->count];
-    *address = (struct stf_address){.family = header->ifa_family,
-                                    .prefix_length = header->ifa_prefixlen,
-                                    .interface_index = header->ifa_index,
-                                    .is_secondary = header->ifa_flags & IFA_F_SECONDARY};
-    reader->address = address;
-    reader->has_local = false;
-    reader->mnl->attr_parse(message, sizeof *header, read_attribute, reader);
-    if (!if_indextoname(header->ifa_index, address->interface))
-        return MNL_CB_OK; /* the interface went away meanwhile, and its address with it */
-    if (strcmp(address->label, address->interface) == 0)
-        address->label[0] = '\0';
-    reader->list->count++;
+    if (stf_address_decode(reader->mnl, message, &reader->list->items[reader->list->count]))
+        reader->list->count++;
     return MNL_CB_OK;
 }
 

@@ -5,9 +5,12 @@
 
 #include <net/if.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <staffetta/err.h>
+
+#include "common/mnl.h"
 
 struct stf_address {
     int family; /* AF_INET or AF_INET6 */
@@ -29,6 +32,9 @@ struct stf_address_list {
 };
 
 size_t stf_address_size(int family); /* 4 or 16 bytes */
+
+/* The address of an RTM_NEWADDR or RTM_DELADDR message; false when it is of another family, or its interface gone. */
+bool stf_address_decode(const struct stf_mnl *mnl, const struct nlmsghdr *message, struct stf_address *address);
 
 /* All addresses of all interfaces. Fini the list in either case. */
 enum stf_kind stf_address_read(struct stf_address_list *list, struct stf_err *err);

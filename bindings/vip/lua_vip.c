@@ -118,6 +118,24 @@ static int l_set_priority(lua_State *L)
     return stf_lua_change(L, "vip.priority", box);
 }
 
+/* host.vip:watch() */
+static int l_watch(lua_State *L)
+{
+    stf_lua_new_doc(L);
+    return stf_lua_verb(L, "vip.watch_start", lua_gettop(L), NULL);
+}
+
+/* host.vip:watch_stop(watch): what host.vip:watch gave */
+static int l_watch_stop(lua_State *L)
+{
+    luaL_checktype(L, 2, LUA_TTABLE);
+    json_t *args = stf_lua_new_doc(L);
+    int box = lua_gettop(L);
+    lua_getfield(L, 2, "handle");
+    stf_lua_doc_set_int(L, args, "handle", -1, 1, LUA_MAXINTEGER);
+    return stf_lua_verb(L, "vip.watch_stop", box, NULL);
+}
+
 static const struct stf_lua_method methods[] = {
     {"holds", l_holds},
     {"addresses", l_addresses},
@@ -128,6 +146,8 @@ static const struct stf_lua_method methods[] = {
     {"set_link", l_set_link},
     {"priority", l_priority},
     {"set_priority", l_set_priority},
+    {"watch", l_watch},
+    {"watch_stop", l_watch_stop},
     {NULL, NULL},
 };
 

@@ -14,6 +14,7 @@
 #include "common/netns.h"
 #include "link.h"
 #include "priority.h"
+#include "watch.h"
 
 enum { DEFAULT_COUNT = 3, DEFAULT_GAP_MS = 1, MAX_COUNT = 100, MAX_GAP_MS = 1000, BITS_PER_BYTE = 8 };
 
@@ -460,6 +461,8 @@ static const struct stf_verb verbs[] = {
     {"vip.holds", "vip.read", vip_holds},
     {"vip.addresses", "vip.read", vip_addresses},
     {"vip.announce", "vip.move", vip_announce},
+    {"vip.watch_start", "vip.read", stf_vip_watch_start},
+    {"vip.watch_stop", "vip.read", stf_vip_watch_stop},
     {NULL, NULL, NULL},
 };
 
@@ -470,4 +473,10 @@ static const struct stf_resource resources[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
-const struct stf_binding stf_vip_binding = {.name = "vip", .verbs = verbs, .resources = resources};
+const struct stf_binding stf_vip_binding = {
+    .name = "vip",
+    .open = stf_vip_watches_new,
+    .close = stf_vip_watches_free,
+    .verbs = verbs,
+    .resources = resources,
+};

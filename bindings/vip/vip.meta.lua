@@ -19,6 +19,22 @@ local vip = {}
 ---@field is_up boolean
 ---@field routes? string[] IPv4 routes that would not come back by themselves, in the kernel's own bytes
 
+---@class staffetta.vip.watch
+---@field handle integer
+
+---@class staffetta.vip.event
+---@field at_ns integer CLOCK_MONOTONIC, when it was received
+---@field event "address-added"|"address-removed"|"link-up"|"link-down" a link's first one may be no change
+---@field interface string
+---@field address? string of an address
+---@field prefix_length? integer of an address
+
+---@class staffetta.vip.watched
+---@field events staffetta.vip.event[]
+---@field dropped integer events beyond the first 10,000
+---@field overruns integer times that the kernel had no room for events
+---@field ended_early? string why nothing more was heard before watch_stop; nil: it was heard to the end
+
 ---@class staffetta.vip.announcement
 ---@field address string
 ---@field interface? string left out: the host's `interface` in the site file
@@ -80,3 +96,14 @@ function vip:priority() end
 ---@return { changed: boolean }? outcome
 ---@return staffetta.err? err
 function vip:set_priority(adjust) end
+
+--- Notes from now on when addresses and links of the host come and go. Needs "vip.read".
+---@return staffetta.vip.watch? watch
+---@return staffetta.err? err
+function vip:watch() end
+
+--- Ends it and gives what it has noted; once. Needs "vip.read".
+---@param watch staffetta.vip.watch
+---@return staffetta.vip.watched? watched
+---@return staffetta.err? err
+function vip:watch_stop(watch) end

@@ -16,6 +16,7 @@
 /* front <-> bridge <-> node1, node2: the bridge stands in `front`, which so has both nodes as neighbours. */
 static char front_ns[32], node1_ns[32], node2_ns[32];
 static json_t *config;
+static void *watches;
 static struct stf_host node1, node2;
 
 static json_t *pack_id(const char *address)
@@ -46,7 +47,7 @@ static enum stf_kind call(const char *verb, const struct stf_host *host, json_t 
         at++;
     assert_non_null(at->name);
     *result = NULL;
-    enum stf_kind kind = at->call(NULL, host, args, result, err);
+    enum stf_kind kind = at->call(watches, host, args, result, err);
     json_decref(args);
     return kind;
 }
@@ -501,6 +502,58 @@ static void taking_is_quick(void **state)
     json_decref(id);
 }
 
+/* The events that are about eth0 or `address`, as "address-added 10.9.0.100", in their order; times must not go back.
+ */
+static void join_events(const json_t *watched, const char *address, int64_t begun_ns, char *text, size_t size)
+{
+    size_t i;
+    json_t *event;
+    int64_t last_ns = begun_ns;
+    text[0] = '\0';
+    json_array_foreach (json_object_get(watched, "events"), i, event) {
+        const char *found = json_string_value(json_object_get(event, "address"));
+        int64_t at_ns = json_integer_value(json_object_get(event, "at_ns"));
+        assert_true(at_ns >= last_ns && at_ns <= stf_clock_ns());
+        last_ns = at_ns;
+        assert_string_equal(json_string_value(json_object_get(event, "interface")), "eth0");
+        if (!found || strcmp(found, address) == 0)
+            snprintf(text + strlen(text), size - strlen(text), "%s%s ",
+                     json_string_value(json_object_get(event, "event")), found ? " it" : "");
+    }
+}
+
+static void a_watch_sees_addresses_and_links(void **state)
+{
+    (void)state;
+    static const char *const addresses[] = {"10.9.0.100", "fd00:9::100"};
+    for (size_t i = 0; i < 2; i++) {
+        struct stf_err err = {0};
+        char text[256];
+        json_t *id = pack_id(addresses[i]), *watch, *elsewhere, *watched;
+        int64_t begun_ns = stf_clock_ns();
+        assert_int_equal(call("vip.watch_start", &node1, json_object(), &watch, &err), STF_OK);
+        assert_int_equal(call("vip.watch_start", &node2, json_object(), &elsewhere, &err), STF_OK);
+        assert_int_equal(write_state(&node1, id, present(), &err), STF_OK);
+        assert_int_equal(write_state(&node1, id, json_null(), &err), STF_OK);
+        assert_true(scratch_sh("ip -n %s link set eth0 down && ip -n %s link set eth0 up && "
+                               "ip -n %s addr replace fd00:9::1/64 dev eth0 nodad",
+                               node1_ns, node1_ns, node1_ns));
+        assert_int_equal(call("vip.watch_stop", &node1, json_incref(watch), &watched, &err), STF_OK);
+        join_events(watched, addresses[i], begun_ns, text, sizeof text);
+        assert_string_equal(text, "address-added it address-removed it link-down link-up ");
+        assert_int_equal(json_integer_value(json_object_get(watched, "dropped")), 0);
+        assert_null(json_object_get(watched, "ended_early"));
+        json_decref(watched);
+
+        assert_int_equal(call("vip.watch_stop", &node2, elsewhere, &watched, &err), STF_OK);
+        join_events(watched, addresses[i], begun_ns, text, sizeof text);
+        assert_null(strstr(text, "it")); /* of another host's namespace */
+        json_decref(watched);
+        assert_int_equal(call("vip.watch_stop", &node1, watch, &watched, &err), STF_NOT_FOUND);
+        json_decref(id);
+    }
+}
+
 static bool make_lab(void)
 {
     const char *prefix = "stf-tv";
@@ -527,6 +580,7 @@ int main(void)
         return 0;
     }
     config = json_pack("{s:s}", "interface", "eth0");
+    watches = stf_vip_binding.open();
     node1 = (struct stf_host){.name = "node1", .netns = node1_ns, .config = config, .site_dir = "/"};
     node2 = (struct stf_host){.name = "node2", .netns = node2_ns, .config = config, .site_dir = "/"};
     const struct CMUnitTest tests[] = {
@@ -543,9 +597,11 @@ int main(void)
         cmocka_unit_test(lines_for_a_person),
         cmocka_unit_test(a_link_goes_down_and_comes_back_with_its_routes),
         cmocka_unit_test(a_priority_is_a_number_in_a_file),
+        cmocka_unit_test(a_watch_sees_addresses_and_links),
         cmocka_unit_test(taking_is_quick),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    stf_vip_binding.close(watches);
     json_decref(config);
     return failed;
 }
