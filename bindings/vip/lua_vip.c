@@ -137,18 +137,10 @@ static int l_watch_stop(lua_State *L)
 }
 
 static const struct stf_lua_method methods[] = {
-    {"holds", l_holds},
-    {"addresses", l_addresses},
-    {"take", l_take},
-    {"release", l_release},
-    {"announce", l_announce},
-    {"link", l_link},
-    {"set_link", l_set_link},
-    {"priority", l_priority},
-    {"set_priority", l_set_priority},
-    {"watch", l_watch},
-    {"watch_stop", l_watch_stop},
-    {NULL, NULL},
+    {"holds", l_holds},       {"addresses", l_addresses},   {"take", l_take},
+    {"release", l_release},   {"announce", l_announce},     {"link", l_link},
+    {"set_link", l_set_link}, {"priority", l_priority},     {"set_priority", l_set_priority},
+    {"watch", l_watch},       {"watch_stop", l_watch_stop}, {NULL, NULL},
 };
 
 const struct stf_lua_module stf_lua_vip = {"vip", methods};
