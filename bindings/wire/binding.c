@@ -84,7 +84,7 @@ static enum stf_kind read_interface(const struct stf_host *host, const json_t *a
 static enum stf_kind read_options(const struct stf_host *host, const json_t *args, struct stf_wire_options *options,
                                   struct stf_err *err)
 {
-    static const char *const known[] = {"interface", "address", "ports", "protocol", NULL};
+    static const char *const known[] = {"interface", "address", "ports", "protocol", "trace", NULL};
     *options = (struct stf_wire_options){.netns = host->netns};
     enum stf_kind kind = stf_doc_check_keys(args, known, "wire.start", err);
     if (!kind)
@@ -95,6 +95,8 @@ static enum stf_kind read_options(const struct stf_host *host, const json_t *arg
         kind = read_protocol(args, &options->target.protocol, err);
     if (!kind)
         kind = read_ports(args, &options->target, err);
+    if (!kind)
+        kind = stf_doc_opt_bool(args, "trace", false, &options->has_trace, err);
     return kind;
 }
 
@@ -156,7 +158,8 @@ static json_t *evidence_list(const struct stf_wire_report *report)
 }
 
 /* NULL when memory is out. */
-static json_t *report_doc(const struct stf_wire_report *report, const struct stf_wire_target *target)
+static json_t *report_doc(const struct stf_wire_report *report, const struct stf_wire_target *target,
+                          const struct stf_wire_trace *trace)
 {
     json_int_t packets = 0, payload_bytes = 0;
     for (size_t i = 0; i < target->port_count; i++) {
@@ -169,11 +172,12 @@ static json_t *report_doc(const struct stf_wire_report *report, const struct stf
         json_decref(evidence);
         return NULL;
     }
-    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:I, s:I, s:I, s:I}", "esp", count_doc(&report->esp),
+    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:o*}", "esp", count_doc(&report->esp),
                      "esp_in_udp", count_doc(&report->esp_in_udp), "ike", count_doc(&report->ike), "clear", clear,
                      "clear_total", packets, "clear_payload_bytes", payload_bytes, "evidence", evidence, "captured",
                      (json_int_t)report->captured, "malformed", (json_int_t)report->malformed, "lost",
-                     (json_int_t)report->lost, "duration_ms", (json_int_t)report->duration_ms);
+                     (json_int_t)report->lost, "duration_ms", (json_int_t)report->duration_ms, "trace",
+                     trace ? stf_wire_trace_doc(trace) : NULL);
 }
 
 /* ---------- verbs ---------- */
@@ -214,7 +218,7 @@ static enum stf_kind stop(void *self, const struct stf_host *host, const json_t 
     kind = stf_wire_stop(wire, &report, err);
     if (kind)
         goto out;
-    *result = report_doc(&report, stf_wire_target_of(wire));
+    *result = report_doc(&report, stf_wire_target_of(wire), stf_wire_trace_of(wire));
     if (!*result)
         kind = stf_err_set(err, STF_NO_MEMORY, 0, "wire.stop", host->name, "no memory for the capture's report");
 out:

@@ -14,6 +14,8 @@ enum {
     PORT_IKE = 500,
     PORT_IKE_NAT = 4500,
     ESP_HEADER_SIZE = 8,
+    IKE_EXCHANGE_AT = 18, /* and behind it the flags */
+    IKE_FLAG_RESPONSE = 0x20,
     MAX_EXTENSION_HEADERS = 8,
 };
 
@@ -96,8 +98,17 @@ static enum stf_wire_class decode_tcp(struct cursor cursor, struct stf_wire_pack
     return STF_WIRE_CLEAR;
 }
 
+static enum stf_wire_class decode_ike(struct cursor cursor, struct stf_wire_packet *packet)
+{
+    const uint8_t *header = take(&cursor, IKE_EXCHANGE_AT + 2);
+    if (header)
+        packet->ike = (struct stf_wire_ike){.exchange = header[IKE_EXCHANGE_AT],
+                                            .is_response = header[IKE_EXCHANGE_AT + 1] & IKE_FLAG_RESPONSE};
+    return STF_WIRE_IKE;
+}
+
 /* RFC 3948: what follows the UDP header on port 4500. */
-static enum stf_wire_class decode_nat_traversal(struct cursor cursor)
+static enum stf_wire_class decode_nat_traversal(struct cursor cursor, struct stf_wire_packet *packet)
 {
     static const uint8_t non_esp_marker[4];
     const uint8_t *first = take(&cursor, 1);
@@ -107,7 +118,7 @@ static enum stf_wire_class decode_nat_traversal(struct cursor cursor)
     if (!rest)
         return STF_WIRE_MALFORMED;
     if (memcmp(first, non_esp_marker, 4) == 0)
-        return STF_WIRE_IKE;
+        return decode_ike(cursor, packet);
     return cursor.wire_left + 4 >= ESP_HEADER_SIZE ? STF_WIRE_ESP_IN_UDP : STF_WIRE_MALFORMED;
 }
 
@@ -120,9 +131,9 @@ static enum stf_wire_class decode_udp(struct cursor cursor, struct stf_wire_pack
     limit(&cursor, read_u16(header + 4) - 8u);
     uint16_t src_port = read_u16(header), dst_port = read_u16(header + 2);
     if (src_port == PORT_IKE_NAT || dst_port == PORT_IKE_NAT)
-        return decode_nat_traversal(cursor);
+        return decode_nat_traversal(cursor, packet);
     if (src_port == PORT_IKE || dst_port == PORT_IKE)
-        return STF_WIRE_IKE;
+        return decode_ike(cursor, packet);
     if (target->protocol != IPPROTO_UDP || !find_port(packet, header, target))
         return STF_WIRE_OTHER;
     packet->payload_bytes = (uint32_t)cursor.wire_left;

@@ -40,11 +40,17 @@ struct stf_wire_target {
     size_t port_count;
 };
 
+struct stf_wire_ike {
+    uint8_t exchange; /* RFC 7296, 3.1: 34 is IKE_SA_INIT; of IKEv1 RFC 2408, 3.1; 0: not captured */
+    bool is_response; /* of IKEv2 only */
+};
+
 struct stf_wire_packet {
     enum stf_wire_class class;
     /* of every class but OTHER and MALFORMED: */
     bool is_to; /* to the address; else from it */
     struct stf_wire_address src, dst;
+    struct stf_wire_ike ike; /* of IKE only */
     /* of CLEAR only: */
     size_t port_index; /* which of the target's ports */
     uint16_t src_port, dst_port;

@@ -25,7 +25,7 @@ static void set_ports(lua_State *L, json_t *doc, int options)
 /* host.wire:start{ address = "10.9.0.100", ports = { 110, 143 } } */
 static int l_start(lua_State *L)
 {
-    static const char *const known[] = {"interface", "address", "ports", "protocol", NULL};
+    static const char *const known[] = {"interface", "address", "ports", "protocol", "trace", NULL};
     luaL_checktype(L, 2, LUA_TTABLE);
     stf_lua_check_options(L, 2, known);
     json_t *args = stf_lua_new_doc(L);
@@ -36,6 +36,7 @@ static int l_start(lua_State *L)
     set_ports(L, args, 2);
     stf_lua_doc_opt_string(L, args, 2, "interface");
     stf_lua_doc_opt_string(L, args, 2, "protocol");
+    stf_lua_doc_opt_bool(L, args, 2, "trace");
     return stf_lua_verb(L, "wire.start", box, NULL);
 }
 

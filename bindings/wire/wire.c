@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -25,6 +26,7 @@ enum {
     BUFFER_BYTES = 8 << 20,
     PACKETS_A_ROUND = 1024,
     DRAIN_ROUNDS = 64, /* more packets than the buffer holds */
+    SECOND_NS = 1000000000,
 };
 
 /* libpcap, opened when the first capture starts. */
@@ -90,6 +92,7 @@ struct stf_wire {
     uint32_t missed_at_start;
     /* the thread's, until it is joined: */
     struct stf_wire_report report;
+    struct stf_wire_trace *trace; /* NULL: not asked for */
     enum stf_kind kind;
     struct stf_err err;
 };
@@ -180,12 +183,27 @@ static void count_clear(struct stf_wire_report *report, const struct stf_wire_pa
         report->evidence[report->evidence_count++] = (struct stf_wire_evidence){time_unix_ns, *packet};
 }
 
+/* The packet's time, which is the wall clock's, on the monotonic one. A step of the wall clock since shows as an age
+ * that can not be; then the time of the receipt has to do. */
+static int64_t monotonic_ns(int64_t time_unix_ns)
+{
+    struct timespec wall;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    int64_t now_ns = stf_clock_ns(), age_ns = (int64_t)wall.tv_sec * SECOND_NS + wall.tv_nsec - time_unix_ns;
+    return age_ns >= 0 && age_ns < SECOND_NS ? now_ns - age_ns : now_ns;
+}
+
 static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_char *bytes)
 {
     struct stf_wire *wire = (struct stf_wire *)user;
     struct stf_wire_packet packet = stf_wire_decode(wire->link, bytes, header->caplen, header->len, &wire->target);
 
+    /* the precision is set to nanoseconds: tv_usec holds those */
+    int64_t time_unix_ns = (int64_t)header->ts.tv_sec * SECOND_NS + header->ts.tv_usec;
+
     wire->report.captured += packet.class != STF_WIRE_OTHER;
+    if (wire->trace && packet.class != STF_WIRE_OTHER && packet.class != STF_WIRE_MALFORMED)
+        stf_wire_trace_add(wire->trace, &packet, monotonic_ns(time_unix_ns));
     switch (packet.class) {
     case STF_WIRE_OTHER:
         break;
@@ -201,8 +219,8 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_ch
     case STF_WIRE_IKE:
         count(&wire->report.ike, &packet);
         break;
-    case STF_WIRE_CLEAR: /* the precision is set to nanoseconds: tv_usec holds those */
-        count_clear(&wire->report, &packet, (int64_t)header->ts.tv_sec * 1000000000 + header->ts.tv_usec);
+    case STF_WIRE_CLEAR:
+        count_clear(&wire->report, &packet, time_unix_ns);
         break;
     }
 }
@@ -381,6 +399,11 @@ enum stf_kind stf_wire_start(const struct stf_wire_options *options, struct stf_
     if (!kind)
         kind = open_capture(wire, err);
     wire->started_ns = stf_clock_ns();
+    if (!kind && options->has_trace) {
+        wire->trace = stf_wire_trace_new(wire->started_ns);
+        if (!wire->trace)
+            kind = stf_err_set(err, STF_NO_MEMORY, 0, "capture", options->interface, "no memory for a trace");
+    }
     if (!kind)
         kind = start_thread(wire, err);
     stf_netns_leave(&guard);
@@ -421,6 +444,11 @@ const struct stf_wire_target *stf_wire_target_of(const struct stf_wire *wire)
     return &wire->target;
 }
 
+const struct stf_wire_trace *stf_wire_trace_of(const struct stf_wire *wire)
+{
+    return wire->trace;
+}
+
 void stf_wire_free(struct stf_wire *wire)
 {
     if (!wire)
@@ -430,5 +458,6 @@ void stf_wire_free(struct stf_wire *wire)
         pcap.close(wire->handle);
     if (wire->stop_fd >= 0)
         close(wire->stop_fd);
+    stf_wire_trace_free(wire->trace);
     free(wire);
 }

@@ -8,6 +8,7 @@
 #include <staffetta/binding.h>
 
 #include "decode.h"
+#include "trace.h"
 
 enum { STF_WIRE_MAX_EVIDENCE = 16 };
 
@@ -15,6 +16,7 @@ struct stf_wire_options {
     const char *netns;     /* or NULL */
     const char *interface; /* "eth0" */
     struct stf_wire_target target;
+    bool has_trace; /* notes when packets came, too */
 };
 
 struct stf_wire_count {
@@ -52,8 +54,9 @@ enum stf_kind stf_wire_start(const struct stf_wire_options *options, struct stf_
  * broke off before (its interface was removed): it has not seen all, so there is no report. */
 enum stf_kind stf_wire_stop(struct stf_wire *wire, struct stf_wire_report *report, struct stf_err *err);
 
-/* What the capture was started for; valid until it is freed. */
+/* What the capture was started for, and its trace or NULL; valid until it is freed. */
 const struct stf_wire_target *stf_wire_target_of(const struct stf_wire *wire);
+const struct stf_wire_trace *stf_wire_trace_of(const struct stf_wire *wire);
 
 /* Stops it when nobody did. NULL is legal. */
 void stf_wire_free(struct stf_wire *wire);

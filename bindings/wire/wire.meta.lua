@@ -9,6 +9,7 @@ local wire = {}
 ---@field ports integer[]   1 to 64 protected ports on the address's side
 ---@field protocol? "tcp"|"udp" of the protected ports; "tcp" when left out
 ---@field interface? string where to capture; the host's `interface` in site.lua when left out
+---@field trace? boolean    notes when packets came, too
 
 ---@class staffetta.wire.capture
 ---@field handle integer    for `stop`
@@ -33,6 +34,15 @@ local wire = {}
 ---@field flags string      of TCP, in tcpdump's letters: "S", "SA", "PA"
 ---@field payload_bytes integer
 
+--- When packets came, on CLOCK_MONOTONIC. Milliseconds without a packet are left out.
+---@class staffetta.wire.trace
+---@field bucket_us integer  1000
+---@field at_ns integer[]    when each bucket begins
+---@field protected integer[] packets in it: ESP, and ESP in UDP
+---@field clear integer[]    packets in it
+---@field ike { at_ns: integer, exchange: string, direction: "to"|"from", is_response: boolean }[] the first 2,000
+---@field untraced integer   packets beyond five minutes, messages beyond 2,000
+
 ---@class staffetta.wire.report
 ---@field esp staffetta.wire.count
 ---@field esp_in_udp staffetta.wire.count
@@ -45,6 +55,7 @@ local wire = {}
 ---@field malformed integer
 ---@field lost integer                   packets that the capture missed: above 0, a count of 0 proves nothing
 ---@field duration_ms integer
+---@field trace? staffetta.wire.trace    when `start` was asked for it
 
 ---Starts a capture. When it returns, every later packet is counted.
 ---@param options staffetta.wire.options

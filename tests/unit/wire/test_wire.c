@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <sys/ioctl.h>
 
+#include "common/clock.h"
 #include "frames.h"
 #include "support/netpair.h"
 #include "wire/wire.h"
@@ -267,6 +268,52 @@ static void check_others_ignored(const char *address, const char *left, const ch
     send_udp(pair.left, right, 4500, "\xc0\0\0\x01\0\0\0\x01xyz", 11, 3);
     json_t *report = stop(pair.right, handle);
     assert_nothing_seen(report);
+    json_decref(report);
+}
+
+static json_int_t sum_of(const json_t *list)
+{
+    size_t i;
+    json_t *each;
+    json_int_t sum = 0;
+    json_array_foreach (list, i, each)
+        sum += json_integer_value(each);
+    return sum;
+}
+
+static void test_a_trace_tells_when(void **state)
+{
+    (void)state;
+    static const char init[28] = {[17] = 0x20, [18] = 34, [19] = 0x08};
+    int64_t begun_ns = stf_clock_ns();
+    json_int_t handle =
+        start_with(pair.right, json_pack("{s:s, s:[i], s:b}", "address", NETPAIR_RIGHT_IPV4, "ports", 110, "trace", 1));
+    send_esp(pair.left, NETPAIR_RIGHT_IPV4, 3);
+    send_udp(pair.left, NETPAIR_RIGHT_IPV4, 500, init, sizeof init, 1);
+    exchange(NETPAIR_RIGHT_IPV4, 110);
+    json_t *report = stop(pair.right, handle);
+    int64_t ended_ns = stf_clock_ns();
+
+    const json_t *trace = json_object_get(report, "trace"), *at = json_object_get(trace, "at_ns");
+    assert_int_equal(sum_of(json_object_get(trace, "protected")), 3);
+    assert_int_equal(sum_of(json_object_get(trace, "clear")), number(report, "clear_total"));
+    assert_int_equal(number(trace, "untraced"), 0);
+    int64_t bucket_ns = number(trace, "bucket_us") * 1000, last_ns = begun_ns;
+    for (size_t i = 0; i < json_array_size(at); i++) {
+        int64_t at_ns = json_integer_value(json_array_get(at, i));
+        assert_true(at_ns >= last_ns && at_ns < ended_ns);
+        last_ns = at_ns + bucket_ns;
+    }
+    assert_int_equal(json_array_size(json_object_get(trace, "ike")), 1);
+    const json_t *message = json_array_get(json_object_get(trace, "ike"), 0);
+    assert_string_equal(json_string_value(json_object_get(message, "exchange")), "IKE_SA_INIT");
+    assert_string_equal(json_string_value(json_object_get(message, "direction")), "to");
+    assert_false(json_is_true(json_object_get(message, "is_response")));
+    assert_true(number(message, "at_ns") >= begun_ns && number(message, "at_ns") < ended_ns);
+    json_decref(report);
+
+    report = stop(pair.right, start(pair.right, NETPAIR_RIGHT_IPV4));
+    assert_null(json_object_get(report, "trace"));
     json_decref(report);
 }
 
@@ -542,6 +589,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_clear_exchange),
         cmocka_unit_test(test_protected_traffic_is_counted_exactly),
+        cmocka_unit_test(test_a_trace_tells_when),
         cmocka_unit_test(test_other_traffic_is_ignored),
         cmocka_unit_test(test_an_attempt_is_told_from_an_exchange),
         cmocka_unit_test(test_tagged_frames_are_counted),

@@ -168,6 +168,30 @@ static void test_esp_and_its_neighbours(void **state)
     }
 }
 
+/* The same message behind the marker on port 4500 and bare on port 500, then cut short of its flags. */
+static void test_exchanges_of_ike(void **state)
+{
+    (void)state;
+    struct stf_wire_target target = target_of(SERVER, IPPROTO_TCP);
+    struct frame frame;
+    uint8_t message[4 + 28] = {0};
+    message[4 + 17] = 0x20; /* version 2.0 */
+    message[4 + 18] = 34;
+    for (int is_response = 0; is_response < 2; is_response++) {
+        message[4 + 19] = is_response ? 0x20 : 0x08;
+        for (int is_bare = 0; is_bare < 2; is_bare++) {
+            make_udp4(&frame, 61000, is_bare ? 500 : 4500, message + 4 * is_bare, 4 + 28 - 4 * (size_t)is_bare);
+            struct stf_wire_packet packet = decode(&frame, &target);
+            assert_int_equal(packet.class, STF_WIRE_IKE);
+            assert_int_equal(packet.ike.exchange, 34);
+            assert_int_equal(packet.ike.is_response, is_response);
+        }
+    }
+    make_udp4(&frame, 61000, 500, message + 4, 19);
+    assert_int_equal(decode(&frame, &target).class, STF_WIRE_IKE);
+    assert_int_equal(decode(&frame, &target).ike.exchange, 0);
+}
+
 static void test_clear_udp(void **state)
 {
     (void)state;
@@ -341,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_payload_is_counted_beyond_what_was_captured),
         cmocka_unit_test(test_one_vlan_tag),
         cmocka_unit_test(test_esp_and_its_neighbours),
+        cmocka_unit_test(test_exchanges_of_ike),
         cmocka_unit_test(test_clear_udp),
         cmocka_unit_test(test_fragments),
         cmocka_unit_test(test_ipv4_lengths_that_contradict),
