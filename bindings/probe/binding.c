@@ -139,15 +139,50 @@ static enum stf_kind verb_start(void *self, const struct stf_host *host, const j
     return kind == STF_OK ? hand_over(self, probe, result, err) : kind;
 }
 
+/* The part of the schedule whose samples are wanted, too. */
+struct span {
+    bool is_wanted;
+    int64_t from_ns;
+    int64_t to_ns;
+};
+
+static enum stf_kind read_span(const json_t *args, struct span *span, struct stf_err *err)
+{
+    static const char *const keys[] = {"from_ns", "to_ns", NULL};
+    const json_t *samples = json_object_get(args, "samples");
+    span->is_wanted = samples != NULL;
+    if (!samples)
+        return STF_OK;
+    enum stf_kind kind = stf_doc_check_keys(samples, keys, "probe.stop", err);
+    if (kind == STF_OK)
+        kind = stf_doc_int(samples, "from_ns", 0, INT64_MAX, &span->from_ns, err);
+    if (kind == STF_OK)
+        kind = stf_doc_int(samples, "to_ns", span->from_ns, INT64_MAX, &span->to_ns, err);
+    return kind;
+}
+
+static bool add_samples(json_t *reports, const struct stf_probe *probe, const struct span *span)
+{
+    size_t i;
+    json_t *report;
+    json_array_foreach (reports, i, report) {
+        const struct stf_probe_log *log = stf_probe_get_log(probe, i);
+        if (json_object_set_new(report, "samples", stf_probe_samples_doc(log, span->from_ns, span->to_ns)) < 0)
+            return false;
+    }
+    return true;
+}
+
 /* A probe of "target" is told as one report, one of "targets" as {reports}. */
-static enum stf_kind tell(const struct stf_probe *probe, json_t **result, struct stf_err *err)
+static enum stf_kind tell(const struct stf_probe *probe, const struct span *span, json_t **result, struct stf_err *err)
 {
     bool is_list = stf_probe_get_options(probe)->is_list;
     json_t *reports = NULL;
     enum stf_kind kind = stf_probe_reports(probe, &reports, err);
     if (kind)
         return kind;
-    *result = is_list ? json_pack("{s:O}", "reports", reports) : json_incref(json_array_get(reports, 0));
+    if (!span->is_wanted || add_samples(reports, probe, span))
+        *result = is_list ? json_pack("{s:O}", "reports", reports) : json_incref(json_array_get(reports, 0));
     json_decref(reports);
     if (*result)
         return STF_OK;
@@ -157,8 +192,9 @@ static enum stf_kind tell(const struct stf_probe *probe, json_t **result, struct
 static enum stf_kind verb_stop(void *self, const struct stf_host *host, const json_t *args, json_t **result,
                                struct stf_err *err)
 {
-    static const char *const keys[] = {"handle", "linger_ms", NULL};
+    static const char *const keys[] = {"handle", "linger_ms", "samples", NULL};
     int64_t handle = 0, linger_ms = 0;
+    struct span span;
     void *probe = NULL;
     (void)host;
 
@@ -168,11 +204,13 @@ static enum stf_kind verb_stop(void *self, const struct stf_host *host, const js
     if (kind == STF_OK)
         kind = stf_doc_opt_int(args, "linger_ms", 0, STF_PROBE_TIMEOUT_MAX_MS, -1, &linger_ms, err);
     if (kind == STF_OK)
+        kind = read_span(args, &span, err);
+    if (kind == STF_OK)
         kind = stf_handles_take(self, handle, &probe, err);
     if (kind == STF_OK)
         kind = stf_probe_stop(probe, linger_ms, err);
     if (kind == STF_OK)
-        kind = tell(probe, result, err);
+        kind = tell(probe, &span, result, err);
     stf_probe_free(probe);
     return kind;
 }

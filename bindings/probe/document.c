@@ -161,3 +161,34 @@ enum stf_kind stf_probe_reports(const struct stf_probe *probe, json_t **reports,
         json_decref(list);
     return kind;
 }
+
+/* Adds to a list, which is freed and NULL once memory is out. */
+static void add_int(json_t **list, int64_t value)
+{
+    if (*list && json_array_append_new(*list, json_integer(value)) == 0)
+        return;
+    json_decref(*list);
+    *list = NULL;
+}
+
+json_t *stf_probe_samples_doc(const struct stf_probe_log *log, int64_t from_ns, int64_t to_ns)
+{
+    size_t first = 0, end = log->count;
+    while (first < end && log->samples[first].intended_ns < from_ns)
+        first++;
+    while (end > first && log->samples[end - 1].intended_ns > to_ns)
+        end--;
+    size_t every = (end - first) / STF_PROBE_TOLD_SAMPLES_MAX + 1;
+    json_t *answered = json_array(), *latency = json_array(), *lost = json_array();
+    for (size_t i = first; i < end; i += every) {
+        const struct stf_probe_sample *sample = &log->samples[i];
+        if (sample->outcome == STF_PROBE_ANSWERED) {
+            add_int(&answered, sample->intended_ns);
+            add_int(&latency, sample->latency_ns / 1000);
+        } else if (sample->outcome != STF_PROBE_PENDING) {
+            add_int(&lost, sample->intended_ns);
+        }
+    }
+    return json_pack("{s:I, s:o, s:o, s:o}", "every", (json_int_t)every, "answered_ns", answered, "latency_us", latency,
+                     "lost_ns", lost);
+}

@@ -8,3 +8,9 @@
 
 /* The reports of all targets, in their order, as an array: a new reference. */
 enum stf_kind stf_probe_reports(const struct stf_probe *probe, json_t **reports, struct stf_err *err);
+
+enum { STF_PROBE_TOLD_SAMPLES_MAX = 2000 };
+
+/* What became of the attempts of one log that were to leave from `from_ns` to `to_ns`; of more than
+ * STF_PROBE_TOLD_SAMPLES_MAX each n-th one. As probe.meta.lua describes it; NULL when memory is out. */
+json_t *stf_probe_samples_doc(const struct stf_probe_log *log, int64_t from_ns, int64_t to_ns);

@@ -46,7 +46,7 @@ static int l_start(lua_State *L)
 
 static int l_stop(lua_State *L)
 {
-    static const char *const known[] = {"linger_ms", NULL};
+    static const char *const known[] = {"linger_ms", "samples", NULL};
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 3);
     json_t *doc = stf_lua_new_doc(L);
@@ -56,6 +56,8 @@ static int l_stop(lua_State *L)
         luaL_checktype(L, 3, LUA_TTABLE);
         stf_lua_check_options(L, 3, known);
         stf_lua_doc_opt_int(L, doc, 3, "linger_ms", 0, STF_PROBE_TIMEOUT_MAX_MS);
+        if (lua_getfield(L, 3, "samples") != LUA_TNIL)
+            stf_lua_value_to_doc(L, -1, doc, "samples");
     }
     return stf_lua_verb(L, "probe.stop", 4, NULL);
 }

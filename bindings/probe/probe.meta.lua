@@ -58,6 +58,13 @@ local probe = {}
 ---@field shortest_gap? integer from the last loss of a period to the first of the next; nil for fewer than two periods
 ---@field noticeable integer losses at most 99 after the one before
 
+--- Attempts by the time at which they were to leave (CLOCK_MONOTONIC).
+---@class staffetta.probe.samples
+---@field every integer of more than 2,000 attempts only each n-th one is told; 1: all are
+---@field answered_ns integer[]
+---@field latency_us integer[] of the answered, in the same order
+---@field lost_ns integer[]
+
 ---@class staffetta.probe.report
 ---@field target string
 ---@field port? integer nil for "icmp"
@@ -90,6 +97,7 @@ local probe = {}
 ---@field loss_derived_us integer
 ---@field longest? staffetta.probe.outage nil when nothing was lost
 ---@field outages staffetta.probe.outage[] the first 1000
+---@field samples? staffetta.probe.samples when `stop` was asked for them
 
 --- Methods of TCP only.
 ---@class staffetta.probe.once_options: staffetta.probe.ask
@@ -111,7 +119,7 @@ function probe:start(options) end
 --- Stops it and says what was measured. Waits for attempts in flight, at most linger_ms (0 to 900; left out: their
 --- timeout). A probe is stopped once; afterwards the handle is gone ("not_found").
 ---@param running staffetta.probe.running
----@param options? { linger_ms?: integer }
+---@param options? { linger_ms?: integer, samples?: { from_ns: integer, to_ns: integer } }
 ---@return staffetta.probe.report|{ reports: staffetta.probe.report[] }? report a list if started with `targets`
 ---@return staffetta.err? err
 function probe:stop(running, options) end

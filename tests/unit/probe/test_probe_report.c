@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "probe/document.h"
 #include "probe/report.h"
 
 enum {
@@ -397,6 +398,44 @@ static void truth_lies_within_the_bound(void **state)
     }
 }
 
+static void assert_numbers(const json_t *doc, const char *key, const int64_t *expected, size_t count)
+{
+    const json_t *list = json_object_get(doc, key);
+    assert_int_equal(json_array_size(list), count);
+    for (size_t i = 0; i < count; i++)
+        assert_true(json_integer_value(json_array_get(list, i)) == expected[i]);
+}
+
+static void samples_of_a_span(void **state)
+{
+    (void)state;
+    struct stf_probe_log log = log_of("aaalrpaaa");
+    json_t *doc = stf_probe_samples_doc(&log, tick_ns(1), tick_ns(6));
+    assert_int_equal(json_integer_value(json_object_get(doc, "every")), 1);
+    assert_numbers(doc, "answered_ns", (int64_t[]){tick_ns(1), tick_ns(2), tick_ns(6)}, 3);
+    assert_numbers(doc, "latency_us", (int64_t[]){LATENCY_US, LATENCY_US, LATENCY_US}, 3);
+    assert_numbers(doc, "lost_ns", (int64_t[]){tick_ns(3), tick_ns(4)}, 2);
+    json_decref(doc);
+
+    doc = stf_probe_samples_doc(&log, tick_ns(100), tick_ns(200));
+    assert_numbers(doc, "answered_ns", NULL, 0);
+    assert_numbers(doc, "lost_ns", NULL, 0);
+    json_decref(doc);
+}
+
+static void many_samples_are_thinned(void **state)
+{
+    (void)state;
+    char places[4001];
+    memset(places, 'a', 4000);
+    places[4000] = '\0';
+    struct stf_probe_log log = log_of(places);
+    json_t *doc = stf_probe_samples_doc(&log, 0, INT64_MAX);
+    assert_int_equal(json_integer_value(json_object_get(doc, "every")), 3);
+    assert_int_equal(json_array_size(json_object_get(doc, "answered_ns")), 1334);
+    json_decref(doc);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -404,6 +443,8 @@ int main(void)
         cmocka_unit_test(all_answered_is_no_outage),
         cmocka_unit_test(one_outage_is_an_interval),
         cmocka_unit_test(single_loss),
+        cmocka_unit_test(samples_of_a_span),
+        cmocka_unit_test(many_samples_are_thinned),
         cmocka_unit_test(late_first_lost_widens_the_error),
         cmocka_unit_test(known_lateness_does_not_widen_the_error),
         cmocka_unit_test(clocks_are_told),
