@@ -134,6 +134,7 @@ local ipsec = {}
 ---@field events staffetta.ipsec.event[]
 ---@field dropped integer events beyond the first 100,000
 ---@field ended_early? string why nothing more was heard before watch_stop; nil: it was heard to the end
+---@field ended_ns? integer CLOCK_MONOTONIC, when that was: the daemon ended, most likely
 
 ---@class staffetta.ipsec.kernel_selector
 ---@field source string "10.9.0.0/24"

@@ -22,7 +22,8 @@ struct stf_ipsec_watch {
     /* the thread's until it has been joined */
     json_t *events;
     json_int_t dropped;
-    enum stf_kind end; /* not STF_OK: listening ended early, and why */
+    enum stf_kind end; /* not STF_OK: listening ended early, and why and when */
+    int64_t ended_ns;
     struct stf_err err;
 };
 
@@ -92,6 +93,8 @@ static void *listen_until_woken(void *argument)
         char name[STF_VICI_NAME_MAX + 1];
         json_t *event = NULL;
         watch->end = stf_vici_next_event(watch->client, watch->wake_fd, name, &event, &watch->err);
+        if (watch->end)
+            watch->ended_ns = stf_clock_ns();
         if (watch->end || !event)
             return NULL;
         keep(watch, name, event, stf_clock_ns());
@@ -156,8 +159,9 @@ enum stf_kind stf_ipsec_watch_stop(struct stf_ipsec_watch *watch, json_t **resul
 {
     eventfd_write(watch->wake_fd, 1);
     pthread_join(watch->thread, NULL);
-    *result = json_pack("{s:O, s:I, s:s?}", "events", watch->events, "dropped", watch->dropped, "ended_early",
-                        watch->end ? watch->err.message : NULL);
+    *result = json_pack("{s:O, s:I, s:s?, s:o}", "events", watch->events, "dropped", watch->dropped, "ended_early",
+                        watch->end ? watch->err.message : NULL, "ended_ns",
+                        watch->end ? json_integer((json_int_t)watch->ended_ns) : json_null());
     watch_free(watch);
     return *result ? STF_OK : stf_err_set(err, STF_NO_MEMORY, 0, "watch", NULL, "no memory for the events");
 }

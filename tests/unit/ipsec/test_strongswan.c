@@ -518,6 +518,7 @@ static void test_a_watch_sees_up_rekey_and_down(void **state)
     assert_true(saw(result, "ike-updown", false));
     assert_int_equal(json_integer_value(json_object_get(result, "dropped")), 0);
     assert_true(json_is_null(json_object_get(result, "ended_early")));
+    assert_true(json_is_null(json_object_get(result, "ended_ns")));
     json_decref(result);
 }
 
@@ -525,9 +526,12 @@ static void test_a_watch_tells_that_the_daemon_died(void **state)
 {
     (void)state;
     json_t *watch = must_call(CLIENT, "ipsec.watch_start", json_object());
+    int64_t begun_ns = stf_clock_ns();
     fixture_stop_charon(&lab.nodes[CLIENT]);
     settle();
+    int64_t settled_ns = stf_clock_ns();
     json_t *result = stop_watch(watch);
+    assert_in_range(json_integer_value(json_object_get(result, "ended_ns")), begun_ns, settled_ns);
     assert_non_null(strstr(json_string_value(json_object_get(result, "ended_early")), "closed the connection"));
     json_decref(result);
     assert_true(fixture_start_charon(&lab.nodes[CLIENT]));
