@@ -237,20 +237,19 @@ static enum stf_kind add_login(const char *host, struct stf_err *err)
 {
     static bool is_registered;
     struct login *login = calloc(1, sizeof(*login));
-    enum stf_kind kind = login != NULL ? STF_OK : no_memory(err);
+    enum stf_kind kind;
 
-    if (kind == STF_OK) {
-        strcpy(login->typed.host, host);
-        kind = ask_for_login(&login->typed, err);
+    if (login == NULL) {
+        return no_memory(err);
     }
+    strcpy(login->typed.host, host);
+    kind = ask_for_login(&login->typed, err);
     if (kind == STF_OK && !is_registered) {
         is_registered = atexit(forget_all) == 0;
         kind = is_registered ? STF_OK : no_memory(err);
     }
     if (kind != STF_OK) {
-        if (login != NULL) {
-            wipe(login);
-        }
+        wipe(login);
         return kind;
     }
     login->next = logins;
