@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "common/clock.h"
 #include "strongswan_lab.h"
 
 /* ---------- resources ---------- */
