@@ -14,7 +14,3 @@ enum stf_registry_store {
 
 /* NULL for a kind of store that this program has not. */
 extern const struct stf_registry_backend *const stf_registry_backends[STF_REGISTRY_STORE_COUNT];
-
-/* Makes an empty store of that kind at `path`, where nothing is. STF_UNSUPPORTED for one that is no file. */
-enum stf_kind stf_registry_store_create(const struct stf_registry_backend *backend, const char *path,
-                                        struct stf_err *err);

@@ -1,12 +1,10 @@
 /* be_hive.c - offline hives (regf files): for reading the parts of the file that are asked for, for writing all of it
  * in memory, and a whole new file that takes the old one's place. Never writes into a hive in place; opens a dirty one
  * only to replay its logs. SPDX-License-Identifier: MIT */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "registry/hivetree.h"
 #include "registry/regf_log.h"
@@ -29,30 +27,11 @@ static enum stf_kind no_memory(struct stf_err *err)
 
 /* ---- opening ---- */
 
-/* All of [offset, offset + size) of the file. */
 static enum stf_kind read_at(void *context, uint64_t offset, void *into, size_t size, struct stf_err *err)
 {
-    const struct hive *hive = context;
-    uint8_t *at = into;
+    struct hive *hive = context;
 
-    while (size > 0) {
-        ssize_t got = pread(hive->file.fd, at, size, (off_t)offset);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0) {
-            return stf_err_errno(err, errno, "read", hive->file.path, "the hive can not be read");
-        }
-        if (got == 0) {
-            return stf_err_set(err, STF_INVALID_DATA, 0, "read", hive->file.path,
-                               "%s became shorter while it was being read; only this program may write it meanwhile",
-                               hive->file.path);
-        }
-        at += got;
-        offset += (uint64_t)got;
-        size -= (size_t)got;
-    }
-    return STF_OK;
+    return stf_store_file_read_at(&hive->file, offset, into, size, err);
 }
 
 /* No bytes when it is not there. */

@@ -359,34 +359,59 @@ static LSTATUS read_slot(HKEY handle, DWORD index, struct slot *slot)
     }
 }
 
-static enum stf_kind add_value(const struct slot *slot, struct stf_registry_values *out, struct stf_err *err)
+static enum stf_kind value_from_slot(const struct slot *slot, struct stf_registry_value *value, struct stf_err *err)
 {
-    struct stf_registry_value value = {0};
     char *name = NULL;
     enum stf_kind kind = stf_registry_name_from_utf16((const uint8_t *)slot->name, slot->units, &name, err);
 
     if (kind == STF_OK) {
-        kind = stf_registry_value_init(&value, name, slot->type, slot->data, slot->size, err);
+        kind = stf_registry_value_init(value, name, slot->type, slot->data, slot->size, err);
     }
-    if (kind == STF_OK) {
-        kind = stf_registry_values_add(out, &value, err);
-    }
-    stf_registry_value_fini(&value);
     free(name);
     return kind;
 }
 
-static enum stf_kind read_values(void *context, HKEY handle, const struct key *key, void *out, struct stf_err *err)
+static enum stf_kind add_value(const struct slot *slot, struct stf_registry_values *out, struct stf_err *err)
+{
+    struct stf_registry_value value = {0};
+    enum stf_kind kind = value_from_slot(slot, &value, err);
+
+    if (kind == STF_OK) {
+        kind = stf_registry_values_add(out, &value, err);
+    }
+    stf_registry_value_fini(&value);
+    return kind;
+}
+
+static struct slot *slot_new(void)
 {
     struct slot *slot = calloc(1, sizeof(*slot));
+
+    if (slot != NULL) {
+        slot->room = 256;
+        slot->data = malloc(slot->room);
+    }
+    if (slot != NULL && slot->data == NULL) {
+        free(slot);
+        return NULL;
+    }
+    return slot;
+}
+
+static void slot_free(struct slot *slot)
+{
+    if (slot != NULL) {
+        free(slot->data);
+    }
+    free(slot);
+}
+
+static enum stf_kind read_values(void *context, HKEY handle, const struct key *key, void *out, struct stf_err *err)
+{
+    struct slot *slot = slot_new();
     enum stf_kind kind = slot != NULL ? STF_OK : no_memory(err);
 
     (void)context;
-    if (kind == STF_OK) {
-        slot->room = 256;
-        slot->data = malloc(slot->room);
-        kind = slot->data != NULL ? STF_OK : no_memory(err);
-    }
     for (DWORD i = 0; kind == STF_OK; i++) {
         LSTATUS status = read_slot(handle, i, slot);
         if (status == ERROR_NO_MORE_ITEMS) {
@@ -394,10 +419,7 @@ static enum stf_kind read_values(void *context, HKEY handle, const struct key *k
         }
         kind = status == ERROR_SUCCESS ? add_value(slot, out, err) : key_error(status, "read", key, err);
     }
-    if (slot != NULL) {
-        free(slot->data);
-    }
-    free(slot);
+    slot_free(slot);
     return kind;
 }
 
@@ -423,6 +445,77 @@ static enum stf_kind windows_values(void *store, stf_registry_node node, struct 
         RegCloseKey(handle);
     }
     return not_gone(kind, "read", err);
+}
+
+/* ---- one value by its name: its spelling is only told in the list, but no other's data needs be read ---- */
+
+/* The value's place in the list, and its spelling, which `stored` has room for. ERROR_NO_MORE_ITEMS: there is none. */
+static LSTATUS find_index(HKEY handle, const WCHAR *name, WCHAR stored[STF_REGISTRY_VALUE_UNITS_MAX + 1], DWORD *index)
+{
+    for (*index = 0;; (*index)++) {
+        DWORD units = STF_REGISTRY_VALUE_UNITS_MAX + 1;
+        LSTATUS status = RegEnumValueW(handle, *index, stored, &units, NULL, NULL, NULL, NULL);
+        if (status != ERROR_SUCCESS || CompareStringOrdinal(stored, (int)units, name, -1, TRUE) == CSTR_EQUAL) {
+            return status;
+        }
+    }
+}
+
+static enum stf_kind read_named(void *context, HKEY handle, const struct key *key, void *out, struct stf_err *err)
+{
+    struct slot *slot = slot_new();
+    DWORD index;
+    LSTATUS status;
+    enum stf_kind kind;
+
+    if (slot == NULL) {
+        return no_memory(err);
+    }
+    status = find_index(handle, context, slot->name, &index);
+    if (status == ERROR_SUCCESS) {
+        status = read_slot(handle, index, slot);
+    }
+    kind = status == ERROR_SUCCESS         ? value_from_slot(slot, out, err)
+           : status == ERROR_NO_MORE_ITEMS ? STF_OK
+                                           : key_error(status, "read", key, err);
+    slot_free(slot);
+    return kind;
+}
+
+static void forget_value(void *out)
+{
+    stf_registry_value_fini(out);
+}
+
+static enum stf_kind windows_find_value(void *store, stf_registry_node node, const char *name,
+                                        struct stf_registry_value *value, struct stf_err *err)
+{
+    const struct key *key = (const struct key *)node;
+    WCHAR *wide = NULL;
+    size_t units = 0;
+    HKEY handle;
+    enum stf_kind kind;
+
+    *value = (struct stf_registry_value){0};
+    if (is_above_roots(key)) {
+        return STF_NOT_FOUND;
+    }
+    kind = stf_windows_name("value", name, &wide, &units, err);
+    if (kind != STF_OK) {
+        return kind;
+    }
+    kind = not_gone(key_open(store, key, "read", KEY_QUERY_VALUE, &handle, err), "read", err);
+    if (kind == STF_OK) {
+        if (RegQueryValueExW(handle, wide, NULL, NULL, NULL, NULL) == ERROR_FILE_NOT_FOUND) {
+            kind = STF_NOT_FOUND;
+        } else {
+            kind = not_gone(read_steady(handle, key, wide, read_named, forget_value, value, err), "read", err);
+            kind = kind == STF_OK && value->name == NULL ? STF_NOT_FOUND : kind;
+        }
+        RegCloseKey(handle);
+    }
+    free(wide);
+    return kind;
 }
 
 /* ---- one key by its name: needs no right to list the keys above it ---- */
@@ -799,6 +892,7 @@ static enum stf_kind delete_value(HKEY handle, const char *name, struct stf_err 
 static enum stf_kind remove_other_spelling(HKEY handle, const WCHAR *wide, const char *name, struct stf_err *err)
 {
     WCHAR *stored;
+    DWORD index;
     enum stf_kind kind = STF_OK;
 
     if (RegQueryValueExW(handle, wide, NULL, NULL, NULL, NULL) != ERROR_SUCCESS) {
@@ -808,17 +902,9 @@ static enum stf_kind remove_other_spelling(HKEY handle, const WCHAR *wide, const
     if (stored == NULL) {
         return no_memory(err);
     }
-    for (DWORD i = 0;; i++) {
-        DWORD units = STF_REGISTRY_VALUE_UNITS_MAX + 1;
-        LSTATUS status = RegEnumValueW(handle, i, stored, &units, NULL, NULL, NULL, NULL);
-        if (status != ERROR_SUCCESS || wcscmp(stored, wide) == 0) {
-            break;
-        }
-        if (CompareStringOrdinal(stored, -1, wide, -1, TRUE) == CSTR_EQUAL) {
-            status = RegDeleteValueW(handle, stored);
-            kind = status == ERROR_SUCCESS ? STF_OK : stf_windows_error(err, status, "set", name);
-            break;
-        }
+    if (find_index(handle, wide, stored, &index) == ERROR_SUCCESS && wcscmp(stored, wide) != 0) {
+        LSTATUS status = RegDeleteValueW(handle, stored);
+        kind = status == ERROR_SUCCESS ? STF_OK : stf_windows_error(err, status, "set", name);
     }
     free(stored);
     return kind;
@@ -888,6 +974,7 @@ const struct stf_registry_backend stf_registry_backend_windows = {
     .subkeys = windows_subkeys,
     .values = windows_values,
     .find_key = windows_find_key,
+    .find_value = windows_find_value,
     .create_key = windows_create_key,
     .create_key_of_class = windows_create_key_of_class,
     .delete_key = windows_delete_key,

@@ -9,6 +9,7 @@
 
 #include "common/doc.h"
 #include "registry/backends.h"
+#include "registry/reg_text.h"
 
 static enum stf_kind no_memory(struct stf_err *err)
 {
@@ -306,7 +307,13 @@ char *stf_registry_location_full_key(const struct stf_registry_location *locatio
 
 enum stf_kind stf_registry_location_create(const struct stf_registry_location *location, struct stf_err *err)
 {
-    return stf_registry_store_create(location->backend, location->path != NULL ? location->path : "", err);
+    if (location->backend == &stf_registry_backend_hive) {
+        return stf_hive_create(location->path, err);
+    }
+    if (location->backend == &stf_registry_backend_regfile) {
+        return stf_regfile_create(location->path, &(struct stf_reg_format){0}, err);
+    }
+    return stf_err_set(err, STF_UNSUPPORTED, 0, "create", NULL, "this kind of store can not be made");
 }
 
 enum stf_kind stf_registry_location_open(const struct stf_registry_location *location, enum stf_registry_mode mode,

@@ -148,6 +148,31 @@ enum stf_kind stf_store_file_read(struct stf_store_file *file, uint8_t **bytes, 
     return STF_OK;
 }
 
+enum stf_kind stf_store_file_read_at(struct stf_store_file *file, uint64_t offset, void *into, size_t size,
+                                     struct stf_err *err)
+{
+    uint8_t *at = into;
+
+    while (size > 0) {
+        ssize_t got = pread(file->fd, at, size, (off_t)offset);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            return failed(file->what, file->path, "read", "read", err);
+        }
+        if (got == 0) {
+            return stf_err_set(err, STF_INVALID_DATA, 0, "read", file->path,
+                               "%s became shorter while it was being read; only this program may write it meanwhile",
+                               file->path);
+        }
+        at += got;
+        offset += (uint64_t)got;
+        size -= (size_t)got;
+    }
+    return STF_OK;
+}
+
 static enum stf_kind sync_folder(const char *path, struct stf_err *err)
 {
     const char *slash = strrchr(path, '/');

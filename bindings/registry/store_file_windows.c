@@ -1,5 +1,5 @@
 /* store_file_windows.c - lock, read, replace (store_file.h) on Windows. The lock is a file beside the store that nobody
- * else can open and that ends with its holder: a store that is open itself could not be replaced.
+ * else can open and that ends with its holder; the store itself is opened so that it can be replaced at any time.
  * SPDX-License-Identifier: MIT */
 #include "registry/store_file.h"
 
@@ -48,7 +48,7 @@ static enum stf_kind lock(struct stf_store_file *file, struct stf_err *err)
         handle = CreateFileA(path, GENERIC_WRITE | DELETE, 0, NULL, OPEN_ALWAYS,
                              FILE_ATTRIBUTE_HIDDEN | FILE_FLAG_DELETE_ON_CLOSE, NULL);
         if (handle != INVALID_HANDLE_VALUE) {
-            file->fd = _open_osfhandle((intptr_t)handle, _O_NOINHERIT);
+            file->lock = handle;
             break;
         }
         if (GetLastError() != ERROR_SHARING_VIOLATION) {
@@ -63,6 +63,23 @@ static enum stf_kind lock(struct stf_store_file *file, struct stf_err *err)
     }
     free(path);
     return kind;
+}
+
+static enum stf_kind open_file(struct stf_store_file *file, struct stf_err *err)
+{
+    HANDLE handle = CreateFileA(file->path, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL,
+                                OPEN_EXISTING, 0, NULL);
+
+    if (handle == INVALID_HANDLE_VALUE) {
+        return failed(file->path, "open", err);
+    }
+    file->fd = _open_osfhandle((intptr_t)handle, _O_RDONLY | _O_NOINHERIT);
+    if (file->fd < 0) {
+        CloseHandle(handle);
+    }
+    return file->fd >= 0 && fstat(file->fd, &file->status) == 0
+               ? STF_OK
+               : stf_err_errno(err, errno, "open", file->path, "the file of the store can not be opened");
 }
 
 enum stf_kind stf_store_file_open(struct stf_store_file *file, const char *path, const char *what, bool is_writer,
@@ -80,38 +97,39 @@ enum stf_kind stf_store_file_open(struct stf_store_file *file, const char *path,
     if (is_writer) {
         kind = lock(file, err);
     }
-    return kind;
+    return kind == STF_OK ? open_file(file, err) : kind;
 }
 
 enum stf_kind stf_store_file_read(struct stf_store_file *file, uint8_t **bytes, size_t *size, struct stf_err *err)
 {
-    HANDLE handle = CreateFileA(file->path, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL,
-                                OPEN_EXISTING, 0, NULL);
-    LARGE_INTEGER length = {0};
-    uint8_t *text = NULL;
-    DWORD got = 0;
-    enum stf_kind kind = STF_OK;
+    size_t length = (size_t)file->status.st_size;
+    uint8_t *text = malloc(length + 1);
+    enum stf_kind kind = text != NULL ? stf_store_file_read_at(file, 0, text, length, err) : no_memory(err);
 
-    if (handle == INVALID_HANDLE_VALUE || !GetFileSizeEx(handle, &length)) {
-        kind = failed(file->path, "read", err);
-    } else if (length.QuadPart > INT32_MAX) {
-        kind = stf_err_set(err, STF_UNSUPPORTED, 0, "read", file->path, "%s is larger than 2 GiB", file->path);
-    } else {
-        text = malloc((size_t)length.QuadPart + 1);
-        kind = text == NULL                                                 ? no_memory(err)
-               : ReadFile(handle, text, (DWORD)length.QuadPart, &got, NULL) ? STF_OK
-                                                                            : failed(file->path, "read", err);
-    }
-    if (handle != INVALID_HANDLE_VALUE) {
-        CloseHandle(handle);
-    }
     if (kind != STF_OK) {
         free(text);
         return kind;
     }
     *bytes = text;
-    *size = got;
+    *size = length;
     return STF_OK;
+}
+
+enum stf_kind stf_store_file_read_at(struct stf_store_file *file, uint64_t offset, void *into, size_t size,
+                                     struct stf_err *err)
+{
+    OVERLAPPED at = {.Offset = (DWORD)offset, .OffsetHigh = (DWORD)(offset >> 32)};
+    DWORD got = 0;
+
+    if (!ReadFile((HANDLE)_get_osfhandle(file->fd), into, (DWORD)size, &got, &at) &&
+        GetLastError() != ERROR_HANDLE_EOF) {
+        return failed(file->path, "read", err);
+    }
+    return got == size ? STF_OK
+                       : stf_err_set(err, STF_INVALID_DATA, 0, "read", file->path,
+                                     "%s became shorter while it was being read; only this program may write it "
+                                     "meanwhile",
+                                     file->path);
 }
 
 /* On disk when it returns. */
@@ -146,6 +164,10 @@ enum stf_kind stf_store_file_replace(struct stf_store_file *file, const uint8_t 
     if (kind == STF_OK && !ReplaceFileA(file->path, path, NULL, 0, NULL, NULL)) {
         kind = failed(file->path, "replace", err);
         DeleteFileA(path);
+    } else if (kind == STF_OK) {
+        close(file->fd);
+        file->fd = -1;
+        kind = open_file(file, err);
     }
     free(path);
     return kind;
@@ -154,7 +176,10 @@ enum stf_kind stf_store_file_replace(struct stf_store_file *file, const uint8_t 
 void stf_store_file_close(struct stf_store_file *file)
 {
     if (file->fd >= 0) {
-        close(file->fd); /* and with it the lock goes */
+        close(file->fd);
+    }
+    if (file->lock != NULL) {
+        CloseHandle(file->lock);
     }
     free(file->path);
     *file = (struct stf_store_file){.fd = -1};

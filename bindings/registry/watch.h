@@ -8,7 +8,8 @@
 struct stf_registry_watch;
 
 /* Watches `key` of a store, with all that is below it; the key must stand in a live registry. For a file any change
- * counts, also of other keys. STF_UNSUPPORTED for a store that can not be watched. */
+ * counts, also of other keys (on Windows of other files in its folder, too). STF_UNSUPPORTED for a store that can not
+ * be watched. */
 enum stf_kind stf_registry_watch_open(const struct stf_registry_backend *backend,
                                       const struct stf_registry_place *place, const char *key,
                                       struct stf_registry_watch **watch, struct stf_err *err);

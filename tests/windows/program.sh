@@ -116,6 +116,21 @@ wait $watcher 2>/dev/null || true
 watcher=
 exits "delete" 0 staffetta registry delete windows: "$key" --recursive --state "$work/state"
 
+# a hive that the program makes, which other readers read on this side
+hive="$work/SYSTEM"
+exits "hive" 0 staffetta registry set "hive:$hive" 'HKLM\SYSTEM\Services\Grüße' limit dword 60 --create --state "$work/state"
+exits "hive" 0 staffetta registry set "hive:$hive" 'HKLM\SYSTEM\Services\Plain' text sz 'a b' --state "$work/state"
+[ "$(hivexget "$hive" 'Services\Plain' text)" = "a b" ] || fail "hivexget reads another value"
+contains "reglookup" "$(reglookup -p /Services -t DWORD "$hive")" "limit,DWORD,0x0000003C"
+exits "hive, seen from the program" 0 staffetta registry get "hive:$hive" 'Services\GRÜßE' LIMIT --json
+contains "hive" "$output" '"value": 60'
+exits "rollback in a hive" 0 staffetta rollback --state "$work/state"
+exits "rollback in a hive" 6 staffetta registry get "hive:$hive" 'Services\Plain' text
+case $(reglookup "$hive") in *Plain*) fail "the key that was made stands after the rollback" ;; esac
+[ "$(ls -A "$work" | grep -c staffetta)" = 0 ] || fail "files are left beside the hive: $(ls -A "$work")"
+exits "export of a hive" 0 staffetta registry export "hive:$hive" '' "$work/hive.reg"
+exits "hive against its text" 0 staffetta registry diff "hive:$hive" '' "reg:$work/hive.reg" 'HKLM\SYSTEM'
+
 # a site's playbook, on this host's registry
 mkdir -p "$work/site/playbooks"
 cat >"$work/site/site.lua" <<'LUA'

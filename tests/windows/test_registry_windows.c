@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "registry/patch.h"
 #include "registry/tree.h"
 #include "registry/watch.h"
 #include "registry/windows_api.h"
@@ -331,43 +332,93 @@ static void test_rights(void **state)
     stf_registry_close(registry);
 }
 
-/* What others gave to keys comes back with them, as Windows' own functions see it. */
-static void test_class_and_rights_come_back(void **state)
+/* Kept\Class has a class, Kept\Own rights of its own. */
+static void make_kept(void)
 {
-    struct stf_registry *registry = open_test_key();
     HKEY above = native_key("Kept", KEY_ALL_ACCESS);
-    struct stf_err err = {0};
-    json_t *tree = NULL;
-    json_t *again = NULL;
-    WCHAR class_name[32] = L"";
-    DWORD units = 32;
     HKEY key;
 
-    (void)state;
     assert_int_equal(RegCreateKeyExA(above, "Class", 0, "its class", 0, KEY_READ, NULL, &key, NULL), ERROR_SUCCESS);
     RegCloseKey(key);
     key = native_key("Kept\\Own", KEY_ALL_ACCESS);
     set_rights(key, KEY_ALL_ACCESS);
     RegCloseKey(key);
     RegCloseKey(above);
-    assert_ok(stf_registry_tree_read(registry, "Kept", &tree, &err), &err);
-    assert_ok(stf_registry_delete_key(registry, "Kept", &err), &err);
-    assert_ok(stf_registry_tree_write(registry, "Kept", tree, &err), &err);
+}
+
+/* Kept is as `tree` says, and has its class as Windows' own functions see it. */
+static void check_kept(struct stf_registry *registry, const json_t *tree)
+{
+    WCHAR class_name[32] = L"";
+    DWORD units = 32;
+    json_t *again = NULL;
+    struct stf_err err = {0};
+    HKEY above = native_key("Kept", KEY_READ);
+    HKEY key;
+
     assert_ok(stf_registry_tree_read(registry, "Kept", &again, &err), &err);
     assert_true(json_equal(tree, again));
-    assert_non_null(json_object_get(json_object_get(json_object_get(tree, "keys"), "Own"), "extras"));
-    above = native_key("Kept", KEY_READ);
+    json_decref(again);
     assert_int_equal(RegOpenKeyExW(above, L"Class", 0, KEY_READ, &key), ERROR_SUCCESS);
     assert_int_equal(RegQueryInfoKeyW(key, class_name, &units, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
                      ERROR_SUCCESS);
     assert_int_equal(wcscmp(class_name, L"its class"), 0);
     RegCloseKey(key);
     RegCloseKey(above);
+}
+
+/* What others gave to keys comes back with them. */
+static void test_class_and_rights_come_back(void **state)
+{
+    struct stf_registry *registry = open_test_key();
+    struct stf_err err = {0};
+    json_t *tree = NULL;
+    json_t *extras = NULL;
+
+    (void)state;
+    make_kept();
+    assert_ok(stf_registry_tree_read(registry, "Kept", &tree, &err), &err);
+    assert_non_null(json_object_get(json_object_get(json_object_get(tree, "keys"), "Own"), "extras"));
+    assert_ok(stf_registry_delete_key(registry, "Kept", &err), &err);
+    assert_ok(stf_registry_tree_write(registry, "Kept", tree, &err), &err);
+    check_kept(registry, tree);
+    assert_ok(stf_registry_extras_read(registry, "Kept\\Class", &extras, &err), &err);
+    assert_true(json_integer_value(json_object_get(extras, "written")) > 0);
+    json_decref(extras);
     json_decref(tree);
-    assert_ok(stf_registry_extras_read(registry, "Kept\\Class", &tree, &err), &err);
-    assert_true(json_integer_value(json_object_get(tree, "written")) > 0);
+    assert_ok(stf_registry_delete_key(registry, "Kept", &err), &err);
+    stf_registry_close(registry);
+}
+
+static void test_class_and_rights_come_back_from_a_patch(void **state)
+{
+    struct stf_registry *registry = open_test_key();
+    struct stf_reg_edits edits = {0};
+    struct stf_reg_edit edit = {.kind = STF_REG_DELETE_KEY};
+    struct stf_registry_patch *patch = NULL;
+    struct stf_registry_value gone;
+    struct stf_err err = {0};
+    json_t *tree = NULL;
+    json_t *before = NULL;
+    char path[128];
+
+    (void)state;
+    make_kept();
+    assert_ok(stf_registry_tree_read(registry, "Kept", &tree, &err), &err);
+    snprintf(path, sizeof(path), "%s\\Kept", test_key);
+    edit.key = path;
+    assert_ok(stf_reg_edits_add(&edits, &edit, &err), &err);
+    assert_ok(stf_registry_patch_new(&edits, test_key, registry, &patch, &err), &err);
+    assert_ok(stf_registry_patch_read(registry, patch, &before, &err), &err);
+    assert_ok(stf_registry_patch_write(registry, patch, json_true(), &err), &err);
+    assert_int_equal(stf_registry_get(registry, "Kept", "", &gone, &err), STF_NOT_FOUND);
+    assert_ok(stf_registry_patch_write(registry, patch, before, &err), &err);
+    check_kept(registry, tree);
+    assert_ok(stf_registry_delete_key(registry, "Kept", &err), &err);
+    json_decref(before);
     json_decref(tree);
-    json_decref(again);
+    stf_registry_patch_free(patch);
+    stf_reg_edits_fini(&edits);
     stf_registry_close(registry);
 }
 
@@ -513,6 +564,7 @@ int main(void)
         cmocka_unit_test(test_kinds_of_errors),
         cmocka_unit_test(test_rights),
         cmocka_unit_test(test_class_and_rights_come_back),
+        cmocka_unit_test(test_class_and_rights_come_back_from_a_patch),
         cmocka_unit_test(test_not_deleted_what_could_not_be_put_back),
         cmocka_unit_test(test_watch),
         cmocka_unit_test(test_lists_that_change_meanwhile),
