@@ -540,6 +540,58 @@ static enum stf_kind undo_all(struct stf_engine *engine, const struct stf_rollba
     return STF_OK;
 }
 
+/* Asks the binding to restore what the thing's state does not hold. */
+static enum stf_kind settle_by(struct stf_engine *engine, const struct stf_engine_binding *bound,
+                               const struct stf_host *host, const struct stf_change *change, struct stf_err *err)
+{
+    json_t *args;
+    json_t *result = NULL;
+    const struct stf_verb *verb = bound->binding->verbs;
+    while (verb->name && strcmp(verb->name, bound->binding->settle) != 0) {
+        verb++;
+    }
+    enum stf_kind kind = stf_fleet_grant(engine->fleet, verb->need, err);
+    if (kind != STF_OK) {
+        return kind;
+    }
+    args = json_pack("{s:O, s:O}", "id", change->id, "state", change->before);
+    kind = args ? stf_fleet_call(engine->fleet, host, verb, bound->self, args, &result, err) : no_memory(err);
+    json_decref(args);
+    json_decref(result);
+    return kind;
+}
+
+/* Each thing once: by the run's first change of it, whose `before` stands now. What can not be settled is told with the
+ * item, and is no failure: all states are back. */
+static enum stf_kind settle_all(struct stf_engine *engine, struct survey *survey, struct stf_err *err)
+{
+    size_t index;
+    json_t *item;
+    json_array_foreach (survey->items, index, item) {
+        const struct stf_change *change = survey->changes[index];
+        const json_t *origin;
+        struct stf_host host;
+        struct stf_err why;
+        enum stf_kind kind = find_origin(survey, engine, change, &origin, err);
+        if (kind == STF_OK) {
+            kind = find_host(survey, change->host, &host, err);
+        }
+        if (kind != STF_OK) {
+            return kind;
+        }
+        bool is_back = origin == change->before && !json_object_get(item, "error");
+        for (size_t i = 0; is_back && i < engine->binding_count; i++) {
+            const struct stf_engine_binding *bound = &engine->bindings[i];
+            bool is_for = bound->binding->settles && strcmp(bound->binding->settles, change->resource) == 0;
+            if (is_for && settle_by(engine, bound, &host, change, &why) != STF_OK &&
+                json_object_set_new(item, "unsettled", json_string(why.message)) < 0) {
+                return no_memory(err);
+            }
+        }
+    }
+    return STF_OK;
+}
+
 static enum stf_kind summarize(const struct survey *survey, const struct stf_rollback *rollback,
                                const struct tally *tally, json_t **summary, struct stf_err *err)
 {
@@ -598,6 +650,9 @@ enum stf_kind stf_engine_rollback(struct stf_engine *engine, const struct stf_ro
     }
     if (kind == STF_OK) {
         kind = undo_all(engine, rollback, &survey, &tally, err);
+    }
+    if (kind == STF_OK) {
+        kind = settle_all(engine, &survey, err);
     }
     if (kind == STF_OK && tally.failed == 0) {
         disarm(engine, &survey, rollback->run);

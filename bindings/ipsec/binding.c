@@ -56,4 +56,6 @@ const struct stf_binding stf_ipsec_binding = {
     .verbs = stf_ipsec_verbs,
     .resources = resources,
     .kinds = kinds,
+    .settles = "vip.address",
+    .settle = "ipsec.settle",
 };

@@ -13,6 +13,7 @@
 #include "ipsec/guard.h"
 #include "ipsec/kernel_verbs.h"
 #include "ipsec/strongswan.h"
+#include "ipsec/takeover.h"
 #include "ipsec/watch.h"
 #include "ipsec/windows_host.h"
 #include "ipsec/windows_verbs.h"
@@ -527,6 +528,23 @@ static enum stf_kind watch_stop(void *self, const struct stf_host *host, const j
     return kind ? kind : stf_ipsec_watch_stop(watch, result, err);
 }
 
+/* After a rollback of a vip.address: the holder of an address that was put back negotiates, since the peers may have
+ * given up meanwhile; a node that lost it again forgets. A host without a charon has nothing to settle. */
+static enum stf_kind settle(void *self, const struct stf_host *host, const json_t *args, json_t **result,
+                            struct stf_err *err)
+{
+    const json_t *ipsec = json_object_get(host->config, "ipsec");
+    const char *address;
+    (void)self;
+    (void)result;
+
+    enum stf_kind kind = stf_doc_string(json_object_get(args, "id"), "address", &address, err);
+    if (kind || !json_object_get(ipsec, "vici"))
+        return kind;
+    bool lets_go = json_is_null(json_object_get(args, "state"));
+    return stf_strongswan_take_over(json_string_value(json_object_get(ipsec, "vici")), address, lets_go, err);
+}
+
 const struct stf_verb stf_ipsec_verbs[] = {
     {"ipsec.version", "ipsec.read", version},
     {"ipsec.stats", "ipsec.read", stats},
@@ -557,5 +575,6 @@ const struct stf_verb stf_ipsec_verbs[] = {
     {"ipsec.install", "ipsec.initiate", install},
     {"ipsec.uninstall", "ipsec.initiate", uninstall},
     {"ipsec.reload", "ipsec.write", reload},
+    {"ipsec.settle", "ipsec.initiate", settle},
     {NULL, NULL, NULL},
 };

@@ -67,6 +67,9 @@ struct stf_binding {
     const struct stf_verb *verbs;          /* ended by a NULL name; NULL: none */
     const struct stf_resource *resources;  /* ended by a NULL name; NULL: none */
     const struct stf_document_kind *kinds; /* ended by a NULL name; NULL: none */
+    /* A resource, of whatever binding, and the verb of this one that restores what no state of it holds, such as the
+     * SAs of an address that went back: called after a rollback, with {"id","state"} of each such thing. NULL: none. */
+    const char *settles, *settle;
 };
 
 #ifdef __cplusplus

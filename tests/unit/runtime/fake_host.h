@@ -20,6 +20,8 @@ struct fake {
     void *data;
     char seen_site_dir[64]; /* of the last read */
     char seen_netns[64];
+    const char *unsettled_thing; /* can not be settled */
+    char settled[256];           /* "host.name=state " of all that was */
 };
 
 static inline void fake_path(const struct fake *fake, const char *host, char *path, size_t size)
@@ -111,4 +113,26 @@ static const struct stf_resource fake_resources[] = {
     {"fake.plain", "fake.write", fake_read, fake_write, NULL},
     {0},
 };
-static const struct stf_binding fake_binding = {.name = "fake", .resources = fake_resources};
+
+static inline enum stf_kind fake_settle(void *self, const struct stf_host *host, const json_t *args, json_t **result,
+                                        struct stf_err *err)
+{
+    struct fake *fake = self;
+    const char *name = json_string_value(json_object_get(json_object_get(args, "id"), "name"));
+    const char *state = json_string_value(json_object_get(args, "state"));
+    size_t used = strlen(fake->settled);
+    (void)result;
+    if (fake->unsettled_thing && strcmp(fake->unsettled_thing, name) == 0) {
+        return stf_err_set(err, STF_TIMEOUT, 0, "settle", name, "%s does not settle", name);
+    }
+    snprintf(fake->settled + used, sizeof fake->settled - used, "%s.%s=%s ", host->name, name,
+             state ? state : "absent");
+    return STF_OK;
+}
+
+static const struct stf_verb fake_verbs[] = {
+    {"fake.settle", "fake.write", fake_settle},
+    {0},
+};
+static const struct stf_binding fake_binding = {
+    .name = "fake", .verbs = fake_verbs, .resources = fake_resources, .settles = "fake.thing", .settle = "fake.settle"};

@@ -444,6 +444,28 @@ static void what_a_run_has_changed_back_is_not_done_again(void **state)
     json_decref(before);
 }
 
+static void what_is_put_back_is_settled_once(void **state)
+{
+    (void)state;
+    json_t *summary = NULL;
+    set(hosts[0].name, "mail", "old");
+    begin(true);
+    change(&hosts[0], "mail", "one");
+    change(&hosts[1], "web", "new");
+    change(&hosts[0], "mail", "two");
+    change(&hosts[0], "stuck", "new");
+    fake.unsettled_thing = "stuck";
+    fake.settled[0] = '\0';
+    assert_ok(roll_back(run, false, &summary));
+    char expected[64];
+    snprintf(expected, sizeof expected, "%s.web=absent %s.mail=old ", hosts[1].name, hosts[0].name);
+    assert_string_equal(fake.settled, expected);
+    const json_t *stuck = json_array_get(json_object_get(summary, "items"), 0);
+    assert_string_equal(json_string_value(json_object_get(stuck, "unsettled")), "stuck does not settle");
+    json_decref(summary);
+    fake.unsettled_thing = NULL;
+}
+
 static void a_rollback_can_be_rolled_back(void **state)
 {
     (void)state;
@@ -758,6 +780,7 @@ int main(void)
         TEST(what_has_no_words_is_shown_as_it_is),
         TEST(a_run_is_put_back_in_reverse_order),
         TEST(what_a_run_has_changed_back_is_not_done_again),
+        TEST(what_is_put_back_is_settled_once),
         TEST(a_rollback_can_be_rolled_back),
         TEST(a_run_can_roll_itself_back),
         TEST(what_others_changed_is_not_overwritten_unless_forced),
