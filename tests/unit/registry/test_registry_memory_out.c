@@ -7,6 +7,7 @@
 
 #include <staffetta/binding.h>
 
+#include "common/doc.h"
 #include "fail_alloc.h"
 #include "registry/diff.h"
 #include "registry/import.h"
@@ -33,37 +34,99 @@ struct world {
     json_t *patch_id; /* of reg_text on the hive */
     json_t *before;   /* what the hive has there */
     json_t *snapshot;
-    json_t *id;    /* of the attempt at hand, and the state that it writes: jansson's parser itself does not */
-    json_t *state; /* notice every allocation that fails */
+    json_t *given; /* members of attempts that no table can hold */
+    json_t *id;    /* of the attempt at hand, and the state that it writes */
+    json_t *state;
+    bool parses_json; /* it has jansson parse a text, which takes some allocations that fail for mistakes in the text */
 };
 
 /* ---- what is tried ---- */
 
-static const struct stf_resource *resource_named(const char *name)
-{
-    const struct stf_resource *resource = stf_registry_binding.resources;
+/* Which of the binding's table has been tried, so that none is left out. */
+static bool tried_verbs[16];
+static struct {
+    bool read;
+    bool write;
+    bool describe;
+} tried_resources[16];
 
-    while (strcmp(resource->name, name) != 0) {
-        resource++;
-    }
-    return resource;
-}
-
-static enum stf_kind call(const struct world *world, const char *verb_name, const json_t *args, struct stf_err *err)
+/* NULL when it is no verb. */
+static const struct stf_verb *verb_named(const char *name)
 {
     const struct stf_verb *verb = stf_registry_binding.verbs;
-    json_t *result = NULL;
-    enum stf_kind kind;
 
-    while (strcmp(verb->name, verb_name) != 0) {
+    while (verb->name != NULL && strcmp(verb->name, name) != 0) {
         verb++;
     }
-    kind = verb->call(NULL, &world->host, args, &result, err);
-    json_decref(result);
+    return verb->name != NULL ? verb : NULL;
+}
+
+static size_t resource_index(const char *name)
+{
+    size_t i = 0;
+
+    while (strcmp(stf_registry_binding.resources[i].name, name) != 0) {
+        i++;
+    }
+    return i;
+}
+
+/* A binding that keeps no patch from an earlier attempt. */
+static void *open_binding(struct stf_err *err)
+{
+    void *self = stf_registry_binding.open();
+
+    if (self == NULL) {
+        stf_err_set(err, STF_NO_MEMORY, 0, "open", NULL, "memory is out");
+    }
+    return self;
+}
+
+static enum stf_kind call(const struct world *world, const struct stf_verb *verb, const json_t *args, json_t **result,
+                          struct stf_err *err)
+{
+    void *self = open_binding(err);
+    enum stf_kind kind = STF_NO_MEMORY;
+
+    if (self != NULL) {
+        kind = verb->call(self, &world->host, args, result, err);
+        stf_registry_binding.close(self);
+    }
+    tried_verbs[verb - stf_registry_binding.verbs] = true;
     return kind;
 }
 
-/* One call of the binding; `state` is JSON, NULL for reading. */
+static enum stf_kind read_state(const struct world *world, const char *name, const json_t *id, json_t **state,
+                                struct stf_err *err)
+{
+    size_t i = resource_index(name);
+    void *self = open_binding(err);
+    enum stf_kind kind = STF_NO_MEMORY;
+
+    if (self != NULL) {
+        kind = stf_registry_binding.resources[i].read(self, &world->host, id, state, err);
+        stf_registry_binding.close(self);
+    }
+    tried_resources[i].read = true;
+    return kind;
+}
+
+static enum stf_kind write_state(const struct world *world, const char *name, const json_t *id, const json_t *state,
+                                 struct stf_err *err)
+{
+    size_t i = resource_index(name);
+    void *self = open_binding(err);
+    enum stf_kind kind = STF_NO_MEMORY;
+
+    if (self != NULL) {
+        kind = stf_registry_binding.resources[i].write(self, &world->host, id, state, err);
+        stf_registry_binding.close(self);
+    }
+    tried_resources[i].write = true;
+    return kind;
+}
+
+/* One call of the binding; `state` is JSON, NULL for reading. A member of the id that is null is in world.given. */
 struct attempt {
     const char *what;
     const char *id;
@@ -75,6 +138,9 @@ static const struct attempt attempts[] = {
     {"registry.tree", "{\"key\": \"HKLM\\\\SYSTEM\"}", NULL},
     {"registry.list", "{\"key\": \"HKLM\\\\SOFTWARE\\\\Test\"}", NULL},
     {"registry.tree", "{\"key\": \"HKLM\"}", NULL},
+    {"registry.snapshot", "{\"key\": \"HKLM\\\\SYSTEM\\\\Test\"}", NULL},
+    {"registry.diff", "{\"key\": \"HKLM\\\\SOFTWARE\\\\Test\", \"snapshot\": null}", NULL},
+    {"registry.import", "{\"data\": null}", NULL},
     {"registry.value", "{\"key\": \"HKLM\\\\SYSTEM\\\\Test\", \"name\": \"VALUE\"}", NULL},
     {"registry.value", "{\"key\": \"HKLM\\\\SYSTEM\\\\No\\\\Way\", \"name\": \"x\"}", NULL},
     {"registry.value", "{\"key\": \"HKLM\\\\SYSTEM\\\\Test\", \"name\": \"value\"}",
@@ -99,47 +165,20 @@ static const struct attempt attempts[] = {
 static enum stf_kind try_attempt(struct world *world, size_t index, struct stf_err *err)
 {
     const struct attempt *attempt = &attempts[index];
-    const struct stf_resource *resource;
+    const struct stf_verb *verb = verb_named(attempt->what);
     json_t *found = NULL;
-    enum stf_kind kind;
+    enum stf_kind kind = verb != NULL           ? call(world, verb, world->id, &found, err)
+                         : world->state != NULL ? write_state(world, attempt->what, world->id, world->state, err)
+                                                : read_state(world, attempt->what, world->id, &found, err);
 
-    if (strcmp(attempt->what, "registry.list") == 0 || strcmp(attempt->what, "registry.tree") == 0) {
-        return call(world, attempt->what, world->id, err);
-    }
-    resource = resource_named(attempt->what);
-    kind = world->state != NULL ? resource->write(NULL, &world->host, world->id, world->state, err)
-                                : resource->read(NULL, &world->host, world->id, &found, err);
     json_decref(found);
-    return kind;
-}
-
-/* A binding that keeps no patch from an earlier attempt. */
-static void *open_binding(struct stf_err *err)
-{
-    void *self = stf_registry_binding.open();
-
-    if (self == NULL) {
-        stf_err_set(err, STF_NO_MEMORY, 0, "open", NULL, "memory is out");
-    }
-    return self;
-}
-
-static enum stf_kind read_patch(const struct world *world, json_t **state, struct stf_err *err)
-{
-    void *self = open_binding(err);
-    enum stf_kind kind = STF_NO_MEMORY;
-
-    if (self != NULL) {
-        kind = resource_named("registry.patch")->read(self, &world->host, world->patch_id, state, err);
-        stf_registry_binding.close(self);
-    }
     return kind;
 }
 
 static enum stf_kind try_patch_read(struct world *world, size_t index, struct stf_err *err)
 {
     json_t *state = NULL;
-    enum stf_kind kind = read_patch(world, &state, err);
+    enum stf_kind kind = read_state(world, "registry.patch", world->patch_id, &state, err);
 
     (void)index;
     json_decref(state);
@@ -149,15 +188,7 @@ static enum stf_kind try_patch_read(struct world *world, size_t index, struct st
 /* Applies the patch, or undoes it. */
 static enum stf_kind try_patch_write(struct world *world, size_t index, struct stf_err *err)
 {
-    const json_t *state = index == 0 ? json_true() : world->before;
-    void *self = open_binding(err);
-    enum stf_kind kind = STF_NO_MEMORY;
-
-    if (self != NULL) {
-        kind = resource_named("registry.patch")->write(self, &world->host, world->patch_id, state, err);
-        stf_registry_binding.close(self);
-    }
-    return kind;
+    return write_state(world, "registry.patch", world->patch_id, index == 0 ? json_true() : world->before, err);
 }
 
 static enum stf_kind try_patch_make(struct world *world, size_t index, struct stf_err *err)
@@ -329,7 +360,7 @@ static void run_out(struct world *world, const char *what, size_t index,
         stf_fail_alloc_arm(++n);
         kind = attempt(world, index, &err);
         is_reached = stf_fail_alloc_disarm();
-        if (is_reached && kind != STF_NO_MEMORY) {
+        if (is_reached && kind != STF_NO_MEMORY && !(world->parses_json && kind == STF_INVALID_DATA)) {
             fail_msg("%s: allocation %zu failed, and the kind is %s: %s", what, n, stf_kind_name(kind), err.message);
         }
         if (!is_reached && kind != STF_OK) {
@@ -350,6 +381,8 @@ static void test_verbs_and_resources(void **state)
     for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++) {
         const char *text = attempts[i].state;
         world->id = json_loads(attempts[i].id, 0, NULL);
+        json_object_update_existing(world->id, world->given);
+        world->parses_json = json_object_get(world->id, "snapshot") != NULL;
         world->state = text != NULL ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
         run_out(world, attempts[i].id, i, try_attempt);
         json_decref(world->id);
@@ -379,14 +412,16 @@ static void test_text_differences_and_snapshots(void **state)
 }
 
 /* A description that can not be had is NULL. */
-static void describe(const struct stf_resource *resource, const json_t *id, const json_t *state)
+static void describe(const char *name, const json_t *id, const json_t *state)
 {
+    size_t i = resource_index(name);
     bool is_reached = true;
 
+    tried_resources[i].describe = true;
     for (size_t n = 1; is_reached; n++) {
         char *text;
         stf_fail_alloc_arm(n);
-        text = resource->describe(id, state);
+        text = stf_registry_binding.resources[i].describe(id, state);
         is_reached = stf_fail_alloc_disarm();
         assert_true(is_reached || text != NULL);
         free(text);
@@ -401,15 +436,47 @@ static void test_descriptions(void **state)
         if (attempts[i].state != NULL) {
             json_t *id = json_loads(attempts[i].id, 0, NULL);
             json_t *doc = json_loads(attempts[i].state, JSON_DECODE_ANY, NULL);
-            describe(resource_named(attempts[i].what), id, NULL);
-            describe(resource_named(attempts[i].what), id, doc);
+            describe(attempts[i].what, id, NULL);
+            describe(attempts[i].what, id, doc);
             json_decref(doc);
             json_decref(id);
         }
     }
-    describe(resource_named("registry.patch"), world->patch_id, NULL);
-    describe(resource_named("registry.patch"), world->patch_id, world->before);
-    describe(resource_named("registry.patch"), world->patch_id, json_true());
+    describe("registry.patch", world->patch_id, NULL);
+    describe("registry.patch", world->patch_id, world->before);
+    describe("registry.patch", world->patch_id, json_true());
+}
+
+static void test_none_is_left_out(void **state)
+{
+    (void)state;
+    for (size_t i = 0; stf_registry_binding.verbs[i].name != NULL; i++) {
+        if (!tried_verbs[i]) {
+            fail_msg("%s was not tried", stf_registry_binding.verbs[i].name);
+        }
+    }
+    for (size_t i = 0; stf_registry_binding.resources[i].name != NULL; i++) {
+        if (!tried_resources[i].read || !tried_resources[i].write || !tried_resources[i].describe) {
+            fail_msg("%s was not tried in all ways", stf_registry_binding.resources[i].name);
+        }
+    }
+}
+
+/* The text of a snapshot, and .reg text as hex. */
+static json_t *make_given(const struct world *world)
+{
+    json_t *args = json_pack("{s:s}", "key", HIVE_KEY);
+    char *hex = stf_hex_from_bytes(reg_text, sizeof(reg_text) - 1);
+    json_t *text = NULL;
+    struct stf_err err = {0};
+    json_t *given;
+
+    assert_ok(call(world, verb_named("registry.snapshot"), args, &text, &err), &err);
+    given = json_pack("{s:o, s:s}", "snapshot", text, "data", hex);
+    assert_non_null(given);
+    free(hex);
+    json_decref(args);
+    return given;
 }
 
 static int setup(void **state)
@@ -438,11 +505,14 @@ static int setup(void **state)
     assert_ok(stf_registry_import(&world->host, &edits, &changes, &err), &err);
     world->patch_id = json_incref(json_object_get(json_array_get(changes, 0), "id"));
     json_decref(changes);
-    assert_ok(read_patch(world, &world->before, &err), &err);
+    assert_ok(read_state(world, "registry.patch", world->patch_id, &world->before, &err), &err);
     assert_ok(stf_registry_tree_read(registry, "", &tree, &err), &err);
     world->snapshot = json_pack("{s:o}", "tree", tree);
+    world->given = make_given(world);
     stf_registry_close(registry);
     stf_reg_edits_fini(&edits);
+    memset(tried_verbs, 0, sizeof(tried_verbs)); /* what was needed to get here is no trial */
+    memset(tried_resources, 0, sizeof(tried_resources));
     *state = world;
     return 0;
 }
@@ -455,6 +525,7 @@ static int teardown(void **state)
     json_decref(world->patch_id);
     json_decref(world->before);
     json_decref(world->snapshot);
+    json_decref(world->given);
     free(world);
     return remove_test_folder(NULL);
 }
@@ -466,6 +537,7 @@ int main(void)
         cmocka_unit_test(test_patches),
         cmocka_unit_test(test_text_differences_and_snapshots),
         cmocka_unit_test(test_descriptions),
+        cmocka_unit_test(test_none_is_left_out), /* the last: it looks at what those before it did */
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
