@@ -11,6 +11,7 @@
 
 #include "common/doc.h"
 #include "fleet/armed.h"
+#include "fleet/hold.h"
 #include "fleet/message.h"
 
 enum {
@@ -23,7 +24,8 @@ struct agent {
     const struct stf_agent_config *config;
     void *selves[BINDINGS_MAX];
     json_t *hello;
-    struct stf_host host; /* points into `hello` */
+    struct stf_host host;  /* points into `hello` */
+    struct stf_hold *hold; /* of the host for the controller; NULL: not asked for yet. Used under `reading` alone */
 
     pthread_mutex_t reading; /* of what follows */
     struct stf_buffer received;
@@ -186,12 +188,22 @@ static enum stf_kind grant(struct agent *agent, const json_t *needs, struct stf_
     return STF_OK;
 }
 
+/* Until the controller, or the way to it, is gone. */
+static enum stf_kind hold_host(struct agent *agent, const json_t *holder, struct stf_err *err)
+{
+    if (!json_is_object(holder))
+        return stf_err_set(err, STF_INVALID_DATA, 0, "agent", "hold", "'holder' is no object");
+    return agent->hold ? STF_OK : stf_hold_take(&agent->host, holder, &agent->hold, err);
+}
+
 static enum stf_kind take_request(struct agent *agent, struct job *job)
 {
     const char *op, *name = "";
     enum stf_kind kind = stf_doc_string(job->request, "op", &op, &job->err);
     if (kind == STF_OK && strcmp(op, "grant") == 0)
         return grant(agent, json_object_get(job->request, "needs"), &job->err);
+    if (kind == STF_OK && strcmp(op, "hold") == 0)
+        return hold_host(agent, json_object_get(job->request, "holder"), &job->err);
     if (kind == STF_OK && (job->is_confirm = strcmp(op, "confirm") == 0))
         return STF_OK;
     if (kind == STF_OK)
@@ -264,7 +276,7 @@ static enum stf_kind carry_out(struct agent *agent, struct job *job, json_t **re
                                     &job->err);
     if (job->resource)
         return job->resource->read(job->self, &agent->host, document, result, &job->err);
-    return STF_OK; /* a grant */
+    return STF_OK; /* a grant, a hold */
 }
 
 static void *serve(void *data)
@@ -357,6 +369,7 @@ enum stf_kind stf_agent_serve(const struct stf_agent_config *config, struct stf_
         if (config->bindings[i]->close)
             config->bindings[i]->close(agent.selves[i]);
     }
+    stf_hold_release(agent.hold);
     stf_buffer_fini(&agent.received);
     json_decref(agent.hello);
     json_decref(agent.granted);

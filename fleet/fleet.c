@@ -6,15 +6,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "common/clock.h"
 #include "common/doc.h"
 #include "common/hash.h"
 #include "fleet/armed.h"
 #include "fleet/channel.h"
+#include "fleet/hold.h"
 #include "fleet/reach.h"
 
 enum {
     HELLO_TIMEOUT_MS = 30 * 1000,
+    HOLDING_THREADS = 32,
     CONTROLLER_DIGITS = 12,
     CALL_TIMEOUT_MS = 10 * 60 * 1000, /* bindings have deadlines of their own; this one is for agents that hang */
 };
@@ -24,6 +28,7 @@ struct shared_channel {
     struct stf_channel *channel;
     int users;            /* under the link's mutex */
     size_t granted_count; /* needs that its agent was told; under the link's mutex */
+    bool is_holding;      /* its agent was told to keep others from the host; under the link's mutex */
 };
 
 struct link {
@@ -31,16 +36,19 @@ struct link {
     char *host;
     pthread_mutex_t mutex;
     struct shared_channel *current; /* NULL: to be opened */
+    struct stf_hold *hold;          /* of a host that is reached in this program */
 };
 
 struct stf_fleet {
     const char *version;
+    char *machine, *operator_name;
     int64_t confirm_within_ms;
     char controller[CONTROLLER_DIGITS + 1]; /* of the journal whose runs these are */
     char *undo_dir;                         /* of hosts that are reached in this program */
     pthread_mutex_t mutex;                  /* of what follows */
     struct link *links;
-    json_t *needs; /* all that were granted, in order */
+    json_t *needs;  /* all that were granted, in order */
+    json_t *holder; /* of all hosts that are reached from now on; NULL: none is held */
 };
 
 static enum stf_kind no_memory(struct stf_err *err)
@@ -129,6 +137,23 @@ static enum stf_kind send_grants(struct stf_fleet *fleet, struct shared_channel 
     return kind;
 }
 
+/* With the link's mutex held. */
+static enum stf_kind send_hold(struct stf_fleet *fleet, struct shared_channel *shared, struct stf_err *err)
+{
+    json_t *answer = NULL;
+    pthread_mutex_lock(&fleet->mutex);
+    json_t *request = json_pack("{s:s, s:O*}", "op", "hold", "holder", fleet->holder);
+    bool is_wanted = fleet->holder && !shared->is_holding;
+    pthread_mutex_unlock(&fleet->mutex);
+    enum stf_kind kind = !request    ? no_memory(err)
+                         : is_wanted ? stf_channel_request(shared->channel, request, HELLO_TIMEOUT_MS, &answer, err)
+                                     : STF_OK;
+    shared->is_holding = shared->is_holding || (is_wanted && kind == STF_OK);
+    json_decref(answer);
+    json_decref(request);
+    return kind;
+}
+
 static void drop_user(struct link *link, struct shared_channel *shared, bool is_lost)
 {
     pthread_mutex_lock(&link->mutex);
@@ -149,6 +174,8 @@ static enum stf_kind add_user(struct stf_fleet *fleet, struct link *link, const 
     if (kind == STF_OK) {
         link->current->users++;
         kind = send_grants(fleet, link->current, err);
+        if (kind == STF_OK)
+            kind = send_hold(fleet, link->current, err);
     }
     pthread_mutex_unlock(&link->mutex);
     if (kind != STF_OK && *shared)
@@ -201,7 +228,9 @@ enum stf_kind stf_fleet_open(const struct stf_fleet_config *config, struct stf_f
     pthread_mutex_init(&made->mutex, NULL);
     made->needs = json_array();
     made->undo_dir = stf_doc_path(config->state_dir, "armed");
-    if (!made->needs || !made->undo_dir || !name_controller(made, config)) {
+    made->machine = strdup(config->machine);
+    made->operator_name = strdup(config->operator_name);
+    if (!made->needs || !made->undo_dir || !made->machine || !made->operator_name || !name_controller(made, config)) {
         stf_fleet_close(made);
         return no_memory(err);
     }
@@ -218,12 +247,16 @@ void stf_fleet_close(struct stf_fleet *fleet)
         fleet->links = link->next;
         if (link->current)
             free_shared(link->current);
+        stf_hold_release(link->hold);
         pthread_mutex_destroy(&link->mutex);
         free(link->host);
         free(link);
     }
     json_decref(fleet->needs);
+    json_decref(fleet->holder);
     free(fleet->undo_dir);
+    free(fleet->operator_name);
+    free(fleet->machine);
     pthread_mutex_destroy(&fleet->mutex);
     free(fleet);
 }
@@ -281,6 +314,97 @@ enum stf_kind stf_fleet_write(struct stf_fleet *fleet, const struct stf_host *ho
             &nothing, err);
     json_decref(nothing);
     return kind;
+}
+
+/* ---------- one controller at a time ---------- */
+
+static enum stf_kind name_holder(struct stf_fleet *fleet, int64_t run, struct stf_err *err)
+{
+    pthread_mutex_lock(&fleet->mutex);
+    if (!fleet->holder)
+        fleet->holder = json_pack("{s:s, s:s, s:i, s:s, s:I, s:I}", "controller", fleet->controller, "machine",
+                                  fleet->machine, "pid", (int)getpid(), "operator", fleet->operator_name, "run",
+                                  (json_int_t)run, "since_unix_ms", (json_int_t)stf_clock_unix_ms());
+    bool is_named = fleet->holder;
+    pthread_mutex_unlock(&fleet->mutex);
+    return is_named ? STF_OK : no_memory(err);
+}
+
+static enum stf_kind hold_here(struct stf_fleet *fleet, struct link *link, const struct stf_host *host,
+                               struct stf_err *err)
+{
+    pthread_mutex_lock(&link->mutex);
+    enum stf_kind kind = link->hold ? STF_OK : stf_hold_take(host, fleet->holder, &link->hold, err);
+    pthread_mutex_unlock(&link->mutex);
+    return kind;
+}
+
+/* Reaching an agent tells it. */
+static enum stf_kind hold_there(struct stf_fleet *fleet, struct link *link, const struct stf_host *host,
+                                struct stf_err *err)
+{
+    struct shared_channel *shared;
+    enum stf_kind kind = add_user(fleet, link, host, &shared, err);
+    if (kind == STF_OK)
+        drop_user(link, shared, false);
+    return kind == STF_UNREACHABLE || kind == STF_TIMEOUT ? STF_OK : kind;
+}
+
+/* Hosts that wait for one of the threads. */
+struct holding {
+    struct stf_fleet *fleet;
+    const struct stf_host *hosts;
+    size_t count;
+    pthread_mutex_t mutex; /* of what follows */
+    size_t next;
+    enum stf_kind kind;
+    struct stf_err err; /* the first */
+};
+
+static void *hold_some(void *data)
+{
+    struct holding *holding = data;
+    struct stf_err why;
+    for (;;) {
+        pthread_mutex_lock(&holding->mutex);
+        const struct stf_host *host = holding->next < holding->count ? &holding->hosts[holding->next++] : NULL;
+        pthread_mutex_unlock(&holding->mutex);
+        if (!host)
+            return NULL;
+        struct link *link = link_of(holding->fleet, host->name);
+        enum stf_kind kind = !link                           ? no_memory(&why)
+                             : is_here(holding->fleet, host) ? hold_here(holding->fleet, link, host, &why)
+                                                             : hold_there(holding->fleet, link, host, &why);
+        pthread_mutex_lock(&holding->mutex);
+        if (kind != STF_OK && holding->kind == STF_OK) {
+            holding->kind = kind;
+            holding->err = why;
+        }
+        pthread_mutex_unlock(&holding->mutex);
+    }
+}
+
+enum stf_kind stf_fleet_hold(struct stf_fleet *fleet, int64_t run, const struct stf_host *hosts, size_t count,
+                             struct stf_err *err)
+{
+    struct holding holding = {.fleet = fleet, .hosts = hosts, .count = count};
+    pthread_t threads[HOLDING_THREADS - 1];
+    size_t thread_count = 0;
+    if (!fleet || count == 0)
+        return STF_OK;
+    if (name_holder(fleet, run, err) != STF_OK)
+        return err->kind;
+    pthread_mutex_init(&holding.mutex, NULL);
+    while (thread_count + 1 < count && thread_count < HOLDING_THREADS - 1 &&
+           pthread_create(&threads[thread_count], NULL, hold_some, &holding) == 0)
+        thread_count++;
+    hold_some(&holding);
+    while (thread_count > 0)
+        pthread_join(threads[--thread_count], NULL);
+    pthread_mutex_destroy(&holding.mutex);
+    if (holding.kind != STF_OK)
+        *err = holding.err;
+    return holding.kind;
 }
 
 /* ---------- armed undos ---------- */

@@ -9,8 +9,9 @@
 struct stf_fleet;
 
 struct stf_fleet_config {
-    const char *version;   /* the program's */
-    const char *machine;   /* the controller's: its host name */
+    const char *version; /* the program's */
+    const char *machine; /* the controller's: its host name */
+    const char *operator_name;
     const char *state_dir; /* the controller's: undos of hosts that are reached in this program lie in its "armed" */
     int64_t confirm_within_ms; /* how long an armed undo waits after the newest change; 0: none is armed */
 };
@@ -32,6 +33,11 @@ enum stf_kind stf_fleet_read(struct stf_fleet *fleet, const struct stf_host *hos
                              void *self, const json_t *id, json_t **state, struct stf_err *err);
 enum stf_kind stf_fleet_write(struct stf_fleet *fleet, const struct stf_host *host, const struct stf_resource *resource,
                               void *self, const json_t *id, const json_t *state, struct stf_err *err);
+
+/* Keeps other controllers from these hosts until the fleet closes (hold.h). STF_BUSY, naming it, when another one is at
+ * work on one of them. One that can not be reached now is held when it is, before anything else is asked of it. */
+enum stf_kind stf_fleet_hold(struct stf_fleet *fleet, int64_t run, const struct stf_host *hosts, size_t count,
+                             struct stf_err *err);
 
 /* Arms the undo of a change, {"resource","id","before","after"}, that `run` is about to make on `host` (armed.h). */
 enum stf_kind stf_fleet_arm(struct stf_fleet *fleet, int64_t run, const struct stf_host *host, const json_t *change,

@@ -240,7 +240,9 @@ static enum stf_kind arm(struct stf_engine *engine, const struct stf_thing *thin
     }
     json_t *change = json_pack("{s:s, s:O, s:O, s:O}", "resource", thing->resource->name, "id", thing->id, "before",
                                alteration->before, "after", alteration->after);
+    stf_fault(STF_FAULT_ARM_BEFORE);
     enum stf_kind kind = change ? stf_fleet_arm(engine->fleet, engine->run, thing->host, change, err) : no_memory(err);
+    stf_fault(STF_FAULT_ARM_AFTER);
     json_decref(change);
     return kind;
 }

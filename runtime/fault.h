@@ -19,7 +19,10 @@
     X(INTENT, "journal.intent")                                                                                        \
     X(DONE, "journal.done")                                                                                            \
     X(FAILED, "journal.failed")                                                                                        \
-    X(WRITE, "host.write")
+    X(HOLD, "host.hold")                                                                                               \
+    X(ARM, "host.arm")                                                                                                 \
+    X(WRITE, "host.write")                                                                                             \
+    X(CONFIRM, "host.confirm")
 
 #define STF_FAULT_ENUM(symbol, name) STF_FAULT_##symbol##_BEFORE, STF_FAULT_##symbol##_AFTER,
 enum stf_fault_point { STF_FAULT_LIST(STF_FAULT_ENUM) STF_FAULT_COUNT };

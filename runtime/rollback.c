@@ -2,6 +2,8 @@
  * Must never overwrite what it did not write unless forced. SPDX-License-Identifier: MIT */
 #include "engine.h"
 
+#include "fault.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -466,8 +468,8 @@ static enum stf_kind refuse(const struct survey *survey, const struct stf_rollba
                        run, text);
 }
 
-/* So that this rollback can itself be rolled back from the journal alone. */
-static enum stf_kind record_hosts(struct stf_engine *engine, const struct survey *survey, struct stf_err *err)
+/* They are ours alone from now on, and recorded so that this rollback can be rolled back from the journal alone. */
+static enum stf_kind claim_hosts(struct stf_engine *engine, const struct survey *survey, struct stf_err *err)
 {
     size_t index;
     json_t *row;
@@ -475,6 +477,11 @@ static enum stf_kind record_hosts(struct stf_engine *engine, const struct survey
     json_array_foreach (survey->hosts, index, row) {
         struct stf_host host;
         kind = find_host(survey, json_string_value(json_object_get(row, "name")), &host, err);
+        stf_fault(STF_FAULT_HOLD_BEFORE);
+        if (kind == STF_OK) {
+            kind = stf_fleet_hold(engine->fleet, engine->run, &host, 1, err);
+        }
+        stf_fault(STF_FAULT_HOLD_AFTER);
         if (kind == STF_OK) {
             kind = stf_journal_add_host(engine->journal, engine->run, &host, err);
         }
@@ -619,7 +626,9 @@ static void disarm(struct stf_engine *engine, const struct survey *survey, int64
         struct stf_host host;
         struct stf_err ignored;
         if (find_host(survey, json_string_value(json_object_get(item, "host")), &host, &ignored) == STF_OK) {
+            stf_fault(STF_FAULT_CONFIRM_BEFORE);
             stf_fleet_confirm(engine->fleet, run, &host, &ignored);
+            stf_fault(STF_FAULT_CONFIRM_AFTER);
         }
     }
 }
@@ -644,7 +653,7 @@ enum stf_kind stf_engine_rollback(struct stf_engine *engine, const struct stf_ro
         }
         goto out;
     }
-    kind = record_hosts(engine, &survey, err);
+    kind = claim_hosts(engine, &survey, err);
     if (kind == STF_OK && rollback->run != engine->run) {
         kind = stf_journal_run_undoes(engine->journal, engine->run, rollback->run, err);
     }

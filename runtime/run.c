@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/doc.h"
+#include "fault.h"
 #include "plan.h"
 
 json_t *stf_run_error_doc(const struct stf_err *err)
@@ -499,9 +500,11 @@ static enum stf_kind confirm_hosts(struct stf_run *run, struct stf_err *err)
     enum stf_kind kind = STF_OK;
     for (size_t i = 0; !run->is_planning && i < run->host_count; i++) {
         struct stf_err why;
+        stf_fault(STF_FAULT_CONFIRM_BEFORE);
         enum stf_kind confirmed = run->hosts[i].change_count == 0
                                       ? STF_OK
                                       : stf_fleet_confirm(run->fleet, run->id, &run->hosts[i].host, &why);
+        stf_fault(STF_FAULT_CONFIRM_AFTER);
         if (confirmed != STF_OK && kind == STF_OK) {
             kind = confirmed;
             *err = why;
@@ -573,6 +576,7 @@ static enum stf_kind open_fleet(struct stf_run *run, const json_t *site, struct 
     const struct stf_fleet_config config = {
         .version = stf_version(),
         .machine = machine,
+        .operator_name = stf_operator_name(),
         .state_dir = run->rt->state_dir,
         .confirm_within_ms = json_integer_value(json_object_get(site, "confirm_within_ms")),
     };

@@ -200,6 +200,7 @@ end
 -- ctx:step(name, hosts, fn, options): fn(host) runs for all hosts at once, or for one batch after another; what it
 -- changes is planned, journalled, undone. A batch ends when all of its hosts have; raises when more failed than may.
 function methods.step(self, name, hosts, fn, options)
+  sys.hold()
   hosts = usable(hosts, name)
   local stage, failures = stages.plan(name, hosts, options), {}
   sys.emit { event = "step", step = name, hosts = #hosts, batches = #stage.batches }

@@ -2,6 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local lu = require "luaunit"
 local lab_support = require "lab_support"
+local support = require "support"
 
 local bash, expect = lab_support.bash, lab_support.expect
 
@@ -134,6 +135,34 @@ function TestFleet:test_the_link_is_lost_in_the_middle()
   lu.assertNotEquals(answer.code, 0, answer.out)
   expect(lab:staffetta("rollback", "1"), 0)
   lab:expect_as(before, "a rollback after the link was lost")
+end
+
+-- ---- two controllers ----
+
+-- One is held up in the middle of a rollout, here and behind agents; another comes with a state folder of its own.
+function TestFleet:test_the_second_controller_is_refused()
+  for _, fields in ipairs { "", 'transport = "agent"' } do
+    local lab = self:up(function(site) return fields == "" and site or with_host_fields(site, fields) end)
+    local before, place = lab:snapshot(), lab.place
+    local state = place.state
+    local said = place.dir .. "/second.out"
+    local second = ("%s %s rollout --site %s --state %s.second >%s 2>&1"):format(place.environment,
+      lab_support.program, place.site, state, said)
+    local first = lab:signalled(nil, { line = "front ends permit", run = ("kill -STOP $pid; %s; kill -KILL $pid")
+      :format(second) }, "rollout")
+    lu.assertEquals(first.code, lab_support.killed)
+    lu.assertStrContains(lab_support.read_file(said), "another controller is at work on ")
+    place.state = state .. ".second"
+    local runs = expect(lab:json("runs"), 0).doc
+    lu.assertEquals({ #runs, runs[1].state, runs[1].changes }, { 1, "failed", 0 })
+    -- the holder is dead: nobody waits, and it may put back what it did, or others go on
+    support.wait_until(function() return lab:staffetta("rollout").code == 0 end, "a rollout after the holder's death")
+    expect(lab:staffetta("rollback"), 0)
+    place.state = state
+    expect(lab:staffetta("rollback", "--force"), 0)
+    lab:expect_as(before, "two controllers")
+    self:tearDown()
+  end
 end
 
 -- ---- armed undo ----

@@ -5,8 +5,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -120,6 +122,53 @@ static void test_what_the_agent_can_not_do(void **state)
     expect_refused(channel, json_object(), STF_INVALID_DATA, "op");
     expect_ok(channel, json_pack("{s:s, s:s, s:{}}", "op", "read", "name", "box.item", "document"), json_null());
     stf_channel_close(channel);
+}
+
+static json_t *hold_for(const char *controller)
+{
+    return json_pack("{s:s, s:{s:s, s:s, s:i, s:s, s:i, s:I}}", "op", "hold", "holder", "controller", controller,
+                     "machine", "ops1", "pid", 77, "operator", "anna", "run", 3, "since_unix_ms",
+                     (json_int_t)1700000000000);
+}
+
+static struct stf_channel *open_to_own_host(void)
+{
+    char netns[32];
+    struct stf_channel *channel;
+    struct stf_err err;
+    snprintf(netns, sizeof netns, "stf-test-hold-%d", (int)getpid());
+    json_t *hello = json_pack("{s:s, s:s, s:s, s:{}}", "program", "0.1.0", "host", "web1", "netns", netns, "config");
+    assert_int_equal(stf_channel_open(start(FLEET_AGENT, NULL), "web1", hello, PATIENCE_MS, &channel, NULL, &err),
+                     STF_OK);
+    json_decref(hello);
+    return channel;
+}
+
+/* Over a channel of its own, which is closed again. */
+static void expect_held_off(const char *controller)
+{
+    struct stf_channel *channel = open_to_own_host();
+    expect_refused(channel, hold_for(controller), STF_BUSY,
+                   "at work on web1: anna on ops1, pid 77, run 3, since 2023-11-14 22:13:20 UTC");
+    stf_channel_close(channel);
+}
+
+static void test_one_controller_at_a_time(void **state)
+{
+    struct stf_channel *lost = open_to_own_host();
+    struct stf_channel *again = open_to_own_host();
+    (void)state;
+    expect_ok(lost, hold_for("one"), json_null());
+    expect_ok(lost, hold_for("one"), json_null());
+    expect_held_off("two");
+    expect_ok(again, hold_for("one"), json_null()); /* its own, over a channel that it has given up */
+    expect_held_off("two");
+    stf_channel_close(again);
+    struct stf_channel *next = open_to_own_host();
+    expect_ok(next, hold_for("two"), json_null());
+    stf_channel_close(lost); /* takes nothing from the next one */
+    expect_held_off("three");
+    stf_channel_close(next);
 }
 
 struct caller {
@@ -264,6 +313,7 @@ int main(void)
         cmocka_unit_test(test_verbs_and_resources),
         cmocka_unit_test(test_nothing_without_a_grant),
         cmocka_unit_test(test_what_the_agent_can_not_do),
+        cmocka_unit_test(test_one_controller_at_a_time),
         cmocka_unit_test(test_many_callers_get_their_own_answers),
         cmocka_unit_test(test_an_agent_that_dies_says_why),
         cmocka_unit_test(test_large_documents_both_ways),
