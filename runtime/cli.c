@@ -27,6 +27,7 @@ static const struct own_option {
 } own_options[] = {
     {'f', "--force", "--force[=ITEMS]", "also where a host no longer has what the run wrote: all, or the items named"},
     {'D', "--plan]", "--plan", "show what would be put back, and change nothing"},
+    {'K', "--keep", "--keep", "leave the lab and its files in place"},
     {'H', "--host", "--host HOST", "only what the run has changed on this host"},
     {'O', "--out", "--out FILE", "keep the plan, to apply exactly it later"},
     {'P', "--plan FILE", "--plan FILE", "apply the plan that is kept there, or refuse, naming what has drifted"},
@@ -95,6 +96,9 @@ static int take_option(struct stf_cli *cli, int option, const char *name)
     case 'D':
         cli->is_planning = true;
         return -1;
+    case 'K':
+        cli->is_kept = true;
+        return -1;
     case 'H':
         cli->host = optarg;
         return -1;
@@ -134,6 +138,7 @@ int stf_cli_parse(struct stf_cli *cli, int argc, char **argv, int max_operands)
         {"dev", required_argument, NULL, 'd'},
         {"force", optional_argument, NULL, 'f'},
         {"out", required_argument, NULL, 'O'},
+        {"keep", no_argument, NULL, 'K'},
         {"host", required_argument, NULL, 'H'},
         takes_plan_file ? (struct option){"plan", required_argument, NULL, 'P'}
                         : (struct option){"plan", no_argument, NULL, 'D'},

@@ -31,6 +31,7 @@ struct stf_cli {
     bool is_json;
     bool is_forced;
     bool is_planning;      /* of --plan without a file */
+    bool is_kept;          /* of --keep */
     const char *host;      /* of --host */
     const char *items;     /* of --force=ITEM,...; NULL: all */
     const char *out_path;  /* of --out */
@@ -78,6 +79,8 @@ struct stf_output {
 void stf_output_init(struct stf_output *output, FILE *stream);
 void stf_output_event(void *output, const json_t *event);
 void stf_output_report(struct stf_output *output, const json_t *report);
+/* A verdict of a check ("pass") or of `doctor` ("missing") in its colour, as a column. */
+void stf_output_verdict(struct stf_output *output, const char *verdict);
 void stf_output_plan(struct stf_output *output, const json_t *plan);
 /* The text member `key` of a document; "" where there is none. Borrowed. */
 const char *stf_cli_text(const json_t *doc, const char *key);
@@ -105,4 +108,9 @@ int stf_cmd_takeover(int argc, char **argv);
 extern const char stf_takeover_help[];
 int stf_cmd_agent(int argc, char **argv);
 int stf_cmd_undo(int argc, char **argv);
+int stf_cmd_new(int argc, char **argv);
+int stf_cmd_doctor(int argc, char **argv);
+extern const char stf_doctor_help[];
+int stf_cmd_rehearse(int argc, char **argv);
+extern const char stf_rehearse_help[];
 int stf_cmd_lab(int argc, char **argv); /* lab/cmd_lab.c */

@@ -11,6 +11,14 @@ static const char playbook_help[] =
     "fails, what the run has changed is put back. Ctrl-C does the same.\n";
 
 const struct stf_command stf_commands[] = {
+#ifndef _WIN32
+    {"new", "site DIR [options]", "Make a site's folder to begin with: site.lua, a check, a playbook",
+     "DIR must be empty, or not be there yet.\n", stf_cmd_new},
+    {"doctor", "[options]", "Say what this machine and the site's hosts can do, and what to do where they can not",
+     stf_doctor_help, stf_cmd_doctor},
+    {"rehearse", "[--keep] [options]", "The site's own rollout and drill, in a lab made from its site.lua",
+     stf_rehearse_help, stf_cmd_rehearse},
+#endif
     {"plan", "[PLAYBOOK] [--out FILE] [options]", "Run a playbook dry (default: rollout) and show what it would change",
      "Nothing is written. Exit code 2 says that changes are pending, 0 that there is nothing to do.\n", stf_cmd_plan},
     {"rollout", "[--plan FILE] [options]", "Put a policy on every host of a cluster, stage by stage, and prove it",

@@ -40,9 +40,14 @@ static long long number(const json_t *doc, const char *key)
 
 static enum colour colour_of(const char *verdict)
 {
-    if (strcmp(verdict, "pass") == 0)
+    if (strcmp(verdict, "pass") == 0 || strcmp(verdict, "ok") == 0)
         return GREEN;
-    return strcmp(verdict, "fail") == 0 ? RED : YELLOW;
+    return strcmp(verdict, "fail") == 0 || strcmp(verdict, "missing") == 0 ? RED : YELLOW;
+}
+
+void stf_output_verdict(struct stf_output *output, const char *verdict)
+{
+    fprintf(output->stream, "  %s%-7s%s", on(output, colour_of(verdict)), verdict, off(output));
 }
 
 void stf_output_json(const json_t *doc)

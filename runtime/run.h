@@ -93,6 +93,9 @@ enum stf_kind stf_trusted_load_site(struct stf_runtime *rt, json_t **site, struc
 /* What `scripts` shows of one script: a new reference. */
 enum stf_kind stf_trusted_describe(struct stf_runtime *rt, const char *kind, const char *name, json_t **description,
                                    struct stf_err *err);
+/* Calls the function that the trusted file `name` ("rehearsal.luac") gives with a document; a new reference. */
+enum stf_kind stf_trusted_tool(struct stf_runtime *rt, const char *name, const json_t *input, json_t **output,
+                               struct stf_err *err);
 /* Fills `err` from the error value at `index`: an error table, {error, traceback}, or text. */
 enum stf_kind stf_trusted_error(lua_State *L, int index, struct stf_err *err);
 /* All powers that the bindings offer, for run->needs. */

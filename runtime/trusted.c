@@ -216,3 +216,36 @@ enum stf_kind stf_trusted_describe(struct stf_runtime *rt, const char *kind_name
     stf_sandbox_close(scratch.L);
     return kind;
 }
+
+static int l_tool(lua_State *L)
+{
+    const char *name = lua_touserdata(L, 1);
+    const json_t *input = lua_touserdata(L, 2);
+    json_t **output = lua_touserdata(L, 3);
+    stf_lua_push_sys(L);
+    call_trusted(L, name, 1);
+    stf_lua_push_doc(L, input);
+    lua_call(L, 1, 1);
+    json_t *holder = stf_lua_new_doc(L);
+    stf_lua_value_to_doc(L, -2, holder, "output");
+    *output = json_incref(json_object_get(holder, "output"));
+    return 0;
+}
+
+enum stf_kind stf_trusted_tool(struct stf_runtime *rt, const char *name, const json_t *input, json_t **output,
+                               struct stf_err *err)
+{
+    struct stf_run scratch = {0};
+    *output = NULL;
+    enum stf_kind kind = open_scratch(&scratch, rt, err);
+    if (kind != STF_OK)
+        return kind;
+    lua_pushcfunction(scratch.L, l_tool);
+    lua_pushlightuserdata(scratch.L, (void *)name);
+    lua_pushlightuserdata(scratch.L, (void *)input);
+    lua_pushlightuserdata(scratch.L, output);
+    if (lua_pcall(scratch.L, 3, 0, 0) != LUA_OK)
+        kind = stf_trusted_error(scratch.L, -1, err);
+    stf_sandbox_close(scratch.L);
+    return kind;
+}

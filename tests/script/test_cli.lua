@@ -5,8 +5,8 @@ local support = require "support"
 
 local TestCli = {}
 
-local commands = { "plan", "rollout", "verify", "drill", "predict", "resume", "rollback", "run", "runs", "show", "diff",
-  "scripts", "registry", "probe", "lab", "agent", "undo", "takeover", "version" }
+local commands = { "new", "doctor", "rehearse", "plan", "rollout", "verify", "drill", "predict", "resume", "rollback",
+  "run", "runs", "show", "diff", "scripts", "registry", "probe", "lab", "agent", "undo", "takeover", "version" }
 
 function TestCli:setUp()
   self.place = support.new_place()
