@@ -286,17 +286,23 @@ static int l_uninstall(lua_State *L)
 
 /* ---------- watches ---------- */
 
+/* A verb whose only argument is the optional flag `key` in the optional table of options at 2. */
+static int ask_with_flag(lua_State *L, const char *verb, const char *key)
+{
+    const char *const known[] = {key, NULL};
+    bool has_options = !lua_isnoneornil(L, 2);
+    if (has_options)
+        stf_lua_check_options(L, 2, known);
+    json_t *args = stf_lua_new_doc(L);
+    if (has_options)
+        stf_lua_doc_opt_bool(L, args, 2, key);
+    return stf_lua_verb(L, verb, lua_gettop(L), NULL);
+}
+
 /* host.ipsec:watch() or host.ipsec:watch{ log = true } */
 static int l_watch(lua_State *L)
 {
-    static const char *const known[] = {"log", NULL};
-    json_t *args = stf_lua_new_doc(L);
-    int box = lua_gettop(L);
-    if (!lua_isnoneornil(L, 2)) {
-        stf_lua_check_options(L, 2, known);
-        stf_lua_doc_opt_bool(L, args, 2, "log");
-    }
-    return stf_lua_verb(L, "ipsec.watch_start", box, NULL);
+    return ask_with_flag(L, "ipsec.watch_start", "log");
 }
 
 /* Stops the watch at 2, which the verb that began it gave. */
@@ -330,19 +336,6 @@ static int l_kernel_sas(lua_State *L)
 static int l_kernel_stats(lua_State *L)
 {
     return ask(L, "ipsec.kernel_stats");
-}
-
-/* A verb whose only argument is the optional flag `key` in the optional table of options at 2. */
-static int ask_with_flag(lua_State *L, const char *verb, const char *key)
-{
-    const char *const known[] = {key, NULL};
-    bool has_options = !lua_isnoneornil(L, 2);
-    if (has_options)
-        stf_lua_check_options(L, 2, known);
-    json_t *args = stf_lua_new_doc(L);
-    if (has_options)
-        stf_lua_doc_opt_bool(L, args, 2, key);
-    return stf_lua_verb(L, verb, lua_gettop(L), NULL);
 }
 
 /* host.ipsec:kernel_snapshot{ spis = true } */
