@@ -29,6 +29,7 @@ static const struct own_option {
     {'D', "--plan]", "--plan", "show what would be put back, and change nothing"},
     {'K', "--keep", "--keep", "leave the lab and its files in place"},
     {'H', "--host", "--host HOST", "only what the run has changed on this host"},
+    {'G', "--svg", "--svg FILE", "draw it there, as one picture of all cases"},
     {'O', "--out", "--out FILE", "keep the plan, to apply exactly it later"},
     {'P', "--plan FILE", "--plan FILE", "apply the plan that is kept there, or refuse, naming what has drifted"},
     {0, NULL, NULL, NULL},
@@ -102,6 +103,9 @@ static int take_option(struct stf_cli *cli, int option, const char *name)
     case 'H':
         cli->host = optarg;
         return -1;
+    case 'G':
+        cli->svg_path = optarg;
+        return -1;
     case 'O':
         cli->out_path = optarg;
         return -1;
@@ -137,6 +141,7 @@ int stf_cli_parse(struct stf_cli *cli, int argc, char **argv, int max_operands)
         {"output", required_argument, NULL, 'o'},
         {"dev", required_argument, NULL, 'd'},
         {"force", optional_argument, NULL, 'f'},
+        {"svg", required_argument, NULL, 'G'},
         {"out", required_argument, NULL, 'O'},
         {"keep", no_argument, NULL, 'K'},
         {"host", required_argument, NULL, 'H'},

@@ -35,6 +35,7 @@ struct stf_cli {
     const char *host;      /* of --host */
     const char *items;     /* of --force=ITEM,...; NULL: all */
     const char *out_path;  /* of --out */
+    const char *svg_path;  /* of --svg */
     const char *plan_path; /* of --plan FILE */
     json_t *params;        /* from --param */
     char **operands;       /* what is no option, ended by NULL */
@@ -69,6 +70,9 @@ int stf_cli_run(const struct stf_cli *cli, struct stf_run_options *options);
 void stf_cli_error(const struct stf_cli *cli, const struct stf_err *err);
 /* Opens the journal for looking; prints the error and gives false when that fails. */
 bool stf_cli_open_journal(const struct stf_cli *cli, struct stf_journal **journal);
+/* The run that the first operand names: a number, or "last", which is also meant when there is none. */
+enum stf_kind stf_cli_run_number(const struct stf_cli *cli, struct stf_journal *journal, int64_t *number,
+                                 struct stf_err *err);
 int stf_cli_usage_error(const char *command, const char *format, ...) STF_PRINTF(2, 3);
 
 /* output.c: events as they happen, and the end of a run, for a person. */
@@ -98,6 +102,7 @@ int stf_cmd_diff(int argc, char **argv);
 int stf_cmd_run(int argc, char **argv);
 int stf_cmd_runs(int argc, char **argv);
 int stf_cmd_show(int argc, char **argv);
+int stf_cmd_timeline(int argc, char **argv);
 int stf_cmd_scripts(int argc, char **argv);
 int stf_cmd_registry(int argc, char **argv);
 extern const char stf_registry_help[];

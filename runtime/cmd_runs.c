@@ -150,27 +150,24 @@ static void print_run(const json_t *doc)
     print_list(doc, "scripts", "scripts", print_script);
 }
 
-/* The number of the run to show; 0 when the operand is none. */
-static int64_t run_number(const struct stf_cli *cli, struct stf_journal *journal, struct stf_err *err)
+enum stf_kind stf_cli_run_number(const struct stf_cli *cli, struct stf_journal *journal, int64_t *number,
+                                 struct stf_err *err)
 {
     if (cli->operand_count && strcmp(cli->operands[0], "last") != 0) {
         char *end;
-        long long number = strtoll(cli->operands[0], &end, 10);
-        if (*end == '\0' && number > 0)
-            return number;
-        stf_err_set(err, STF_INVALID_DATA, 0, "show", cli->operands[0], "'%s' is no run: expected a number or 'last'",
-                    cli->operands[0]);
-        return 0;
+        *number = strtoll(cli->operands[0], &end, 10);
+        if (*end == '\0' && *number > 0)
+            return STF_OK;
+        return stf_err_set(err, STF_INVALID_DATA, 0, cli->command, cli->operands[0],
+                           "'%s' is no run: expected a number or 'last'", cli->operands[0]);
     }
     json_t *runs = NULL;
-    int64_t number = 0;
-    if (stf_journal_list(journal, &runs, err) == STF_OK) {
-        number = json_integer_value(json_object_get(json_array_get(runs, 0), "run"));
-        if (!number)
-            stf_err_set(err, STF_NOT_FOUND, 0, "show", "last", "there is no run in the journal yet");
-    }
+    enum stf_kind kind = stf_journal_list(journal, &runs, err);
+    *number = json_integer_value(json_object_get(json_array_get(runs, 0), "run"));
+    if (!kind && !*number)
+        kind = stf_err_set(err, STF_NOT_FOUND, 0, cli->command, "last", "there is no run in the journal yet");
     json_decref(runs);
-    return number;
+    return kind;
 }
 
 int stf_cmd_show(int argc, char **argv)
@@ -185,8 +182,9 @@ int stf_cmd_show(int argc, char **argv)
     exit_code = STF_EXIT_ERROR;
     if (!stf_cli_open_journal(&cli, &journal))
         goto out;
-    int64_t run = run_number(&cli, journal, &err);
-    if (!run || stf_journal_load(journal, run, &doc, &err) != STF_OK) {
+    int64_t run;
+    if (stf_cli_run_number(&cli, journal, &run, &err) != STF_OK ||
+        stf_journal_load(journal, run, &doc, &err) != STF_OK) {
         stf_cli_error(&cli, &err);
         goto out;
     }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "timeline.h"
 
 enum colour { PLAIN, GREEN, RED, YELLOW, BOLD, DIM };
 
@@ -126,6 +127,9 @@ static void print_measure(struct stf_output *output, const json_t *event)
     fprintf(output->stream, "    %s%s%s  ", on(output, BOLD), stf_cli_text(event, "name"), off(output));
     print_words(output, json_object_get(event, "figures"));
     fputc('\n', output->stream);
+    const json_t *timeline = json_object_get(json_object_get(event, "figures"), "timeline");
+    if (timeline)
+        stf_timeline_print(timeline, output->stream);
 }
 
 void stf_output_event(void *user, const json_t *event)

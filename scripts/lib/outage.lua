@@ -2,6 +2,7 @@
 -- was steady around it; and many of them as one figure. Must never call steady what was not looked at.
 local connections = require "connections"
 local prediction = require "prediction"
+local timeline = require "timeline"
 
 local M = {}
 
@@ -54,13 +55,16 @@ local function answers(host, p, port)
 end
 
 -- Watches while fn(marks) makes the failover happen; fn may set marks.takeover_ns. `p`: { policy, cluster, front_end,
--- port, interval_us, steady_ms }. Gives the figures; nil in a plan. Needs "probe" and "wire".
+-- port, interval_us, steady_ms }. Gives the figures, with the timeline; nil in a plan. Needs "probe", "wire",
+-- "ipsec.read" and "vip.read".
 function M.watch(ctx, p, fn)
-  local probe, capture, figures
+  local probe, capture, ears, figures
   ctx:act("measure from " .. p.front_end.name, { p.front_end }, function(host)
     probe = assert(host.probe:start { target = p.cluster.virtual_ip, port = p.port, interval_us = p.interval_us,
       timeout_ms = 900 })
-    capture = assert(host.wire:start { address = p.cluster.virtual_ip, ports = connections.ports(p.policy) })
+    capture = assert(host.wire:start { address = p.cluster.virtual_ip, ports = connections.ports(p.policy),
+      trace = true })
+    ears = timeline.listen(p)
     ctx:sleep_ms(p.steady_ms)
   end)
   local marks = { begun_ns = ctx.now_ns() }
@@ -73,8 +77,10 @@ function M.watch(ctx, p, fn)
     end)
     marks.settled_ns = ctx.now_ns()
     ctx:sleep_ms(p.steady_ms)
-    local report = assert(host.probe:stop(probe))
-    figures = figures_of(report, assert(host.wire:stop(capture)), marks)
+    local report = assert(host.probe:stop(probe, { samples = timeline.span(marks) }))
+    local wire = assert(host.wire:stop(capture))
+    figures = figures_of(report, wire, marks)
+    figures.timeline = timeline.of(p, ears, report, wire, marks)
   end)
   return figures
 end

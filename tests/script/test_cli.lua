@@ -6,7 +6,7 @@ local support = require "support"
 local TestCli = {}
 
 local commands = { "new", "doctor", "rehearse", "plan", "rollout", "verify", "drill", "predict", "resume", "rollback",
-  "run", "runs", "show", "diff", "scripts", "registry", "probe", "lab", "agent", "undo", "takeover", "version" }
+  "run", "runs", "show", "timeline", "diff", "scripts", "registry", "probe", "lab", "agent", "undo", "takeover", "version" }
 
 function TestCli:setUp()
   self.place = support.new_place()

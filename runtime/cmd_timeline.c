@@ -1,0 +1,94 @@
+/* cmd_timeline.c - `staffetta timeline`: what a drill of the journal has seen, as a table, a document or a picture.
+ * Only looks. SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+
+#include "cli.h"
+#include "journal.h"
+#include "timeline.h"
+
+/* [{"case", "timeline"}] of what the run has measured, in its order. */
+static json_t *cases_of(const json_t *run)
+{
+    size_t i;
+    json_t *event, *cases = json_array();
+    json_array_foreach (json_object_get(run, "events"), i, event) {
+        const json_t *data = json_object_get(event, "data");
+        json_t *timeline = json_object_get(json_object_get(data, "figures"), "timeline");
+        if (timeline && strcmp(stf_cli_text(event, "kind"), "measure") == 0)
+            json_array_append_new(cases,
+                                  json_pack("{s:s, s:O}", "case", stf_cli_text(data, "name"), "timeline", timeline));
+    }
+    return cases;
+}
+
+static enum stf_kind write_svg(const char *path, const json_t *cases, struct stf_err *err)
+{
+    FILE *file = fopen(path, "we");
+    if (!file)
+        return stf_err_errno(err, errno, "timeline", path, "cannot write the picture");
+    stf_timeline_svg(cases, file);
+    bool is_written = !ferror(file);
+    if (fclose(file) == 0 && is_written)
+        return STF_OK;
+    return stf_err_errno(err, errno, "timeline", path, "cannot write the picture");
+}
+
+static void print_cases(const json_t *cases)
+{
+    size_t i;
+    json_t *each;
+    json_array_foreach (cases, i, each) {
+        printf("%s%s\n", i ? "\n" : "", stf_cli_text(each, "case"));
+        stf_timeline_print(json_object_get(each, "timeline"), stdout);
+    }
+}
+
+static enum stf_kind show(const struct stf_cli *cli, struct stf_journal *journal, struct stf_err *err)
+{
+    json_t *run = NULL, *cases = NULL;
+    int64_t number = 0;
+    enum stf_kind kind = stf_cli_run_number(cli, journal, &number, err);
+    if (!kind)
+        kind = stf_journal_load(journal, number, &run, err);
+    if (kind)
+        return kind;
+    cases = cases_of(run);
+    if (json_array_size(cases) == 0)
+        kind = stf_err_set(err, STF_NOT_FOUND, 0, "timeline", NULL, "run %lld has no timeline; a drill makes them",
+                           (long long)number);
+    else if (cli->svg_path)
+        kind = write_svg(cli->svg_path, cases, err);
+    if (!kind && cli->is_json) {
+        json_t *doc = json_pack("{s:I, s:O}", "run", (json_int_t)number, "cases", cases);
+        stf_output_json(doc);
+        json_decref(doc);
+    } else if (!kind && !cli->svg_path) {
+        print_cases(cases);
+    }
+    json_decref(cases);
+    json_decref(run);
+    return kind;
+}
+
+int stf_cmd_timeline(int argc, char **argv)
+{
+    struct stf_cli cli;
+    struct stf_journal *journal = NULL;
+    struct stf_err err;
+    int exit_code = stf_cli_parse(&cli, argc, argv, 1);
+    if (exit_code != -1)
+        goto out;
+    exit_code = STF_EXIT_ERROR;
+    if (!stf_cli_open_journal(&cli, &journal))
+        goto out;
+    if (show(&cli, journal, &err) != STF_OK) {
+        stf_cli_error(&cli, &err);
+        goto out;
+    }
+    exit_code = STF_EXIT_OK;
+out:
+    stf_journal_close(journal);
+    stf_cli_fini(&cli);
+    return exit_code;
+}

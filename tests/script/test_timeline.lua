@@ -1,0 +1,243 @@
+-- Timelines of failovers: how events become phases (pure Lua, on events made by hand), and what `staffetta timeline`
+-- makes of what a run has measured.
+local lu = require "luaunit"
+local support = require "support"
+
+local source = assert(os.getenv("STAFFETTA_SOURCE"), "STAFFETTA_SOURCE must name the source tree")
+package.path = source .. "/scripts/lib/?.lua;" .. package.path
+local timeline = require "timeline"
+
+local TestTimeline = {}
+
+local ms = 1000000 -- nanoseconds
+local begun_ns = 1000 * ms
+
+-- ---- phases ----
+
+local function event(at_ms, host, name, more)
+  local each = { at_ns = begun_ns + at_ms * ms // 1, host = host, source = "test", event = name }
+  for key, value in pairs(more or {}) do each[key] = value end
+  return each
+end
+
+local function init(at_ms)
+  return event(at_ms, "fe1", "ike-message", { exchange = "IKE_SA_INIT", is_response = false })
+end
+
+-- A planned move in the order that KB 821839 tells.
+local function whole_move()
+  return { event(2, "node-a", "address-removed"), event(3, "node-a", "ike-down"), init(4),
+    event(5, "node-b", "address-added"), event(9, "fe1", "child-up") }
+end
+
+-- A probe every millisecond with answers after 0.2 ms; those that leave from `first` to `last` are lost.
+local function report_of(first, last, error_us)
+  local report = { interval_us = 1000, latency = { max_us = 200 },
+    samples = { every = 1, answered_ns = {}, latency_us = {}, lost_ns = {} } }
+  for at_ms = -20, 40 do
+    local at_ns = begun_ns + at_ms * ms + ms // 2
+    if first and at_ns >= begun_ns + first * ms and at_ns <= begun_ns + last * ms then
+      table.insert(report.samples.lost_ns, at_ns)
+    else
+      table.insert(report.samples.answered_ns, at_ns)
+      table.insert(report.samples.latency_us, 200)
+    end
+  end
+  if first then
+    local back_ns = begun_ns + last // 1 * ms + ms // 2
+    report.longest = { duration_us = (last - first) * 1000 // 1, error_us = error_us or 1500,
+      last_answered_ns = begun_ns + first * ms - ms // 2, first_answered_ns = back_ns }
+  end
+  return report
+end
+
+local function reduce(events, report)
+  return timeline.reduce({ events = events, gaps = {} }, report, begun_ns, "fe1")
+end
+
+-- "name at+duration", "name at" after the first answer, "name -" for what was not seen.
+local function lines_of(reduced)
+  local lines = {}
+  for i, phase in ipairs(reduced.phases) do
+    lines[i] = phase.name .. " " .. (not phase.seen and "-" or phase.duration_us
+      and ("%d+%d"):format(phase.at_us, phase.duration_us) or tostring(phase.at_us))
+  end
+  return lines
+end
+
+function TestTimeline:test_a_whole_move()
+  local reduced = reduce(whole_move(), report_of(2, 11))
+  lu.assertEquals(lines_of(reduced), { "address_removed 0+0", "sas_deleted 1000+1000", "negotiation_begins 2000+1000",
+    "address_on_new_node 3000+1000", "sas_up 7000+4000", "first_answer 9700+2700" })
+  lu.assertEquals(reduced.sum_us, 9700)
+  lu.assertTrue(reduced.agrees)
+  lu.assertStrContains(reduced.summary, "they agree")
+  lu.assertEquals(reduced.phases[3].event, "IKE_SA_INIT")
+  lu.assertEquals(reduced.phases[1].host, "node-a")
+end
+
+function TestTimeline:test_durations_add_up_in_any_order()
+  local events = { event(1, "node-b", "address-added"), event(1.5, "node-a", "address-removed"), init(4),
+    event(6, "fe1", "ike-down"), event(7, "fe1", "child-up"), event(30, "node-a", "ike-down") }
+  local reduced = reduce(events, report_of(1, 9))
+  lu.assertEquals(lines_of(reduced), { "address_on_new_node 0+0", "address_removed 500+500",
+    "negotiation_begins 3000+2500", "sas_deleted 5000+2000", "sas_up 6000+1000", "first_answer 8700+2700" })
+  local sum = 0
+  for _, phase in ipairs(reduced.phases) do sum = sum + phase.duration_us end
+  lu.assertEquals(sum, reduced.sum_us)
+end
+
+function TestTimeline:test_what_was_not_seen_is_told_so()
+  local all = whole_move()
+  for missing = 1, #all do
+    local events = whole_move()
+    table.remove(events, missing)
+    local unseen = 0
+    for _, phase in ipairs(reduce(events, report_of(2, 11)).phases) do
+      if not phase.seen then
+        unseen = unseen + 1
+        lu.assertNil(phase.at_us)
+        lu.assertNil(phase.duration_us)
+      end
+    end
+    lu.assertEquals(unseen, 1, all[missing].event)
+  end
+  local reduced = reduce({}, report_of(2, 11))
+  lu.assertEquals(#reduced.phases, 6)
+  lu.assertNil(reduced.sum_us)
+  lu.assertFalse(reduced.agrees)
+  lu.assertStrContains(reduced.summary, "no sum")
+end
+
+function TestTimeline:test_a_sum_that_is_not_the_outage_is_told()
+  local events = whole_move()
+  table.remove(events, 1)
+  table.remove(events, 1)
+  local reduced = reduce(events, report_of(2, 11)) -- it begins with the negotiation, two milliseconds late
+  lu.assertEquals(reduced.sum_us, 7700)
+  lu.assertTrue(reduced.agrees)
+  reduced = reduce(events, report_of(2, 11, 1000))
+  lu.assertFalse(reduced.agrees)
+  lu.assertStrContains(reduced.summary, "DISAGREE")
+end
+
+function TestTimeline:test_what_was_before_is_no_phase()
+  local events = whole_move()
+  table.insert(events, 1, event(-5, "fe1", "child-up"))
+  table.insert(events, 1, event(-6, "fe1", "ike-down"))
+  table.insert(events, 1, init(-7))
+  lu.assertEquals(lines_of(reduce(events, report_of(2, 11))), lines_of(reduce(whole_move(), report_of(2, 11))))
+end
+
+-- An SA of another negotiation, an answer to one, a soft rekey: none of them is what it looks like.
+function TestTimeline:test_look_alikes()
+  local events = { event(2, "node-a", "address-removed"), event(2.1, "fe1", "child-up"),
+    event(2.2, "fe1", "ike-message", { exchange = "IKE_SA_INIT", is_response = true }),
+    event(2.3, "fe1", "ike-message", { exchange = "INFORMATIONAL", is_response = false }),
+    event(2.4, "fe1", "child-rekey"), init(4), event(9, "fe1", "child-up") }
+  lu.assertEquals(lines_of(reduce(events, report_of(2, 11))), { "address_removed 0+0", "negotiation_begins 2000+2000",
+    "sas_up 7000+5000", "first_answer 9700+2700", "sas_deleted -", "address_on_new_node -" })
+end
+
+function TestTimeline:test_no_loss_ends_with_the_first_answer_to_what_was_sent_afterwards()
+  local events = { event(2.6, "node-a", "address-removed"), event(2.7, "node-b", "address-added"), init(2.8),
+    event(3.1, "fe1", "ike-down"), event(3.2, "fe1", "child-up"), event(20, "node-a", "ike-down") }
+  local reduced = reduce(events, report_of())
+  lu.assertEquals(lines_of(reduced)[6], "first_answer 1100+500")
+  lu.assertEquals({ reduced.outage_us, reduced.error_us, reduced.agrees }, { 0, 1200, true })
+end
+
+function TestTimeline:test_an_outage_that_has_not_ended()
+  local report = report_of(2, 50)
+  report.longest.first_answered_ns, report.longest.error_us = nil, nil
+  local reduced = reduce(whole_move(), report)
+  lu.assertEquals(lines_of(reduced)[6], "first_answer -")
+  lu.assertNil(reduced.sum_us)
+  lu.assertFalse(reduced.agrees)
+end
+
+function TestTimeline:test_a_crash_begins_with_the_loss_of_the_holder()
+  local events = { event(2, "node-a", "daemon-ended"), event(2.5, "node-a", "link-down"),
+    event(5, "node-b", "address-added"), init(6), event(8, "fe1", "ike-down"), event(8.5, "fe1", "child-up") }
+  lu.assertEquals(lines_of(reduce(events, report_of(2, 11)))[1], "holder_lost 0+0")
+end
+
+-- ---- the command ----
+
+function TestTimeline:setUp()
+  self.place = support.new_place()
+  self.place:site_of("h1")
+end
+
+function TestTimeline:tearDown()
+  self.place:close()
+end
+
+-- A run that has measured `figures`, the text of a Lua table.
+function TestTimeline:measured(figures)
+  self.place:playbook("measures", "", ("ctx:measure('planned_move', %s)"):format(figures))
+  local answer = self.place:staffetta("run", "measures")
+  lu.assertEquals(answer.code, 0, answer.err)
+  return answer.out
+end
+
+-- Text that would be markup, had it not been escaped.
+local hostile = [==[{ summary = "sum", timeline = { summary = "<script>alert(1)</script> & \"so\" \1 on",
+  from_us = -5000, to_us = 20000, zero_ns = 1, sum_us = 9700,
+  gaps = { { host = "]]>", source = "x", reason = "<gap>" } },
+  phases = { { name = "address_removed", seen = true, at_us = 0, duration_us = 0, host = "<a&b>", source = "<s>",
+      event = "e\"" },
+    { name = "first_answer", seen = true, at_us = 9700, duration_us = 9700, host = "fe1", source = "probe",
+      event = "answered" }, { name = "sas_up", seen = false } },
+  events = { { at_us = 0, host = "<a&b>", source = "address", event = "address-removed" },
+    { at_us = 3, host = "fe1", source = "wire", event = "ike-message", exchange = "<IKE>", is_response = true },
+    { at_us = 5000, host = "h", source = "charon", event = "<unheard-of>" } },
+  probe = { every = 1, interval_us = 1000, answered_us = { -100, 9500 }, latency_us = { 200, 250000 },
+    lost_us = { 10 } },
+  wire = { bucket_us = 1000, lost = 0, at_us = { 0, 10000 }, protected = { 3, 4 }, clear = { 0, 1 } } } }]==]
+
+function TestTimeline:test_the_picture_is_well_formed_and_escaped()
+  self:measured(hostile)
+  local path = self.place.dir .. "/picture.svg"
+  local answer = self.place:staffetta("timeline", "--svg", path)
+  lu.assertEquals({ answer.code, answer.out }, { 0, "" }, answer.err)
+  support.shell("xmllint --noout --nonet %s", path)
+  local svg = self.place:read("picture.svg")
+  lu.assertStrContains(svg, "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;so&quot;")
+  lu.assertStrContains(svg, "&lt;a&amp;b&gt;")
+  local rest = svg:gsub('xmlns="http://www.w3.org/2000/svg"', "")
+  for _, forbidden in ipairs { "<script", "href", "url%(", "http", "<image", "<foreignObject", " on%w+=" } do
+    lu.assertNil(rest:find(forbidden), forbidden)
+  end
+end
+
+function TestTimeline:test_the_table_stands_in_the_run_and_in_the_journal()
+  local run = self:measured(hostile)
+  local answer = self.place:staffetta("timeline", "1")
+  lu.assertEquals(answer.code, 0, answer.err)
+  for _, text in ipairs { run, answer.out } do
+    lu.assertStrContains(text, "      9.7      9.7  first answer             fe1        probe: answered")
+    lu.assertStrContains(text, "        -        -  SAs up                   not seen")
+    lu.assertStrContains(text, "not heard to the end: x of ]]>: <gap>")
+  end
+  local document = self.place:json("timeline")
+  lu.assertEquals({ document.doc.run, #document.doc.cases, document.doc.cases[1].case }, { 1, 1, "planned_move" })
+  lu.assertEquals(document.doc.cases[1].timeline.sum_us, 9700)
+end
+
+-- As a picture of nothing would be worse than none.
+function TestTimeline:test_an_empty_timeline_is_drawn_and_none_is_an_error()
+  self:measured("{ summary = 'x', timeline = {} }")
+  local path = self.place.dir .. "/picture.svg"
+  lu.assertEquals(self.place:staffetta("timeline", "--svg", path).code, 0)
+  support.shell("xmllint --noout --nonet %s", path)
+  self:measured("{ summary = 'x' }")
+  local answer = self.place:staffetta("timeline")
+  lu.assertEquals(answer.code, 1)
+  lu.assertStrContains(answer.err, "run 2 has no timeline")
+  answer = self.place:staffetta("timeline", "1", "--svg", self.place.dir .. "/no/such/folder.svg")
+  lu.assertEquals(answer.code, 1)
+  lu.assertStrContains(answer.err, "cannot write the picture")
+end
+
+return TestTimeline
