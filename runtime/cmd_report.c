@@ -1,0 +1,136 @@
+/* cmd_report.c - one run as a page, a document, JUnit XML, Markdown or figures for Prometheus. Reads the journal only.
+ * SPDX-License-Identifier: MIT */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "journal.h"
+#include "report/report.h"
+#include "whole_file.h"
+
+const char stf_report_help[] =
+    "Options:\n"
+    "  --html FILE        one page with everything, which needs no network; '-' is standard output, as below\n"
+    "  --junit FILE       checks and hosts as JUnit XML, for what shows tests\n"
+    "  --prometheus FILE  figures for the textfile collector of node_exporter\n"
+    "  --markdown         on standard output; also when no other form is asked for\n"
+    "  --json             on standard output: everything that the journal has of the run, each change in words\n"
+    "  --state DIR        where the journal is kept (default " STF_DEFAULT_STATE_DIR ")\n"
+    "  --help             this text\n"
+    "\nSeveral forms may be asked for at once. A file is replaced at once, or stays as it was.\n";
+
+enum { FORM_COUNT = 4 };
+
+/* Where each form goes; NULL: it was not asked for. */
+struct request {
+    struct stf_cli cli;
+    const char *paths[FORM_COUNT];
+};
+
+static const char *const forms[FORM_COUNT] = {"html", "junit", "prometheus", "markdown"};
+
+static int take_option(struct request *request, int option)
+{
+    switch (option) {
+    case 0:
+    case 1:
+    case 2:
+        request->paths[option] = optarg;
+        return -1;
+    case 3:
+        request->paths[option] = "-";
+        return -1;
+    case 'j':
+        request->cli.is_json = true;
+        return -1;
+    case 'o':
+        request->cli.is_json = strcmp(optarg, "json") == 0;
+        if (request->cli.is_json || strcmp(optarg, "human") == 0)
+            return -1;
+        return stf_cli_usage_error("report", "--output expects human or json, found '%s'", optarg);
+    case 't':
+        request->cli.state_dir = optarg;
+        return -1;
+    case 's':
+        return -1; /* all commands take it; the journal knows the run's own */
+    case 'h':
+        stf_command_help(stf_command_find("report"), stdout);
+        return STF_EXIT_OK;
+    default:
+        return stf_cli_usage_error("report", "see what it takes");
+    }
+}
+
+static int parse(struct request *request, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"html", required_argument, NULL, 0},       {"junit", required_argument, NULL, 1},
+        {"prometheus", required_argument, NULL, 2}, {"markdown", no_argument, NULL, 3},
+        {"json", no_argument, NULL, 'j'},           {"output", required_argument, NULL, 'o'},
+        {"state", required_argument, NULL, 't'},    {"site", required_argument, NULL, 's'},
+        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+    };
+    static char program[] = "staffetta";
+    int option;
+    request->cli.command = "report";
+    argv[0] = program; /* what getopt's own messages begin with */
+    optind = 1;
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        int exit_code = take_option(request, option);
+        if (exit_code != -1)
+            return exit_code;
+    }
+    request->cli.operands = argv + optind;
+    request->cli.operand_count = argc - optind;
+    if (request->cli.operand_count > 1)
+        return stf_cli_usage_error("report", "'%s' is one argument too many", request->cli.operands[1]);
+    bool has_form = request->cli.is_json;
+    for (size_t i = 0; i < FORM_COUNT; i++)
+        has_form = has_form || request->paths[i];
+    if (!has_form)
+        take_option(request, 3);
+    return -1;
+}
+
+static enum stf_kind write_forms(const struct request *request, const json_t *report, struct stf_err *err)
+{
+    enum stf_kind kind = STF_OK;
+    for (size_t i = 0; kind == STF_OK && i < FORM_COUNT; i++) {
+        char *text;
+        size_t size;
+        if (!request->paths[i])
+            continue;
+        kind = stf_report_text(report, forms[i], request->cli.state_dir, &text, &size, err);
+        if (kind == STF_OK)
+            kind = stf_whole_file_write(request->paths[i], text, size, err);
+        free(text);
+    }
+    return kind;
+}
+
+int stf_cmd_report(int argc, char **argv)
+{
+    struct request request = {0};
+    struct stf_journal *journal = NULL;
+    json_t *report = NULL;
+    struct stf_err err;
+    int exit_code = parse(&request, argc, argv);
+    if (exit_code != -1)
+        return exit_code;
+    exit_code = STF_EXIT_ERROR;
+    if (!stf_cli_open_journal(&request.cli, &journal))
+        return exit_code;
+    int64_t run;
+    if (stf_cli_run_number(&request.cli, journal, &run, &err) != STF_OK ||
+        stf_report_load(journal, run, &report, &err) != STF_OK || write_forms(&request, report, &err) != STF_OK) {
+        stf_cli_error(&request.cli, &err);
+    } else {
+        if (request.cli.is_json)
+            stf_output_json(report);
+        exit_code = STF_EXIT_OK;
+    }
+    json_decref(report);
+    stf_journal_close(journal);
+    return exit_code;
+}

@@ -1,0 +1,14 @@
+/* report.h - one run as people and other programs read it: made from the journal alone, the same bytes each time.
+ * Never looks at a host. SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "journal.h"
+
+/* The run as one document: {"run", "outcome", "measures", "changes", "checks", "events", "scripts", "hosts"}; each
+ * change says in words what it was ("describe"). docs/reports.md has its members. A new reference. */
+enum stf_kind stf_report_load(struct stf_journal *journal, int64_t run, json_t **report, struct stf_err *err);
+
+/* The forms that a report has as text: "html", "junit", "markdown", "prometheus". *text is malloc'ed. `state_dir` is
+ * named in the commands that the report gives; NULL: the default, which needs no naming. */
+enum stf_kind stf_report_text(const json_t *report, const char *form, const char *state_dir, char **text, size_t *size,
+                              struct stf_err *err);
