@@ -35,6 +35,7 @@ struct stf_cli {
     const char *host;      /* of --host */
     const char *items;     /* of --force=ITEM,...; NULL: all */
     const char *out_path;  /* of --out */
+    const char *svg_path;  /* of --svg */
     const char *plan_path; /* of --plan FILE */
     json_t *params;        /* from --param */
     char **operands;       /* what is no option, ended by NULL */
@@ -103,6 +104,7 @@ int stf_cmd_runs(int argc, char **argv);
 int stf_cmd_show(int argc, char **argv);
 int stf_cmd_report(int argc, char **argv);
 extern const char stf_report_help[];
+int stf_cmd_timeline(int argc, char **argv);
 int stf_cmd_scripts(int argc, char **argv);
 int stf_cmd_registry(int argc, char **argv);
 extern const char stf_registry_help[];
