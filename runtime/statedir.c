@@ -1,11 +1,12 @@
-/* statedir.c - the state folder and its lock (statedir.h). Must never wait for the holder, nor remove anything.
- * SPDX-License-Identifier: MIT */
+/* statedir.c - the state folder and its lock (statedir.h). Must never wait for a holder that lives, nor remove
+ * anything. SPDX-License-Identifier: MIT */
 #include "statedir.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <libgen.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 
 /* The witness stands at the start at a fixed width, so that raising it is one small write in place. */
 #define WITNESS_FORMAT "changes %020" PRId64 "\n"
-enum { WITNESS_SIZE = 8 + 20 + 1 };
+enum { WITNESS_SIZE = 8 + 20 + 1, DEAD_HOLDER_STEP_MS = 5, DEAD_HOLDER_WAIT_MS = 5000 };
 
 enum stf_kind stf_statedir_sync(const char *dir, struct stf_err *err)
 {
@@ -79,15 +80,39 @@ static struct flock whole_file(void)
     return (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET};
 }
 
-static enum stf_kind report_holder(int fd, const char *path, struct stf_err *err)
+/* "pid 77, since ..., runs: ..."; "" when the holder has not written it yet. */
+static void read_holder(int fd, char *text, size_t size)
 {
-    char text[512];
-    ssize_t size = pread(fd, text, sizeof text - 1, WITNESS_SIZE);
-    text[size > 0 ? size : 0] = '\0';
+    ssize_t got = pread(fd, text, size - 1, WITNESS_SIZE);
+    text[got > 0 ? got : 0] = '\0';
     text[strcspn(text, "\n")] = '\0';
-    return stf_err_set(err, STF_BUSY, 0, "lock", path,
-                       "another controller holds this state folder: %s; wait until it has ended, or end it",
-                       text[0] ? text : "it has not written who it is yet");
+}
+
+static bool is_dead(const char *holder)
+{
+    int pid;
+    return sscanf(holder, "pid %d,", &pid) == 1 && kill(pid, 0) < 0 && errno == ESRCH;
+}
+
+/* A child that a holder was starting when it was killed has the lock too, until it becomes another program (O_CLOEXEC).
+ * That takes a moment, and is waited for. */
+static enum stf_kind lock_file(int fd, const char *path, struct stf_err *err)
+{
+    char holder[512];
+    struct flock request = whole_file();
+    for (int waited_ms = 0; fcntl(fd, F_OFD_SETLK, &request) < 0; waited_ms += DEAD_HOLDER_STEP_MS) {
+        if (errno != EAGAIN && errno != EACCES) {
+            return stf_err_errno(err, errno, "lock", path, "can not lock the state folder");
+        }
+        read_holder(fd, holder, sizeof holder);
+        if (!is_dead(holder) || waited_ms >= DEAD_HOLDER_WAIT_MS) {
+            return stf_err_set(err, STF_BUSY, 0, "lock", path,
+                               "another controller holds this state folder: %s; wait until it has ended, or end it",
+                               holder[0] ? holder : "it has not written who it is yet");
+        }
+        usleep(DEAD_HOLDER_STEP_MS * 1000);
+    }
+    return STF_OK;
 }
 
 static enum stf_kind write_holder(const struct stf_statelock *lock, const char *what, const char *path,
@@ -126,11 +151,8 @@ enum stf_kind stf_statelock_take(struct stf_statelock *lock, const char *state_d
         kind = stf_err_errno(err, errno, "lock", path, "can not open the lock of the state folder");
         goto out;
     }
-    struct flock request = whole_file();
-    if (fcntl(lock->fd, F_OFD_SETLK, &request) < 0) {
-        kind = errno == EAGAIN || errno == EACCES
-                   ? report_holder(lock->fd, path, err)
-                   : stf_err_errno(err, errno, "lock", path, "can not lock the state folder");
+    kind = lock_file(lock->fd, path, err);
+    if (kind != STF_OK) {
         goto out;
     }
     char witness[WITNESS_SIZE + 1] = "";

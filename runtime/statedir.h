@@ -1,5 +1,5 @@
 /* statedir.h - the state folder: made where missing, and held by one controller at a time.
- * Must never wait for the holder, nor remove anything. SPDX-License-Identifier: MIT */
+ * Must never wait for a holder that lives, nor remove anything. SPDX-License-Identifier: MIT */
 #pragma once
 
 #include <stdbool.h>
