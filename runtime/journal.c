@@ -75,7 +75,7 @@ char *stf_journal_text(const json_t *doc)
 enum stf_kind stf_journal_run_begin(struct stf_journal *journal, const struct stf_run_data *data, int64_t *run,
                                     struct stf_err *err)
 {
-    static const struct stf_write write = {STF_FAULT_RUN_BEGIN_BEFORE, STF_DURABLE, RUN_BEGIN};
+    static const struct stf_write write = {STF_FAULT_RUN_BEGIN_BEFORE, STF_SOON, RUN_BEGIN};
     return stf_db_write(journal, &write,
                         VALUES(string(data->playbook), string(data->mode), string(data->site_name),
                                string(data->site_dir), document(data->params), string(data->operator_name),
@@ -137,18 +137,26 @@ static enum stf_kind settle_run(struct stf_journal *journal, int64_t run, int64_
 static enum stf_kind settle_change(struct stf_journal *journal, int64_t change, int64_t by, struct stf_err *err)
 {
     const char *state = change_state_names[by ? STF_CHANGE_UNDONE : STF_CHANGE_DONE];
-    return stf_db_execute(journal, CHANGE_STATE, VALUES(integer(change), string(state), string(NULL), reference(by)),
+    return stf_db_execute(journal, CHANGE_OUTCOME, VALUES(integer(change), string(state), string(NULL), reference(by)),
                           err);
+}
+
+struct undone_run {
+    int64_t run;
+    int64_t by;
+};
+
+static enum stf_kind note_undone_run(struct stf_journal *journal, void *data, struct stf_err *err)
+{
+    const struct undone_run *undone = data;
+    return flip_chain(journal, RUN_LINK, undone->run, undone->by, settle_run, err);
 }
 
 enum stf_kind stf_journal_run_rolled_back(struct stf_journal *journal, int64_t run, int64_t by, struct stf_err *err)
 {
-    enum stf_kind kind = stf_db_begin(journal, STF_FAULT_RUN_ROLLED_BACK_BEFORE, STF_DURABLE, err);
-    if (kind != STF_OK) {
-        return kind;
-    }
-    kind = flip_chain(journal, RUN_LINK, run, by, settle_run, err);
-    return stf_db_end(journal, STF_FAULT_RUN_ROLLED_BACK_BEFORE, kind, err);
+    struct undone_run undone = {run, by};
+    const struct stf_job job = {STF_FAULT_RUN_ROLLED_BACK_BEFORE, STF_DURABLE, note_undone_run, &undone};
+    return stf_db_do(journal, &job, err);
 }
 
 enum stf_kind stf_journal_add_host(struct stf_journal *journal, int64_t run, const struct stf_host *host,
@@ -202,20 +210,17 @@ enum stf_kind stf_journal_change_intent(struct stf_journal *journal, const struc
     if (kind != STF_OK) {
         return kind;
     }
-    pthread_mutex_lock(&journal->mutex);
+    pthread_mutex_lock(&journal->queue_mutex);
     kind = stf_statelock_mark(&journal->lock, *change, err);
-    pthread_mutex_unlock(&journal->mutex);
+    pthread_mutex_unlock(&journal->queue_mutex);
     return kind;
 }
 
-enum stf_kind stf_journal_change_done(struct stf_journal *journal, int64_t change, struct stf_err *err)
+static enum stf_kind note_done(struct stf_journal *journal, void *data, struct stf_err *err)
 {
+    int64_t change = *(const int64_t *)data;
     json_t *rows = NULL;
-    enum stf_kind kind = stf_db_begin(journal, STF_FAULT_DONE_BEFORE, STF_SOON, err);
-    if (kind != STF_OK) {
-        return kind;
-    }
-    kind = stf_db_query(journal, CHANGE_LINK, VALUES(integer(change)), &rows, err);
+    enum stf_kind kind = stf_db_query(journal, CHANGE_LINK, VALUES(integer(change)), &rows, err);
     const json_t *row = json_array_get(rows, 0);
     if (kind == STF_OK && !row) {
         kind = stf_err_set(err, STF_NOT_FOUND, 0, "journal", journal->path, "there is no change %" PRId64, change);
@@ -229,13 +234,19 @@ enum stf_kind stf_journal_change_done(struct stf_journal *journal, int64_t chang
         kind = flip_chain(journal, CHANGE_LINK, undoes, by, settle_change, err);
     }
     json_decref(rows);
-    return stf_db_end(journal, STF_FAULT_DONE_BEFORE, kind, err);
+    return kind;
+}
+
+enum stf_kind stf_journal_change_done(struct stf_journal *journal, int64_t change, struct stf_err *err)
+{
+    const struct stf_job job = {STF_FAULT_DONE_BEFORE, STF_SOON, note_done, &change};
+    return stf_db_do(journal, &job, err);
 }
 
 enum stf_kind stf_journal_change_failed(struct stf_journal *journal, int64_t change, const char *error,
                                         struct stf_err *err)
 {
-    static const struct stf_write write = {STF_FAULT_FAILED_BEFORE, STF_SOON, CHANGE_STATE};
+    static const struct stf_write write = {STF_FAULT_FAILED_BEFORE, STF_SOON, CHANGE_OUTCOME};
     const char *state = change_state_names[STF_CHANGE_FAILED];
     return stf_db_write(journal, &write, VALUES(integer(change), string(state), string(error), reference(0)), NULL,
                         err);

@@ -49,7 +49,7 @@ struct stf_run_data {
     const char *program_version;
 };
 
-/* Durable. Runs count from 1. */
+/* Runs count from 1. Durable with the first change that is intended, or the end of the run. */
 enum stf_kind stf_journal_run_begin(struct stf_journal *journal, const struct stf_run_data *data, int64_t *run,
                                     struct stf_err *err);
 /* Durable. A run that ended, or was cut short, is running again. */

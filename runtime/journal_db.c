@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SCHEMA_VERSION = 1, BUSY_TIMEOUT_MS = 5000 };
+enum { BUSY_TIMEOUT_MS = 5000 };
 
 /* ---- errors ---- */
 
@@ -92,14 +92,12 @@ static enum stf_kind bind_value(struct stf_journal *journal, sqlite3_stmt *state
         code = sqlite3_bind_text(statement, index, value->text, -1, SQLITE_TRANSIENT);
         break;
     }
-    case VALUE_JSON: {
-        char *text = stf_journal_text(value->json);
-        if (!text) {
+    case VALUE_JSON:
+        if (!value->document) {
             return stf_db_no_memory(err);
         }
-        code = sqlite3_bind_text(statement, index, text, -1, free);
+        code = sqlite3_bind_text(statement, index, value->document, -1, SQLITE_STATIC);
         break;
-    }
     }
     return code == SQLITE_OK ? STF_OK : sqlite_failed(journal, code, err);
 }
@@ -162,27 +160,6 @@ static enum stf_kind check_writer(const struct stf_journal *journal, struct stf_
                : stf_err_set(err, STF_DENIED, 0, "journal", journal->path, "the journal is open for looking only");
 }
 
-enum stf_kind stf_db_write(struct stf_journal *journal, const struct stf_write *write, const struct stf_value *values,
-                           size_t count, int64_t *row, struct stf_err *err)
-{
-    enum stf_kind kind = check_writer(journal, err);
-    if (kind != STF_OK) {
-        return kind;
-    }
-    pthread_mutex_lock(&journal->mutex);
-    stf_fault(write->fault);
-    kind = wait_for_disk(journal, write->durability == STF_DURABLE, err);
-    if (kind == STF_OK) {
-        kind = stf_db_execute(journal, write->statement, values, count, err);
-    }
-    if (kind == STF_OK && row) {
-        *row = sqlite3_last_insert_rowid(journal->db);
-    }
-    stf_fault((enum stf_fault_point)(write->fault + 1));
-    pthread_mutex_unlock(&journal->mutex);
-    return kind;
-}
-
 static json_t *column_to_doc(sqlite3_stmt *statement, int index)
 {
     const char *type = sqlite3_column_decltype(statement, index);
@@ -238,36 +215,143 @@ enum stf_kind stf_db_query(struct stf_journal *journal, enum statement which, co
     return kind;
 }
 
-enum stf_kind stf_db_begin(struct stf_journal *journal, enum stf_fault_point fault, enum stf_durability durability,
-                           struct stf_err *err)
+/* ---- writing ---- */
+
+/* One thread's job in the queue, on that thread's stack. */
+struct stf_waiting {
+    const struct stf_job *job;
+    enum stf_kind kind;
+    struct stf_err err;
+    bool is_done;
+    pthread_cond_t wake; /* it is done, or the first of those that wait, who now commits */
+    struct stf_waiting *next;
+};
+
+/* A job that fails is taken back by itself; an error is one that has ended the transaction, and with it all jobs. */
+static enum stf_kind do_one(struct stf_journal *journal, struct stf_waiting *one, struct stf_err *err)
 {
+    enum stf_kind kind = stf_db_execute(journal, JOB_BEGIN, NULL, 0, err);
+    if (kind != STF_OK) {
+        return kind;
+    }
+    one->kind = one->job->work(journal, one->job->data, &one->err);
+    if (one->kind != STF_OK && sqlite3_get_autocommit(journal->db)) {
+        *err = one->err;
+        return one->kind;
+    }
+    if (one->kind != STF_OK) {
+        kind = stf_db_execute(journal, JOB_UNDO, NULL, 0, err);
+    }
+    return kind == STF_OK ? stf_db_execute(journal, JOB_KEEP, NULL, 0, err) : kind;
+}
+
+/* One transaction; it waits for the disk when one of its jobs does. */
+static void do_batch(struct stf_journal *journal, struct stf_waiting *batch)
+{
+    struct stf_err err;
+    bool is_durable = false;
+    for (const struct stf_waiting *one = batch; one; one = one->next) {
+        is_durable = is_durable || one->job->durability == STF_DURABLE;
+    }
+    enum stf_kind kind = wait_for_disk(journal, is_durable, &err);
+    if (kind == STF_OK) {
+        kind = stf_db_execute(journal, BEGIN, NULL, 0, &err);
+    }
+    for (struct stf_waiting *one = batch; kind == STF_OK && one; one = one->next) {
+        kind = do_one(journal, one, &err);
+    }
+    if (kind == STF_OK) {
+        kind = stf_db_execute(journal, COMMIT, NULL, 0, &err);
+    }
+    if (kind == STF_OK) {
+        return;
+    }
+    if (!sqlite3_get_autocommit(journal->db)) {
+        sqlite3_exec(journal->db, "ROLLBACK", NULL, NULL, NULL); /* the first error is the one to report */
+    }
+    for (struct stf_waiting *one = batch; one; one = one->next) {
+        if (one->kind == STF_OK) {
+            one->kind = kind;
+            one->err = err;
+        }
+    }
+}
+
+/* Does all jobs that wait. Has the queue's mutex, and lets go of it meanwhile: the next ones gather. */
+static void lead(struct stf_journal *journal)
+{
+    struct stf_waiting *batch = journal->queue;
+    journal->queue = NULL;
+    journal->queue_end = &journal->queue;
+    journal->is_committing = true;
+    pthread_mutex_unlock(&journal->queue_mutex);
+    pthread_mutex_lock(&journal->mutex);
+    do_batch(journal, batch);
+    pthread_mutex_unlock(&journal->mutex);
+    pthread_mutex_lock(&journal->queue_mutex);
+    journal->is_committing = false;
+    for (; batch; batch = batch->next) {
+        batch->is_done = true;
+        pthread_cond_signal(&batch->wake);
+    }
+    if (journal->queue) {
+        pthread_cond_signal(&journal->queue->wake);
+    }
+}
+
+enum stf_kind stf_db_do(struct stf_journal *journal, const struct stf_job *job, struct stf_err *err)
+{
+    struct stf_waiting own = {.job = job, .wake = PTHREAD_COND_INITIALIZER};
     enum stf_kind kind = check_writer(journal, err);
     if (kind != STF_OK) {
         return kind;
     }
-    pthread_mutex_lock(&journal->mutex);
-    stf_fault(fault);
-    kind = wait_for_disk(journal, durability == STF_DURABLE, err);
-    if (kind == STF_OK) {
-        kind = stf_db_execute_text(journal, "BEGIN", err);
+    stf_fault(job->fault);
+    pthread_mutex_lock(&journal->queue_mutex);
+    *journal->queue_end = &own;
+    journal->queue_end = &own.next;
+    while (!own.is_done && journal->is_committing) {
+        pthread_cond_wait(&own.wake, &journal->queue_mutex);
     }
-    if (kind != STF_OK) {
-        pthread_mutex_unlock(&journal->mutex);
+    if (!own.is_done) {
+        lead(journal);
     }
+    pthread_mutex_unlock(&journal->queue_mutex);
+    pthread_cond_destroy(&own.wake);
+    stf_fault((enum stf_fault_point)(job->fault + 1));
+    if (own.kind != STF_OK && err) {
+        *err = own.err;
+    }
+    return own.kind;
+}
+
+struct row {
+    enum statement statement;
+    const struct stf_value *values;
+    size_t count;
+    int64_t id;
+};
+
+static enum stf_kind write_row(struct stf_journal *journal, void *data, struct stf_err *err)
+{
+    struct row *row = data;
+    enum stf_kind kind = stf_db_execute(journal, row->statement, row->values, row->count, err);
+    row->id = sqlite3_last_insert_rowid(journal->db);
     return kind;
 }
 
-enum stf_kind stf_db_end(struct stf_journal *journal, enum stf_fault_point fault, enum stf_kind kind,
-                         struct stf_err *err)
+enum stf_kind stf_db_write(struct stf_journal *journal, const struct stf_write *write, const struct stf_value *values,
+                           size_t count, int64_t *id, struct stf_err *err)
 {
-    if (kind == STF_OK) {
-        kind = stf_db_execute_text(journal, "COMMIT", err);
+    struct row row = {write->statement, values, count, 0};
+    const struct stf_job job = {write->fault, write->durability, write_row, &row};
+    enum stf_kind kind = stf_db_do(journal, &job, err);
+    for (size_t i = 0; i < count; i++) {
+        free(values[i].document);
     }
-    if (kind != STF_OK && !sqlite3_get_autocommit(journal->db)) {
-        sqlite3_exec(journal->db, "ROLLBACK", NULL, NULL, NULL); /* the first error is the one to report */
+    if (kind == STF_OK && id) {
+        *id = row.id;
     }
-    stf_fault((enum stf_fault_point)(fault + 1));
-    pthread_mutex_unlock(&journal->mutex);
     return kind;
 }
 
@@ -343,13 +427,12 @@ static enum stf_kind check_version(struct stf_journal *journal, struct stf_err *
     enum stf_kind kind = query_text(journal, "PRAGMA user_version", &text, err);
     if (kind == STF_OK) {
         int version = atoi(text);
-        if (version > SCHEMA_VERSION) {
-            kind = stf_err_set(err, STF_UNSUPPORTED, version, "journal", journal->path,
-                               "the journal is of version %d and this program knows %d: use the newer program that "
-                               "wrote it",
-                               version, SCHEMA_VERSION);
-        } else if (version < SCHEMA_VERSION) {
+        if (version == 0) {
             kind = stf_db_damaged(journal, "it is a database, but not one of this program", err);
+        } else if (version != SCHEMA_VERSION) {
+            kind = stf_err_set(err, STF_UNSUPPORTED, version, "journal", journal->path,
+                               "the journal is of version %d and this program knows %d: use the program that wrote it",
+                               version, SCHEMA_VERSION);
         }
     }
     free(text);
@@ -419,20 +502,25 @@ static bool is_there(const char *path, const char *suffix)
     return is_there;
 }
 
-/* Makes the database under the given name; what a crash left there before is replaced. */
+/* Makes the database under the given name; what a crash left there before is replaced. It has no other name yet, so it
+ * needs no journal of its own, and is synced once. */
 static enum stf_kind create_as(struct stf_journal *journal, const char *name, struct stf_err *err)
 {
     int fd = open(name, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) {
         return stf_err_errno(err, errno, "journal", name, "can not make the journal");
     }
-    close(fd);
     enum stf_kind kind = connect(journal, name, SQLITE_OPEN_READWRITE, err);
-    const char *const parts[] = {"BEGIN", tables, "PRAGMA user_version = 1", "COMMIT"};
+    const char *const parts[] = {"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN", tables,
+                                 SET_VERSION(SCHEMA_VERSION), "COMMIT", "PRAGMA journal_mode = WAL"};
     for (size_t i = 0; kind == STF_OK && i < sizeof parts / sizeof parts[0]; i++) {
         kind = stf_db_execute_text(journal, parts[i], err);
     }
     disconnect(journal);
+    if (kind == STF_OK && fsync(fd) < 0) {
+        kind = stf_err_errno(err, errno, "journal", name, "can not make the journal");
+    }
+    close(fd);
     return kind;
 }
 
@@ -440,8 +528,6 @@ static enum stf_kind create_as(struct stf_journal *journal, const char *name, st
 static enum stf_kind create(struct stf_journal *journal, struct stf_err *err)
 {
     char *name = NULL;
-    char *leftover = NULL;
-    enum stf_kind kind = STF_OK;
 
     if (journal->lock.newest_change != 0 || is_there(journal->path, "-wal")) {
         return stf_db_damaged(journal, "journal.db is gone from a folder that has had one", err);
@@ -449,17 +535,8 @@ static enum stf_kind create(struct stf_journal *journal, struct stf_err *err)
     if (asprintf(&name, "%s.new", journal->path) < 0) {
         return stf_db_no_memory(err);
     }
-    if (asprintf(&leftover, "%s-journal", name) < 0) {
-        free(name);
-        return stf_db_no_memory(err);
-    }
     stf_fault(STF_FAULT_CREATE_BEFORE);
-    if (unlink(leftover) < 0 && errno != ENOENT) {
-        kind = stf_err_errno(err, errno, "journal", leftover, "can not remove what an earlier start left behind");
-    }
-    if (kind == STF_OK) {
-        kind = create_as(journal, name, err);
-    }
+    enum stf_kind kind = create_as(journal, name, err);
     stf_fault(STF_FAULT_CREATE_AFTER);
     if (kind == STF_OK && rename(name, journal->path) < 0) {
         kind = stf_err_errno(err, errno, "journal", journal->path, "can not make the journal");
@@ -468,7 +545,6 @@ static enum stf_kind create(struct stf_journal *journal, struct stf_err *err)
         kind = stf_statedir_sync(journal->state_dir, err);
     }
     free(name);
-    free(leftover);
     return kind;
 }
 
@@ -549,6 +625,8 @@ static struct stf_journal *journal_new(const char *state_dir)
         return NULL;
     }
     pthread_mutex_init(&journal->mutex, NULL);
+    pthread_mutex_init(&journal->queue_mutex, NULL);
+    journal->queue_end = &journal->queue;
     journal->lock.fd = -1;
     journal->state_dir = strdup(state_dir);
     if (!journal->state_dir || asprintf(&journal->path, "%s/journal.db", state_dir) < 0) {
@@ -619,6 +697,7 @@ void stf_journal_close(struct stf_journal *journal)
     }
     disconnect(journal);
     stf_statelock_release(&journal->lock);
+    pthread_mutex_destroy(&journal->queue_mutex);
     pthread_mutex_destroy(&journal->mutex);
     free(journal->state_dir);
     free(journal->path);

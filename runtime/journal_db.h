@@ -23,9 +23,14 @@ enum statement {
     CHECK_ADD,
     EVENT_ADD,
     CHANGE_INTENT,
-    CHANGE_STATE,
+    CHANGE_OUTCOME,
     CHANGE_LINK,
     NEWEST_CHANGE,
+    BEGIN,
+    COMMIT,
+    JOB_BEGIN,
+    JOB_KEEP,
+    JOB_UNDO,
     LIST_RUNS,
     LOAD_RUN,
     LOAD_HOSTS,
@@ -36,10 +41,14 @@ enum statement {
     STATEMENT_COUNT,
 };
 
-/* One writer thread at a time, and each durable write waits for the disk inside the mutex: changes of many hosts could
- * share that wait by queueing in stf_db_write(), without a change of journal.h. */
+/* Whoever uses `db` has the mutex. Writers queue, and the first of them commits for all that wait by then: changes of
+ * many hosts share one wait for the disk. */
 struct stf_journal {
     pthread_mutex_t mutex;
+    pthread_mutex_t queue_mutex; /* of the queue and the lock's witness; never waits for the disk */
+    struct stf_waiting *queue;
+    struct stf_waiting **queue_end;
+    bool is_committing;
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENT_COUNT];
     char *state_dir;
@@ -53,7 +62,7 @@ struct stf_value {
     enum { VALUE_NULL, VALUE_INT, VALUE_TEXT, VALUE_JSON } type;
     int64_t number;
     const char *text;
-    const json_t *json;
+    char *document; /* malloc'ed text; NULL when memory is out */
 };
 
 static inline struct stf_value integer(int64_t number)
@@ -72,9 +81,10 @@ static inline struct stf_value string(const char *text)
     return (struct stf_value){.type = text ? VALUE_TEXT : VALUE_NULL, .text = text};
 }
 
+/* For stf_db_write() only, which frees it. */
 static inline struct stf_value document(const json_t *json)
 {
-    return (struct stf_value){.type = json ? VALUE_JSON : VALUE_NULL, .json = json};
+    return (struct stf_value){.type = json ? VALUE_JSON : VALUE_NULL, .document = json ? stf_journal_text(json) : NULL};
 }
 
 /* The arguments (values, count) of the functions below. */
@@ -95,16 +105,19 @@ struct stf_write {
     enum statement statement;
 };
 
-/* Writes one row by itself, taking the mutex; gives its row id when `row` is not NULL. */
+/* A job that writes one row; gives its row id when `row` is not NULL. */
 enum stf_kind stf_db_write(struct stf_journal *journal, const struct stf_write *write, const struct stf_value *values,
                            size_t count, int64_t *row, struct stf_err *err);
 
-/* begin takes the mutex and opens a transaction, or does neither; end commits when `kind` is STF_OK, else takes all
- * back, releases the mutex, and gives `kind` or the error of committing. */
-enum stf_kind stf_db_begin(struct stf_journal *journal, enum stf_fault_point fault, enum stf_durability durability,
-                           struct stf_err *err);
-enum stf_kind stf_db_end(struct stf_journal *journal, enum stf_fault_point fault, enum stf_kind kind,
-                         struct stf_err *err);
+/* `work` is called in a transaction, with the mutex, by whichever thread commits; all that it did is taken back when it
+ * fails. Gives its error, or that of committing. */
+struct stf_job {
+    enum stf_fault_point fault;
+    enum stf_durability durability;
+    enum stf_kind (*work)(struct stf_journal *journal, void *data, struct stf_err *err);
+    void *data;
+};
+enum stf_kind stf_db_do(struct stf_journal *journal, const struct stf_job *job, struct stf_err *err);
 
 /* These three need the mutex. query gives all rows as an array of objects, keys being the columns' names. */
 enum stf_kind stf_db_execute(struct stf_journal *journal, enum statement which, const struct stf_value *values,

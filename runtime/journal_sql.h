@@ -12,8 +12,8 @@
                     " ended_unix_ms, state, summary, undoes_run, rolled_back_by"
 #define HOST_COLUMNS "run, name, site_dir, config"
 #define SCRIPT_COLUMNS "id, run, seq, kind, name, origin, sha256"
-#define CHANGE_COLUMNS "id, run, seq, step, host, resource, thing, before, after, state, error, at_unix_ms, undoes," \
-                       " undone_by_run"
+#define CHANGE_COLUMNS "id, run, seq, step, host, resource, thing, before, after, at_unix_ms, undoes"
+#define OUTCOME_COLUMNS "change, state, error, undone_by_run"
 #define CHECK_COLUMNS "id, run, seq, step, host, name, verdict, evidence, at_unix_ms"
 #define EVENT_COLUMNS "id, run, seq, kind, data, at_unix_ms"
 
@@ -22,8 +22,14 @@
 #define ID_IN_RUN "id INTEGER PRIMARY KEY, run INTEGER NOT NULL, seq INTEGER NOT NULL" \
                   " CHECK (id = ((run << 32) | seq))"
 
+/* What user_version says of a journal with these tables. */
+#define SCHEMA_VERSION 2
+#define SET_VERSION_(version) "PRAGMA user_version = " #version
+#define SET_VERSION(version) SET_VERSION_(version)
+
 /* SQLite keeps this text word by word, and a journal is only opened when it does (tables_sql). Columns of the type
- * "JSON TEXT" become documents when they are read. */
+ * "JSON TEXT" become documents when they are read. A change without an outcome is an intent: rows of changes may be
+ * large, and are never written again. */
 static const char tables[] =
     "CREATE TABLE runs ("
     " id INTEGER PRIMARY KEY, playbook TEXT NOT NULL, mode TEXT NOT NULL, site_name TEXT NOT NULL,"
@@ -42,9 +48,13 @@ static const char tables[] =
 
     "CREATE TABLE changes ("
     " " ID_IN_RUN ", step TEXT NOT NULL, host TEXT NOT NULL, resource TEXT NOT NULL, thing JSON TEXT NOT NULL,"
-    " before JSON TEXT NOT NULL, after JSON TEXT NOT NULL, state TEXT NOT NULL, error TEXT,"
-    " at_unix_ms INTEGER NOT NULL, undoes INTEGER REFERENCES changes, undone_by_run INTEGER REFERENCES runs,"
+    " before JSON TEXT NOT NULL, after JSON TEXT NOT NULL, at_unix_ms INTEGER NOT NULL,"
+    " undoes INTEGER REFERENCES changes,"
     " " SUM(CHANGE_COLUMNS) ", FOREIGN KEY (run, host) REFERENCES run_hosts (run, name));"
+
+    "CREATE TABLE outcomes ("
+    " change INTEGER PRIMARY KEY REFERENCES changes, state TEXT NOT NULL, error TEXT,"
+    " undone_by_run INTEGER REFERENCES runs, " SUM(OUTCOME_COLUMNS) ");"
 
     "CREATE TABLE checks ("
     " " ID_IN_RUN ", step TEXT, host TEXT, name TEXT NOT NULL, verdict TEXT NOT NULL, evidence JSON TEXT,"
@@ -64,6 +74,7 @@ static const char bad_sums[] =
     " UNION ALL " BAD_SUMS("run_hosts", HOST_COLUMNS)
     " UNION ALL " BAD_SUMS("scripts", SCRIPT_COLUMNS)
     " UNION ALL " BAD_SUMS("changes", CHANGE_COLUMNS)
+    " UNION ALL " BAD_SUMS("outcomes", OUTCOME_COLUMNS)
     " UNION ALL " BAD_SUMS("checks", CHECK_COLUMNS)
     " UNION ALL " BAD_SUMS("events", EVENT_COLUMNS)
     " LIMIT 1";
@@ -99,18 +110,27 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
     [SCRIPT_ADD] = IN_RUN("scripts", "kind, name, origin, sha256", "?2, ?3, ?4, ?5"),
     [CHECK_ADD] = IN_RUN("checks", "step, host, name, verdict, evidence, at_unix_ms", "?2, ?3, ?4, ?5, ?6, ?7"),
     [EVENT_ADD] = IN_RUN("events", "kind, data, at_unix_ms", "?2, ?3, ?4"),
-    [CHANGE_INTENT] = IN_RUN("changes", "step, host, resource, thing, before, after, state, at_unix_ms, undoes",
-                             "?2, ?3, ?4, ?5, ?6, ?7, 'intent', ?8, ?9"),
-    [CHANGE_STATE] = "UPDATE changes SET state = ?2, error = coalesce(?3, error), undone_by_run = ?4 WHERE id = ?1",
+    [CHANGE_INTENT] = IN_RUN("changes", "step, host, resource, thing, before, after, at_unix_ms, undoes",
+                             "?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9"),
+    [CHANGE_OUTCOME] =
+        "INSERT INTO outcomes (change, state, error, undone_by_run) VALUES (?1, ?2, ?3, ?4)"
+        " ON CONFLICT (change) DO UPDATE SET state = excluded.state, error = coalesce(excluded.error, error),"
+        " undone_by_run = excluded.undone_by_run",
     [CHANGE_LINK] = "SELECT undoes, run FROM changes WHERE id = ?1",
     [NEWEST_CHANGE] = "SELECT coalesce(max(id), 0) AS newest FROM changes",
+    [BEGIN] = "BEGIN",
+    [COMMIT] = "COMMIT",
+    [JOB_BEGIN] = "SAVEPOINT job",
+    [JOB_KEEP] = "RELEASE job",
+    [JOB_UNDO] = "ROLLBACK TO job",
     [LIST_RUNS] = SELECT_RUNS " ORDER BY id DESC",
     [LOAD_RUN] = SELECT_RUNS " WHERE id = ?2",
     [LOAD_HOSTS] = "SELECT name, site_dir, config FROM run_hosts WHERE run = ?1 ORDER BY name",
     [LOAD_SCRIPTS] = "SELECT kind, name, origin, sha256 FROM scripts WHERE " OF_RUN " ORDER BY id",
     [LOAD_CHANGES] =
-        "SELECT id AS change, run, seq, step, host, resource, thing AS id, before, after, state, error, at_unix_ms,"
-        " undoes, undone_by_run FROM changes WHERE " OF_RUN " ORDER BY changes.id",
+        "SELECT id AS change, run, seq, step, host, resource, thing AS id, before, after,"
+        " coalesce(state, 'intent') AS state, error, at_unix_ms, undoes, undone_by_run"
+        " FROM changes LEFT JOIN outcomes ON change = changes.id WHERE changes." OF_RUN " ORDER BY changes.id",
     [LOAD_CHECKS] =
         "SELECT seq, step, host, name, verdict, evidence, at_unix_ms FROM checks WHERE " OF_RUN " ORDER BY id",
     [LOAD_EVENTS] = "SELECT seq, kind, data, at_unix_ms FROM events WHERE " OF_RUN " ORDER BY id",

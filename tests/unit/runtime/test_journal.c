@@ -2,6 +2,7 @@
  * controller at a time, and damage of any kind is told, never acted on. SPDX-License-Identifier: MIT */
 #include "common/clock.h"
 #include "journal.h"
+#include "statedir.h"
 
 #include "../common/scratch.h"
 
@@ -345,6 +346,39 @@ static void one_controller_at_a_time(void **state)
     stf_journal_close(journal);
 }
 
+/* A holder that is killed while it starts a child: the child has the lock until it becomes another program. */
+static void a_child_of_a_dead_holder_is_waited_for(void **state)
+{
+    (void)state;
+    int ready[2];
+    char byte;
+    assert_int_equal(pipe(ready), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct stf_journal *journal = NULL;
+        if (stf_journal_open(state_dir, "rollout", &journal, &err) != STF_OK) {
+            _exit(1);
+        }
+        if (fork() == 0) {
+            usleep(300000);
+            execlp("sleep", "sleep", "0", (char *)NULL);
+            _exit(127);
+        }
+        if (write(ready[1], "r", 1) != 1) {
+            _exit(1);
+        }
+        for (;;) {
+            pause();
+        }
+    }
+    close(ready[1]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    kill_holder(pid);
+    assert_true(stf_statelock_is_held(state_dir));
+    stf_journal_close(open_journal());
+}
+
 static void a_reader_needs_a_journal(void **state)
 {
     (void)state;
@@ -370,15 +404,19 @@ static void assert_refused(enum stf_kind expected)
     assert_true(strlen(err.message) > 40);
 }
 
-static void newer_and_foreign_databases_are_refused(void **state)
+static void other_versions_and_foreign_databases_are_refused(void **state)
 {
     (void)state;
     struct stf_journal *journal = NULL;
     json_decref(make_history(1));
+    for (int version = 1; version <= 3; version += 2) {
+        char set_version[64];
+        snprintf(set_version, sizeof set_version, "PRAGMA user_version = %d", version);
+        sql(set_version);
+        assert_refused(STF_UNSUPPORTED);
+        assert_int_equal(stf_journal_open_read(state_dir, &journal, &err), STF_UNSUPPORTED);
+    }
     sql("PRAGMA user_version = 2");
-    assert_refused(STF_UNSUPPORTED);
-    assert_int_equal(stf_journal_open_read(state_dir, &journal, &err), STF_UNSUPPORTED);
-    sql("PRAGMA user_version = 1");
     stf_journal_close(open_journal());
     assert_int_equal(unlink(journal_file("")), 0);
     sql("CREATE TABLE mine (a)");
@@ -574,24 +612,37 @@ static void *work(void *data)
     return NULL;
 }
 
+/* Its changes are of no run, and none of them is recorded, nor takes one of the others along. */
+static void *stray(void *data)
+{
+    struct worker *worker = data;
+    struct stf_err why;
+    worker->is_ok = true;
+    for (int i = 0; i < CHANGES_EACH; i++) {
+        int64_t change;
+        worker->is_ok = worker->is_ok && try_intent(worker->journal, 77, "node1", i, 0, &change, &why) == STF_NOT_FOUND;
+    }
+    return NULL;
+}
+
 static void many_threads_share_one_journal(void **state)
 {
     (void)state;
-    pthread_t threads[THREADS];
-    struct worker workers[THREADS];
+    pthread_t threads[THREADS + 1];
+    struct worker workers[THREADS + 1];
     struct stf_journal *journal = open_journal();
     int64_t run = begin_run(journal, 0);
     add_host(journal, run, "node1");
-    for (int i = 0; i < THREADS; i++) {
+    for (int i = 0; i <= THREADS; i++) {
         workers[i] = (struct worker){journal, run, false};
-        assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, i < THREADS ? work : stray, &workers[i]), 0);
     }
     int ok_count = 0;
-    for (int i = 0; i < THREADS; i++) {
+    for (int i = 0; i <= THREADS; i++) {
         pthread_join(threads[i], NULL);
         ok_count += workers[i].is_ok;
     }
-    assert_int_equal(ok_count, THREADS);
+    assert_int_equal(ok_count, THREADS + 1);
     struct stf_change_list list;
     assert_ok(stf_journal_changes(journal, run, &list, &err));
     assert_int_equal(list.count, THREADS * CHANGES_EACH);
@@ -613,8 +664,9 @@ int main(void)
         cmocka_unit_test_setup(undoing_an_undoing_makes_the_change_stand_again, set_up),
         cmocka_unit_test_setup(a_change_needs_its_run_and_host, set_up),
         cmocka_unit_test_setup(one_controller_at_a_time, set_up),
+        cmocka_unit_test_setup(a_child_of_a_dead_holder_is_waited_for, set_up),
         cmocka_unit_test_setup(a_reader_needs_a_journal, set_up),
-        cmocka_unit_test_setup(newer_and_foreign_databases_are_refused, set_up),
+        cmocka_unit_test_setup(other_versions_and_foreign_databases_are_refused, set_up),
         cmocka_unit_test_setup(a_truncated_database_is_refused, set_up),
         cmocka_unit_test_setup(a_flipped_bit_is_noticed_or_harmless, set_up),
         cmocka_unit_test_setup(a_journal_that_lost_its_end_is_refused, set_up),
