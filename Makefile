@@ -75,6 +75,8 @@ bench: build
 	@tests/bench/registry_hive.sh build/release
 	@cmake --build --preset release --target bench_registry_remote
 	@tests/bench/registry_remote.sh build/release
+	@cmake --build --preset release --target bench_journal
+	@tests/bench/journal.sh build/release
 	@cmake --build --preset release --target bench_xfrm_dump
 	@tests/bench/xfrm_dump.sh build/release
 	@cmake --build --preset release --target bench_vici_load
