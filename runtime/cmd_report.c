@@ -1,5 +1,6 @@
 /* cmd_report.c - one run as a page, a document, JUnit XML, Markdown or figures for Prometheus. Reads the journal only.
  * SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include "cli.h"
 #include "journal.h"
 #include "report/report.h"
+#include "timeline.h"
 #include "whole_file.h"
 
 const char stf_report_help[] =
@@ -93,19 +95,51 @@ static int parse(struct request *request, int argc, char **argv)
     return -1;
 }
 
+/* The timelines of the run's drills as one picture, malloc'ed; NULL: it has none. */
+static enum stf_kind draw_timelines(const json_t *report, char **svg, struct stf_err *err)
+{
+    size_t index, size;
+    json_t *measure, *cases = json_array();
+    enum stf_kind kind = STF_OK;
+    *svg = NULL;
+    json_array_foreach (json_object_get(report, "measures"), index, measure) {
+        json_t *timeline = json_object_get(json_object_get(measure, "figures"), "timeline");
+        if (json_is_object(timeline))
+            json_array_append_new(cases,
+                                  json_pack("{s:s, s:O}", "case", stf_cli_text(measure, "name"), "timeline", timeline));
+    }
+    if (json_array_size(cases) > 0) {
+        FILE *stream = tmpfile();
+        if (stream) {
+            stf_timeline_svg(cases, stream);
+            rewind(stream);
+            kind = stf_whole_stream_read(stream, "the timeline's picture", svg, &size, err);
+            fclose(stream);
+        } else {
+            kind = stf_err_errno(err, errno, "report", NULL, "no temporary file");
+        }
+    }
+    json_decref(cases);
+    return kind;
+}
+
 static enum stf_kind write_forms(const struct request *request, const json_t *report, struct stf_err *err)
 {
-    enum stf_kind kind = STF_OK;
+    struct stf_report_extras extras = {.state_dir = request->cli.state_dir};
+    char *timeline;
+    enum stf_kind kind = draw_timelines(report, &timeline, err);
+    extras.timeline = timeline;
     for (size_t i = 0; kind == STF_OK && i < FORM_COUNT; i++) {
         char *text;
         size_t size;
         if (!request->paths[i])
             continue;
-        kind = stf_report_text(report, forms[i], request->cli.state_dir, &text, &size, err);
+        kind = stf_report_text(report, forms[i], &extras, &text, &size, err);
         if (kind == STF_OK)
             kind = stf_whole_file_write(request->paths[i], text, size, err);
         free(text);
     }
+    free(timeline);
     return kind;
 }
 

@@ -2,7 +2,6 @@
 #include "whole_file.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,6 +37,16 @@ static enum stf_kind read_stream(FILE *stream, const char *path, char **bytes, s
     return no_memory(path, err);
 }
 
+enum stf_kind stf_whole_stream_read(FILE *stream, const char *name, char **bytes, size_t *size, struct stf_err *err)
+{
+    enum stf_kind kind = read_stream(stream, name, bytes, size, err);
+    if (kind != STF_OK) {
+        free(*bytes);
+        *bytes = NULL;
+    }
+    return kind;
+}
+
 enum stf_kind stf_whole_file_read(const char *path, char **bytes, size_t *size, struct stf_err *err)
 {
     bool is_stdin = strcmp(path, "-") == 0;
@@ -45,13 +54,9 @@ enum stf_kind stf_whole_file_read(const char *path, char **bytes, size_t *size, 
     *bytes = NULL;
     if (!stream)
         return failed("open", path, err);
-    enum stf_kind kind = read_stream(stream, path, bytes, size, err);
+    enum stf_kind kind = stf_whole_stream_read(stream, path, bytes, size, err);
     if (!is_stdin)
         fclose(stream);
-    if (kind != STF_OK) {
-        free(*bytes);
-        *bytes = NULL;
-    }
     return kind;
 }
 

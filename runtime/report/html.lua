@@ -121,14 +121,38 @@ local outage_legend = {
   { h.line { class = "budget", x1 = 8, y1 = 0, x2 = 8, y2 = 16 }, "budget" },
 }
 
+local function ms(value_us)
+  return value_us and ("%.1f"):format(value_us / 1000) or "–"
+end
+
+-- One failover: its phases on one clock, the host and the source that told of each.
+local function phases_of(measure)
+  local timeline = measure.figures.timeline
+  return table_of(("%s: %s"):format(facts.words(measure.name), timeline.summary or ""),
+    { "Phase", "#At ms", "#Took ms", "Host", "Seen by" }, mapped(timeline.phases or {}, function(phase)
+      return h.tr { h.th { scope = "row", (facts.words(phase.name):gsub("^sas", "SAs")) },
+        h.td { class = "number", ms(phase.at_us) }, h.td { class = "number", ms(phase.duration_us) },
+        h.td { class = "host", phase.host or "–" },
+        h.td { phase.seen and ("%s: %s"):format(phase.source, phase.event) or "not seen" } }
+    end))
+end
+
+-- `drawn` is the picture of all of them.
+local function failovers(report, drawn)
+  local timed = {}
+  for _, measure in ipairs(report.measures) do
+    if type(measure.figures.timeline) == "table" then timed[#timed + 1] = measure end
+  end
+  return #timed > 0 and section("failovers", "The failovers, phase by phase", {
+    h.figure { class = "timeline", scroll("Timelines of the failovers", markup.ready(drawn)) },
+    mapped(timed, phases_of),
+  })
+end
+
 local function course(report)
   local drawn = figure.course(report)
   return drawn and section("course", "What happened", h.figure { scroll("What happened when", drawn),
     legend(course_legend) })
-end
-
-local function ms(value_us)
-  return value_us and ("%.1f"):format(value_us / 1000) or "–"
 end
 
 local function outage_table(measures)
@@ -251,20 +275,27 @@ local function base64_of(hex)
   return text .. ("="):rep(-#text % 4)
 end
 
-return function(report, state_dir)
-  local css, hash = sys.style()
+-- The style sheets of the page, ours and that of the picture, are the only thing that it may use.
+local function content_policy(css, timeline)
+  local words = "default-src 'none'; base-uri 'none'; form-action 'none'; style-src"
+  for _, text in ipairs { css, timeline and timeline:match("<style>(.-)</style>") } do
+    words = ("%s 'sha256-%s'"):format(words, base64_of(sys.sha256(text)))
+  end
+  return words
+end
+
+return function(report, state_dir, timeline)
+  local css = sys.style()
   local sections = {}
-  for _, each in ipairs { course(report) or false, figures(report) or false, hosts(report), checks(report),
-    changes(report), way_back(report, state_dir), scripts(report) } do
+  for _, each in ipairs { course(report) or false, figures(report) or false, failovers(report, timeline),
+    hosts(report), checks(report), changes(report), way_back(report, state_dir), scripts(report) } do
     if each then sections[#sections + 1] = each end
   end
   local run = report.run
-  local policy = ("default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-%s'"):format(
-    base64_of(hash))
   local page = h.html { lang = "en",
     h.head {
       h.meta { charset = "utf-8" },
-      h.meta { ["http-equiv"] = "Content-Security-Policy", content = policy },
+      h.meta { ["http-equiv"] = "Content-Security-Policy", content = content_policy(css, timeline) },
       h.meta { name = "viewport", content = "width=device-width, initial-scale=1" },
       h.meta { name = "color-scheme", content = "light dark" },
       h.title { ("Run %d: %s on %s, %s"):format(run.run, run.playbook, run.site_name, facts.words(run.state)) },

@@ -130,14 +130,22 @@ static int l_need(lua_State *L)
     return 1;
 }
 
-/* style(): the style sheet; its SHA-256 in hex. */
+/* style(): the style sheet. */
 static int l_style(lua_State *L)
 {
     const struct stf_embedded *file = find_file(L, "style.css");
-    char digest[SHA256_DIGEST_STRING_LENGTH];
     lua_pushlstring(L, file->bytes, file->size);
-    lua_pushstring(L, SHA256Data((const unsigned char *)file->bytes, file->size, digest));
-    return 2;
+    return 1;
+}
+
+/* sha256(text): in hex. */
+static int l_sha256(lua_State *L)
+{
+    size_t size;
+    const char *text = luaL_checklstring(L, 1, &size);
+    char digest[SHA256_DIGEST_STRING_LENGTH];
+    lua_pushstring(L, SHA256Data((const unsigned char *)text, size, digest));
+    return 1;
 }
 
 /* time(unix_ms): "2026-11-23 17:35:33 UTC". */
@@ -166,7 +174,7 @@ static int l_json(lua_State *L)
 struct job {
     const json_t *report;
     const char *form;
-    const char *state_dir;
+    const struct stf_report_extras *extras;
     char *text;
     size_t size;
 };
@@ -174,7 +182,8 @@ struct job {
 static int l_make_text(lua_State *L)
 {
     struct job *job = lua_touserdata(L, 1);
-    static const luaL_Reg functions[] = {{"style", l_style}, {"time", l_time}, {"json", l_json}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"style", l_style}, {"sha256", l_sha256}, {"time", l_time}, {"json", l_json}, {NULL, NULL}};
     lua_newtable(L); /* -- the modules, as far as loaded */
     luaL_newlib(L, functions);
     lua_setfield(L, -2, "sys");
@@ -182,18 +191,19 @@ static int l_make_text(lua_State *L)
     lua_pushstring(L, job->form);
     lua_call(L, 1, 1); /* -- the form's function */
     stf_lua_push_doc(L, job->report);
-    lua_pushstring(L, job->state_dir);
-    lua_call(L, 2, 1);
+    lua_pushstring(L, job->extras->state_dir);
+    lua_pushstring(L, job->extras->timeline);
+    lua_call(L, 3, 1);
     const char *text = luaL_checklstring(L, -1, &job->size);
     job->text = strdup(text);
     return 0;
 }
 
-enum stf_kind stf_report_text(const json_t *report, const char *form, const char *state_dir, char **text, size_t *size,
-                              struct stf_err *err)
+enum stf_kind stf_report_text(const json_t *report, const char *form, const struct stf_report_extras *extras,
+                              char **text, size_t *size, struct stf_err *err)
 {
     static const struct stf_sandbox_limits limits = {.memory_bytes = (size_t)4 << 30, .instructions = INT64_MAX / 2};
-    struct job job = {.report = report, .form = form, .state_dir = state_dir};
+    struct job job = {.report = report, .form = form, .extras = extras};
     enum stf_kind kind = STF_NO_MEMORY;
     stf_err_set(err, kind, 0, "report", NULL, "not enough memory");
     lua_State *L = stf_sandbox_open(&limits, NULL);
