@@ -22,10 +22,11 @@ static json_t *int_or_null(bool is_known, int64_t value)
 static json_t *outage_doc(const struct stf_probe_outage *outage)
 {
     return json_pack(
-        "{s:b, s:b, s:o, s:I, s:o, s:I, s:I, s:o, s:o, s:I}", "is_open", outage->is_open, "is_open_at_start",
+        "{s:b, s:b, s:o, s:I, s:o, s:o, s:I, s:I, s:o, s:o, s:I}", "is_open", outage->is_open, "is_open_at_start",
         outage->is_open_at_start, "last_answered_ns", int_or_null(!outage->is_open_at_start, outage->last_answered_ns),
         "first_lost_ns", (json_int_t)outage->first_lost_ns, "first_answered_ns",
-        int_or_null(!outage->is_open, outage->first_answered_ns), "lost", (json_int_t)outage->lost, "duration_us",
+        int_or_null(!outage->is_open, outage->first_answered_ns), "first_answer_ns",
+        int_or_null(!outage->is_open, outage->first_answer_ns), "lost", (json_int_t)outage->lost, "duration_us",
         (json_int_t)outage->duration_us, "error_us", int_or_null(outage->error_us >= 0, outage->error_us),
         "timestamp_derived_us", int_or_null(outage->timestamp_derived_us >= 0, outage->timestamp_derived_us),
         "loss_derived_us", (json_int_t)outage->loss_derived_us);

@@ -41,6 +41,7 @@ local probe = {}
 ---@field last_answered_ns? integer nil when is_open_at_start
 ---@field first_lost_ns integer
 ---@field first_answered_ns? integer nil when is_open
+---@field first_answer_ns? integer when the answer of that attempt came; nil when is_open
 ---@field lost integer
 ---@field duration_us integer the true length is duration_us, give or take error_us; open: at least duration_us
 ---@field error_us? integer nil when open at either end

@@ -44,6 +44,7 @@ static struct stf_probe_outage outage_of(const struct loss_run *run, int64_t int
         .last_answered_ns = run->last_answered ? run->last_answered->intended_ns : 0,
         .first_lost_ns = run->first_lost->intended_ns,
         .first_answered_ns = run->first_answered ? run->first_answered->intended_ns : 0,
+        .first_answer_ns = run->first_answered ? answered_ns(run->first_answered) : 0,
         .lost = run->lost,
         .duration_us = min_ns / 1000,
         .error_us = -1,

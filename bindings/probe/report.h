@@ -17,6 +17,7 @@ struct stf_probe_outage {
     int64_t last_answered_ns; /* not when is_open_at_start */
     int64_t first_lost_ns;
     int64_t first_answered_ns; /* not when is_open */
+    int64_t first_answer_ns;   /* when the answer of that one came */
     uint64_t lost;
     int64_t duration_us;          /* the middle of what is possible; open at either end: at least this long */
     int64_t error_us;             /* the true length is within duration_us +- error_us; -1: open, no upper bound */

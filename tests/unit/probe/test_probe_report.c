@@ -109,6 +109,7 @@ static void one_outage_is_an_interval(void **state)
     assert_true(outage->last_answered_ns == tick_ns(2));
     assert_true(outage->first_lost_ns == tick_ns(3));
     assert_true(outage->first_answered_ns == tick_ns(6));
+    assert_true(outage->first_answer_ns == tick_ns(6) + LATENCY_US * 1000);
     assert_false(outage->is_open);
     assert_false(outage->is_open_at_start);
     assert_int_equal(outage->lost, 3);
