@@ -28,6 +28,8 @@ static const struct own_option {
     {'f', "--force", "--force[=ITEMS]", "also where a host no longer has what the run wrote: all, or the items named"},
     {'D', "--plan]", "--plan", "show what would be put back, and change nothing"},
     {'K', "--keep", "--keep", "leave the lab and its files in place"},
+    {'M', "--markdown", "--markdown", "the whole reference as one page, docs/reference.md"},
+    {'L', "--luacats", "--luacats DIR", "write the files that editors read: LuaCATS, for lua-language-server"},
     {'H', "--host", "--host HOST", "only what the run has changed on this host"},
     {'G', "--svg", "--svg FILE", "draw it there, as one picture of all cases"},
     {'O', "--out", "--out FILE", "keep the plan, to apply exactly it later"},
@@ -100,6 +102,12 @@ static int take_option(struct stf_cli *cli, int option, const char *name)
     case 'K':
         cli->is_kept = true;
         return -1;
+    case 'M':
+        cli->is_markdown = true;
+        return -1;
+    case 'L':
+        cli->luacats = optarg;
+        return -1;
     case 'H':
         cli->host = optarg;
         return -1;
@@ -144,6 +152,8 @@ int stf_cli_parse(struct stf_cli *cli, int argc, char **argv, int max_operands)
         {"svg", required_argument, NULL, 'G'},
         {"out", required_argument, NULL, 'O'},
         {"keep", no_argument, NULL, 'K'},
+        {"markdown", no_argument, NULL, 'M'},
+        {"luacats", required_argument, NULL, 'L'},
         {"host", required_argument, NULL, 'H'},
         takes_plan_file ? (struct option){"plan", required_argument, NULL, 'P'}
                         : (struct option){"plan", no_argument, NULL, 'D'},

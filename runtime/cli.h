@@ -32,6 +32,8 @@ struct stf_cli {
     bool is_forced;
     bool is_planning;      /* of --plan without a file */
     bool is_kept;          /* of --keep */
+    bool is_markdown;      /* of --markdown */
+    const char *luacats;   /* of --luacats */
     const char *host;      /* of --host */
     const char *items;     /* of --force=ITEM,...; NULL: all */
     const char *out_path;  /* of --out */
@@ -118,6 +120,8 @@ int stf_cmd_undo(int argc, char **argv);
 int stf_cmd_new(int argc, char **argv);
 int stf_cmd_doctor(int argc, char **argv);
 extern const char stf_doctor_help[];
+int stf_cmd_docs(int argc, char **argv);
+extern const char stf_docs_help[];
 int stf_cmd_rehearse(int argc, char **argv);
 extern const char stf_rehearse_help[];
 int stf_cmd_lab(int argc, char **argv); /* lab/cmd_lab.c */

@@ -207,7 +207,10 @@ static void *look_at_host(void *argument)
 static enum stf_kind open_fleet(struct stf_runtime *rt, struct stf_fleet **fleet, struct stf_err *err)
 {
     static const char *const needs[] = {"system.read", "ipsec.read", "registry.read"};
-    const struct stf_fleet_config config = {.version = stf_version(), .machine = "doctor", .state_dir = rt->state_dir};
+    const struct stf_fleet_config config = {.version = stf_version(),
+                                            .machine = "doctor",
+                                            .operator_name = stf_operator_name(),
+                                            .state_dir = rt->state_dir};
     enum stf_kind kind = stf_fleet_open(&config, fleet, err);
     for (size_t i = 0; !kind && i < sizeof needs / sizeof *needs; i++)
         kind = stf_fleet_grant(*fleet, needs[i], err);

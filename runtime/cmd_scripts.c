@@ -3,8 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
-#include "run.h"
+#include "cmd_scripts.h"
 
 static const struct {
     const char *kind;
@@ -116,27 +115,37 @@ static void print_description(const json_t *script)
         stf_output_json(json_object_get(script, "policy"));
 }
 
-static int show_script(const struct stf_cli *cli, struct stf_runtime *rt, const char *which)
+const char *stf_scripts_split(const char *which, const char **kind, const char **name)
 {
     const char *slash = strchr(which, '/');
-    for (size_t k = 0; slash && k < KIND_COUNT; k++) {
-        if (strlen(kinds[k].kind) != (size_t)(slash - which) ||
-            strncmp(which, kinds[k].kind, (size_t)(slash - which)) != 0)
-            continue;
-        json_t *description = NULL;
-        struct stf_err err;
-        if (stf_trusted_describe(rt, kinds[k].kind, slash + 1, &description, &err) != STF_OK) {
-            stf_cli_error(cli, &err);
-            return STF_EXIT_ERROR;
+    size_t length = slash ? (size_t)(slash - which) : 0;
+    for (size_t k = 0; slash && k < KIND_COUNT; k++)
+        if (strlen(kinds[k].kind) == length && strncmp(which, kinds[k].kind, length) == 0) {
+            *kind = kinds[k].kind;
+            *name = slash + 1;
+            return kinds[k].folder;
         }
-        if (cli->is_json)
-            stf_output_json(description);
-        else
-            print_description(description);
-        json_decref(description);
-        return STF_EXIT_OK;
+    stf_cli_usage_error("scripts", "expected KIND/NAME such as playbook/rollout, found '%s'", which);
+    return NULL;
+}
+
+static int show_script(const struct stf_cli *cli, struct stf_runtime *rt, const char *which)
+{
+    const char *kind_name, *name;
+    json_t *description = NULL;
+    struct stf_err err;
+    if (!stf_scripts_split(which, &kind_name, &name))
+        return STF_EXIT_USAGE;
+    if (stf_trusted_describe(rt, kind_name, name, &description, &err) != STF_OK) {
+        stf_cli_error(cli, &err);
+        return STF_EXIT_ERROR;
     }
-    return stf_cli_usage_error("scripts", "expected KIND/NAME such as playbook/rollout, found '%s'", which);
+    if (cli->is_json)
+        stf_output_json(description);
+    else
+        print_description(description);
+    json_decref(description);
+    return STF_EXIT_OK;
 }
 
 /* The script that would run, then those that it hides. */
@@ -196,10 +205,17 @@ int stf_cmd_scripts(int argc, char **argv)
         exit_code = lint_scripts(&cli, rt);
     else if (strcmp(verb, "show") == 0 && cli.operand_count == 2)
         exit_code = show_script(&cli, rt, cli.operands[1]);
+#ifndef _WIN32
+    else if (strcmp(verb, "eject") == 0 && cli.operand_count == 2)
+        exit_code = stf_scripts_eject(&cli, rt, cli.operands[1]);
+    else if (strcmp(verb, "diff") == 0 && cli.operand_count == 2)
+        exit_code = stf_scripts_diff(&cli, rt, cli.operands[1]);
+#endif
     else if (strcmp(verb, "where") == 0 && cli.operand_count == 2)
         exit_code = where_script(&cli, rt, cli.operands[1]);
     else
-        exit_code = stf_cli_usage_error("scripts", "expected list, lint, show KIND/NAME or where NAME");
+        exit_code = stf_cli_usage_error(
+            "scripts", "expected list, lint, show KIND/NAME, eject KIND/NAME, diff KIND/NAME or where NAME");
 out:
     stf_runtime_close(rt);
     stf_cli_fini(&cli);

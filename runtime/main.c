@@ -53,12 +53,17 @@ const struct stf_command stf_commands[] = {
      stf_cmd_report},
     {"diff", "RUN RUN [options]", "Show in what two runs differ: scripts, parameters, changes, verdicts",
      "Exit code 0 says that they are the same, 2 that they differ.\n", stf_cmd_diff},
-    {"scripts", "list | lint | show KIND/NAME | where NAME [options]",
-     "List the scripts, show one's parameters, or where it comes from",
+    {"scripts", "list | lint | show KIND/NAME | where NAME | eject KIND/NAME | diff KIND/NAME [options]",
+     "List the scripts, show one's parameters, or where it comes from; make a bundled one your own",
      "KIND is playbook, check or policy: `staffetta scripts show playbook/rollout`. lint looks in the text of each "
      "for\n"
-     "powers that it declares and does not use, or uses and does not declare; exit code 3 says that there are some.\n",
+     "powers that it declares and does not use, or uses and does not declare; exit code 3 says that there are some.\n"
+     "eject copies a bundled one into the site, whose own it is then; diff tells who has changed it since.\n",
      stf_cmd_scripts},
+#ifndef _WIN32
+    {"docs", "[NAME | --markdown | --luacats DIR] [options]", "The reference of what scripts can use", stf_docs_help,
+     stf_cmd_docs},
+#endif
     {"registry", "VERB STORE PATH ... [OPTIONS]", "Look into a registry or change it: a hive, a .reg file, a live one",
      stf_registry_help, stf_cmd_registry},
     {"probe", "TARGET... [OPTIONS]", "Measure whether and how fast targets answer: outages, latency, jitter",

@@ -1,6 +1,6 @@
 ---@meta
--- host.wire: captures that count protected and clear packets. Semantics and limits: bindings/wire/README.md.
 
+--- Captures that count protected and clear packets. `host.wire` is there for scripts that need "wire".
 ---@class staffetta.wire
 local wire = {}
 

@@ -1,4 +1,4 @@
--- The site @NAME@: its hosts, its clusters, and how long an outage may last. `staffetta docs site` lists every field.
+-- The site @NAME@: its hosts, its clusters, and how long an outage may last. `staffetta docs site_file` lists every field.
 --
 -- As it comes, it describes a small site that this machine can stand for: `staffetta lab up --site .` builds it. Write
 -- your own hosts and addresses into it, rehearse (`staffetta rehearse --site .`), and then set `in_lab = false`.

@@ -6,7 +6,8 @@ local support = require "support"
 local TestCli = {}
 
 local commands = { "new", "doctor", "rehearse", "plan", "rollout", "verify", "drill", "predict", "resume", "rollback",
-  "run", "runs", "show", "timeline", "diff", "scripts", "registry", "probe", "lab", "agent", "undo", "takeover", "version" }
+  "run", "runs", "show", "timeline", "report", "diff", "scripts", "docs", "registry", "probe", "lab", "agent", "undo",
+  "takeover", "version" }
 
 function TestCli:setUp()
   self.place = support.new_place()
@@ -103,7 +104,7 @@ function TestCli:test_wrong_options()
   self:expect_usage({ "run" }, "run expects the name of a playbook")
   self:expect_usage({ "run", "a", "b" }, "'b' is one argument too many")
   self:expect_usage({ "show", "1", "2" }, "'2' is one argument too many")
-  self:expect_usage({ "scripts", "frob" }, "expected list, lint, show KIND/NAME or where NAME")
+  self:expect_usage({ "scripts", "frob" }, "expected list, lint, show KIND/NAME, eject")
   self:expect_usage({ "scripts", "show", "rollout" }, "expected KIND/NAME such as playbook/rollout")
   self:expect_usage({ "scripts", "show", "lib/connections" }, "expected KIND/NAME")
   self:expect_usage({ "lab" })
