@@ -1,6 +1,6 @@
 # Debian 12's libraries. Linked statically where Debian ships an archive: each shared library costs the start of every
-# command 0.2 to 0.4 ms, and start-up is to stay that of plain Lua. libmnl and libpcap have no archive and are opened
-# when a command needs them (bindings/common/dl.h).
+# command 0.2 to 0.4 ms, and start-up is to stay that of plain Lua. libmnl and libpcap have no archive, libssh's needs
+# shared libraries itself: they are opened when a command needs them (bindings/common/dl.h).
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 
@@ -21,3 +21,5 @@ stf_static_library(dep::jansson libjansson.a HEADER jansson.h)
 stf_static_library(dep::sqlite libsqlite3.a HEADER sqlite3.h LINK Threads::Threads ${CMAKE_DL_LIBS} m)
 
 pkg_check_modules(cmocka REQUIRED IMPORTED_TARGET cmocka)
+
+find_path(ssh_include NAMES libssh/libssh.h REQUIRED)

@@ -7,75 +7,99 @@
 #include <string.h>
 
 #include "common/doc.h"
+#include "fleet/transport_libssh.h"
 
-struct ssh {
-    const char *host, *user, *config, *program;
-    int64_t port; /* 0: ssh's own */
-};
-
-/* Strings point into the host's configuration. */
-static enum stf_kind read_ssh(const struct stf_host *host, struct ssh *ssh, struct stf_err *err)
+/* Strings point into the host's configuration, but for the config, which is malloc'ed. */
+static enum stf_kind read_target(const struct stf_host *host, struct stf_ssh_target *target, char **config,
+                                 struct stf_err *err)
 {
     static const char *const known[] = {"host", "user", "port", "config", "program", NULL};
     const json_t *doc = json_object_get(host->config, "ssh");
     const char *address = json_string_value(json_object_get(host->config, "address"));
-    *ssh = (struct ssh){.host = address ? address : host->name, .program = "staffetta"};
+    int64_t port = 0;
+    *target = (struct stf_ssh_target){.host = address ? address : host->name};
+    *config = NULL;
     if (!doc)
         return STF_OK;
     enum stf_kind kind = stf_doc_check_keys(doc, known, "ssh", err);
     if (kind == STF_OK)
-        kind = stf_doc_opt_string(doc, "host", ssh->host, &ssh->host, err);
+        kind = stf_doc_opt_string(doc, "host", target->host, &target->host, err);
     if (kind == STF_OK)
-        kind = stf_doc_opt_string(doc, "user", NULL, &ssh->user, err);
+        kind = stf_doc_opt_string(doc, "user", NULL, &target->user, err);
     if (kind == STF_OK)
-        kind = stf_doc_opt_string(doc, "config", NULL, &ssh->config, err);
+        kind = stf_doc_opt_string(doc, "config", NULL, &target->config, err);
     if (kind == STF_OK)
-        kind = stf_doc_opt_string(doc, "program", ssh->program, &ssh->program, err);
-    if (kind == STF_OK)
-        kind = stf_doc_opt_int(doc, "port", 1, 65535, 0, &ssh->port, err);
+        kind = stf_doc_opt_int(doc, "port", 1, UINT16_MAX, 0, &port, err);
+    target->port = (uint16_t)port;
+    if (kind == STF_OK && target->config) {
+        target->config = *config = stf_doc_path(host->site_dir, target->config);
+        if (!*config)
+            kind = stf_err_set(err, STF_NO_MEMORY, 0, "connect", host->name, "not enough memory");
+    }
     return kind;
 }
 
-static enum stf_kind reach_openssh(const struct stf_host *host, struct stf_transport **transport, struct stf_err *err)
+static enum stf_kind run_openssh(const struct stf_ssh_target *target, const char *command, const char *subject,
+                                 struct stf_transport **transport, struct stf_err *err)
 {
-    struct ssh ssh;
-    enum stf_kind kind = read_ssh(host, &ssh, err);
-    if (kind != STF_OK)
-        return kind;
     char port[sizeof "65535"];
-    char *config = ssh.config ? stf_doc_path(host->site_dir, ssh.config) : NULL;
     /* asks nothing, and notices in 15 s that the way there is cut */
     const char *argv[20] = {"ssh", "-T", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=5"};
     size_t count = 6;
-    if (config) {
+    if (target->config) {
         argv[count++] = "-F";
-        argv[count++] = config;
+        argv[count++] = target->config;
     }
-    if (ssh.port) {
-        snprintf(port, sizeof port, "%u", (unsigned)ssh.port % 65536);
+    if (target->port) {
+        snprintf(port, sizeof port, "%u", target->port);
         argv[count++] = "-p";
         argv[count++] = port;
     }
-    if (ssh.user) {
+    if (target->user) {
         argv[count++] = "-l";
-        argv[count++] = ssh.user;
+        argv[count++] = target->user;
     }
-    const char *const tail[] = {"--", ssh.host, ssh.program, "agent", NULL};
+    const char *const tail[] = {"--", target->host, command, NULL};
     memcpy(argv + count, tail, sizeof tail);
-    kind = ssh.config && !config ? stf_err_set(err, STF_NO_MEMORY, 0, "connect", host->name, "not enough memory")
-                                 : stf_transport_process(argv, host->name, transport, err);
+    return stf_transport_process(argv, subject, transport, err);
+}
+
+static const char *transport_of(const struct stf_host *host)
+{
+    const char *name = json_string_value(json_object_get(host->config, "transport"));
+    return name ? name : "";
+}
+
+enum stf_kind stf_reach_command(const struct stf_host *host, const char *command, struct stf_transport **transport,
+                                struct stf_err *err)
+{
+    const char *how = transport_of(host);
+    bool is_openssh = strcmp(how, "openssh") == 0;
+    struct stf_ssh_target target;
+    char *config;
+    *transport = NULL;
+    if (!is_openssh && strcmp(how, "libssh") != 0)
+        return stf_err_set(err, STF_INVALID_DATA, 0, "connect", host->name,
+                           "hosts['%s'].transport is '%s'; expected 'agent', 'libssh' or 'openssh'", host->name, how);
+    enum stf_kind kind = read_target(host, &target, &config, err);
+    if (kind == STF_OK)
+        kind = is_openssh ? run_openssh(&target, command, host->name, transport, err)
+                          : stf_transport_libssh(&target, command, host->name, transport, err);
     free(config);
     return kind;
 }
 
 enum stf_kind stf_reach_host(const struct stf_host *host, struct stf_transport **transport, struct stf_err *err)
 {
-    const char *how = json_string_value(json_object_get(host->config, "transport"));
-    if (how && strcmp(how, "agent") == 0)
+    if (strcmp(transport_of(host), "agent") == 0)
         return stf_transport_process((const char *const[]){"/proc/self/exe", "agent", NULL}, host->name, transport,
                                      err);
-    if (how && strcmp(how, "openssh") == 0)
-        return reach_openssh(host, transport, err);
-    return stf_err_set(err, STF_INVALID_DATA, 0, "connect", host->name,
-                       "hosts['%s'].transport is '%s'; expected 'agent' or 'openssh'", host->name, how ? how : "");
+    const char *program;
+    char command[4096];
+    *transport = NULL;
+    enum stf_kind kind =
+        stf_doc_opt_string(json_object_get(host->config, "ssh"), "program", "staffetta", &program, err);
+    if (kind == STF_OK && (size_t)snprintf(command, sizeof command, "%s agent", program) >= sizeof command)
+        kind = stf_err_set(err, STF_INVALID_DATA, 0, "connect", host->name, "ssh.program is too long");
+    return kind == STF_OK ? stf_reach_command(host, command, transport, err) : kind;
 }

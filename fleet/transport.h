@@ -13,7 +13,7 @@ struct stf_transport {
 
 struct stf_transport_ops {
     /* At least one byte, waiting for it until `deadline_ns` of the monotonic clock; `*got` is 0 at the end, and `err`
-     * then says why the other side ended, as far as is known. */
+     * then says why the other side ended, as far as is known; its code is the exit status. */
     enum stf_kind (*read)(struct stf_transport *transport, char *bytes, size_t room, int64_t deadline_ns, size_t *got,
                           struct stf_err *err);
     /* All of them, or an error after which nothing more can be written. STF_UNREACHABLE: the other side has ended, and

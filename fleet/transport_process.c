@@ -16,11 +16,9 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "fleet/said.h"
 
-enum {
-    SAID_SIZE = 512, /* the end of standard error that is kept */
-    PATIENCE_MS = 2000,
-};
+enum { PATIENCE_MS = 2000 };
 
 struct process {
     struct stf_transport base;
@@ -28,43 +26,34 @@ struct process {
     int channel; /* its standard input and output: a socket, whose writer no signal can end */
     int errors;  /* its standard error; -1: it has ended */
     char *subject;
-    char said[SAID_SIZE + 1];
-    size_t said_size;
+    struct stf_said said;
 };
 
 extern char **environ;
 
 /* ---------- reading ---------- */
 
-static void keep_said(struct process *process, const char *bytes, size_t size)
-{
-    if (size > SAID_SIZE) {
-        bytes += size - SAID_SIZE;
-        size = SAID_SIZE;
-    }
-    size_t kept = process->said_size + size > SAID_SIZE ? SAID_SIZE - size : process->said_size;
-    memmove(process->said, process->said + process->said_size - kept, kept);
-    memcpy(process->said + kept, bytes, size);
-    process->said_size = kept + size;
-    process->said[process->said_size] = '\0';
-}
-
 static void drain_errors(struct process *process)
 {
     char bytes[1024];
     ssize_t size = read(process->errors, bytes, sizeof bytes);
     if (size > 0) {
-        keep_said(process, bytes, (size_t)size);
+        stf_said_add(&process->said, bytes, (size_t)size);
     } else if (size == 0 || errno != EAGAIN) {
         close(process->errors);
         process->errors = -1;
     }
 }
 
-static int wait_ms(int64_t deadline_ns)
+/* How the child ended, which it does soon after it has closed its output; 0 when that is not known. */
+static int await_exit_status(const struct process *process)
 {
-    int64_t left_ns = deadline_ns - stf_clock_ns();
-    return left_ns <= 0 ? 0 : (int)(left_ns / 1000000 + 1);
+    const struct timespec pause = {.tv_nsec = 1000000};
+    int status = 0;
+    pid_t ended = 0;
+    for (int i = 0; i < PATIENCE_MS / 10 && (ended = waitpid(process->pid, &status, WNOHANG)) == 0; i++)
+        nanosleep(&pause, NULL);
+    return ended > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 0;
 }
 
 /* The child has closed its output: what it said on the way out is why. */
@@ -75,10 +64,8 @@ static enum stf_kind ended(struct process *process, struct stf_err *err)
         drain_errors(process);
         fd.fd = process->errors;
     }
-    while (process->said_size > 0 && strchr("\r\n ", process->said[process->said_size - 1]))
-        process->said[--process->said_size] = '\0';
-    stf_err_set(err, STF_UNREACHABLE, 0, "connect", process->subject, "%s: %s", process->subject,
-                process->said_size > 0 ? process->said : "the agent ended without a word");
+    stf_err_set(err, STF_UNREACHABLE, await_exit_status(process), "connect", process->subject, "%s: %s",
+                process->subject, stf_said_text(&process->said, "the agent ended without a word"));
     return STF_OK;
 }
 
@@ -98,7 +85,7 @@ static enum stf_kind process_read(struct stf_transport *base, char *bytes, size_
         if (errno != EAGAIN && errno != EINTR)
             return stf_err_errno(err, errno, "read", process->subject, "can not read from the agent");
         struct pollfd fds[] = {{.fd = process->channel, .events = POLLIN}, {.fd = process->errors, .events = POLLIN}};
-        int ready = poll(fds, 2, wait_ms(deadline_ns));
+        int ready = poll(fds, 2, stf_clock_left_ms(deadline_ns));
         if (ready == 0)
             return stf_err_set(err, STF_TIMEOUT, 0, "read", process->subject, "%s does not answer", process->subject);
         if (ready > 0 && fds[1].revents)
@@ -124,7 +111,7 @@ static enum stf_kind process_write(struct stf_transport *base, const char *bytes
         if (errno != EAGAIN && errno != EINTR)
             return stf_err_errno(err, errno, "write", process->subject, "can not write to the agent");
         struct pollfd fd = {.fd = process->channel, .events = POLLOUT};
-        if (poll(&fd, 1, wait_ms(deadline_ns)) == 0)
+        if (poll(&fd, 1, stf_clock_left_ms(deadline_ns)) == 0)
             return stf_err_set(err, STF_TIMEOUT, 0, "write", process->subject, "%s does not read", process->subject);
     }
     return STF_OK;

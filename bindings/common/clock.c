@@ -16,3 +16,9 @@ int64_t stf_clock_unix_ms(void)
     clock_gettime(CLOCK_REALTIME, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
+
+int stf_clock_left_ms(int64_t deadline_ns)
+{
+    int64_t left_ns = deadline_ns - stf_clock_ns();
+    return left_ns <= 0 ? 0 : (int)(left_ns / 1000000 + 1);
+}

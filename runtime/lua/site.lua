@@ -15,8 +15,11 @@ local windows_versions = { "2000", "2003", "2008", "2008r2", "2012", "2012r2", "
 local budget_names = { "planned_move_ms", "failback_ms", "crash_ms", "restart_ms", "flap_ms" }
 local gate_answers = { "rollback", "hold" }
 local drivers = { "strongswan", "windows" }
-local managers = { "address", "keepalived" }
-local transports = { "agent", "openssh" }
+local managers = { "address", "keepalived", "pacemaker", "windows_cluster" }
+-- What a node's `vip` has to name, so that its cluster manager can be asked.
+local manager_fields = { pacemaker = "resource", windows_cluster = "group" }
+local manager_examples = { pacemaker = "virtual_ip", windows_cluster = "Mail" }
+local transports = { "agent", "libssh", "openssh" }
 
 local function fail(format, ...)
   error({ kind = "invalid_data", op = "load", subject = "site.lua", message = "site.lua: " .. format:format(...) }, 0)
@@ -119,6 +122,18 @@ local function check_members(site, list, where, role)
   end
 end
 
+local function check_manager(site, cluster, where)
+  local manager = cluster.manager or "address"
+  check_choice(manager, managers, where .. ".manager")
+  local field = manager_fields[manager]
+  for _, name in ipairs(field and cluster.nodes or {}) do
+    if not (site.hosts[name].vip or {})[field] then
+      fail("%s.manager is '%s', so hosts['%s'] needs for instance vip = { %s = \"%s\" }", where, manager, name, field,
+        manager_examples[manager])
+    end
+  end
+end
+
 local function check_cluster(site, name, cluster)
   local where = ("clusters['%s']"):format(tostring(name))
   if type(name) ~= "string" or not name:match("^[a-z0-9][a-z0-9-]*$") then
@@ -131,7 +146,7 @@ local function check_cluster(site, name, cluster)
   check_members(site, cluster.domain_controllers or {}, where .. ".domain_controllers", "domain_controller")
   if #cluster.nodes < 2 then fail("%s.nodes has %d; a failover needs 2 or more", where, #cluster.nodes) end
   if #cluster.front_ends < 1 then fail("%s.front_ends is empty; expected 1 or more", where) end
-  check_choice(cluster.manager or "address", managers, where .. ".manager")
+  check_manager(site, cluster, where)
   if cluster.secret ~= nil then expect(cluster.secret, "string", where .. ".secret") end
 end
 

@@ -24,7 +24,12 @@ function TestFleet:up(edit)
 end
 
 function TestFleet:tearDown()
-  if self.sshd then bash(("kill %s; while kill -0 %s; do sleep 0.01; done"):format(self.sshd, self.sshd)) end
+  if self.sshd then
+    bash(([[
+      pkill -KILL -P %s; kill %s; while kill -0 %s; do sleep 0.01; done
+      for proxy in $(pgrep -f '[d]ev/tcp/10.9.0.100/%d'); do pkill -KILL -P $proxy; kill -KILL $proxy; done
+    ]]):format(self.sshd, self.sshd, self.sshd, self.port))
+  end
   if self.dir then bash("rm -rf " .. self.dir) end
   self.sshd, self.dir = nil, nil
   local lab = self.lab
@@ -37,15 +42,17 @@ end
 -- Keys, configurations and a port of the test's own; sshd listens in the namespace `netns`, or in ours.
 function TestFleet:start_sshd(options)
   self.dir = self.dir or bash("mktemp -d"):match("%S+")
-  local port = 20000 + tonumber(self.dir:match("%w+$"):gsub("%W", ""):sub(1, 6), 36) % 20000
+  self.port = 20000 + tonumber(self.dir:match("%w+$"):gsub("%W", ""):sub(1, 6), 36) % 20000
+  local listen = options.listen or "127.0.0.1"
   local answer, code = bash(([[
     set -e; cd %s; mkdir -p -m 755 /run/sshd
-    [ -f host_key ] || { ssh-keygen -qt ed25519 -N '' -f host_key; ssh-keygen -qt ed25519 -N '' -f client_key; }
+    [ -f host_key ] || { ssh-keygen -qt ed25519 -N '' -f host_key; ssh-keygen -qt ed25519 -N '' -f client_key
+      cp client_key.pub authorized_keys; }
     cat >sshd.conf <<END
 Port %d
 ListenAddress %s
 HostKey $PWD/host_key
-AuthorizedKeysFile $PWD/client_key.pub
+AuthorizedKeysFile $PWD/authorized_keys
 PidFile none
 UsePAM no
 StrictModes no
@@ -53,13 +60,12 @@ PermitRootLogin yes
 PasswordAuthentication no
 MaxStartups 100
 END
-    echo "%s $(cut -d' ' -f1,2 host_key.pub)" >known_hosts
+    echo "[%s]:%d $(cut -d' ' -f1,2 host_key.pub)" >known_hosts
     cat >ssh.conf <<END
 Host *
   User root
   Port %d
   HostName %s
-  HostKeyAlias %s
   IdentityFile $PWD/client_key
   IdentitiesOnly yes
   UserKnownHostsFile $PWD/known_hosts
@@ -70,15 +76,21 @@ END
     %s /usr/sbin/sshd -D -e -f $PWD/sshd.conf </dev/null >/dev/null 2>sshd.log & pid=$!
     until grep -qs 'listening on' sshd.log; do kill -0 $pid || { cat sshd.log; exit 1; }; sleep 0.01; done
     echo pid $pid
-  ]]):format(self.dir, port, options.listen or "127.0.0.1", "the-lab", port, options.listen or "127.0.0.1", "the-lab",
-    options.proxy or "", options.netns and "ip netns exec " .. options.netns or ""))
+  ]]):format(self.dir, self.port, listen, listen, self.port, self.port, listen, options.proxy or "",
+    options.netns and "ip netns exec " .. options.netns or ""))
   lu.assertEquals(code, 0, answer)
   self.sshd = answer:match("pid (%d+)\n$")
 end
 
-function TestFleet:ssh_fields()
-  return ('transport = "openssh", undo_dir = "%s/armed", ssh = { config = "%s/ssh.conf", program = "%s" }'):format(
-    self.dir, self.dir, lab_support.program)
+function TestFleet:ssh_fields(transport)
+  return ('transport = "%s", undo_dir = "%s/armed", ssh = { config = "%s/ssh.conf", program = "%s" }'):format(
+    transport, self.dir, self.dir, lab_support.program)
+end
+
+-- The lab with every host behind the sshd of the test.
+function TestFleet:up_behind(transport)
+  self:start_sshd {}
+  return self:up(function(site) return with_host_fields(site, self:ssh_fields(transport)) end)
 end
 
 -- The processes that wait for armed undos look five times a second whether they are still needed.
@@ -103,31 +115,48 @@ function TestFleet:test_the_main_job_through_agents()
   lab:expect_as(before, "a rollback through agents")
 end
 
-function TestFleet:test_the_main_job_over_ssh()
-  self:start_sshd {}
-  local lab = self:up(function(site) return with_host_fields(site, self:ssh_fields()) end)
+-- ---- the same over either kind of ssh ----
+
+local over_ssh = {}
+
+function over_ssh:the_main_job(transport)
+  local lab = self:up_behind(transport)
   local before = lab:snapshot()
   expect(lab:staffetta("rollout"), 0)
   expect(lab:staffetta("verify"), 0)
   expect(lab:staffetta("rollback"), 0)
-  lab:expect_as(before, "a rollback over ssh")
+  lab:expect_as(before, "a rollback over " .. transport)
 end
 
-function TestFleet:test_an_unknown_host_key_is_refused()
-  self:start_sshd {}
-  local lab = self:up(function(site) return with_host_fields(site, self:ssh_fields()) end)
+function over_ssh:an_unknown_host_key_is_refused(transport)
+  local lab = self:up_behind(transport)
   local before = lab:snapshot()
-  bash(("cd %s && ssh-keygen -qt ed25519 -N '' -f other && echo the-lab $(cut -d' ' -f1,2 other.pub) >known_hosts")
-    :format(self.dir))
+  for _, edit in ipairs {
+    "ssh-keygen -qt ed25519 -N '' -f other; sed -i \"s| .*| $(cut -d' ' -f1,2 other.pub)|\" known_hosts",
+    ": >known_hosts; sed -i 's/StrictHostKeyChecking yes/StrictHostKeyChecking ask/' ssh.conf" } do
+    local _, code = bash(("cd %s && %s"):format(self.dir, edit))
+    lu.assertEquals(code, 0)
+    local answer = lab:staffetta("rollout")
+    lu.assertNotEquals(answer.code, 0)
+    lu.assertStrContains(answer.err .. answer.out,
+      transport == "libssh" and "its host key SHA256:" or "Host key verification failed")
+    lab:expect_as(before, "a host whose key is not known")
+  end
+end
+
+function over_ssh:a_key_that_is_not_let_in(transport)
+  local lab = self:up_behind(transport)
+  local before = lab:snapshot()
+  bash((": >%s/authorized_keys"):format(self.dir))
   local answer = lab:staffetta("rollout")
   lu.assertNotEquals(answer.code, 0)
-  lu.assertStrContains(answer.err .. answer.out, "Host key verification failed")
-  lab:expect_as(before, "a host whose key is not known")
+  lu.assertStrContains(answer.err .. answer.out,
+    transport == "libssh" and "no key of ours lets us in" or "Permission denied")
+  lab:expect_as(before, "a key that is not let in")
 end
 
-function TestFleet:test_the_link_is_lost_in_the_middle()
-  self:start_sshd {}
-  local lab = self:up(function(site) return with_host_fields(site, self:ssh_fields()) end)
+function over_ssh:the_link_is_lost_in_the_middle(transport)
+  local lab = self:up_behind(transport)
   local before = lab:snapshot()
   local answer = lab:signalled(nil, { line = "front ends permit",
     run = ("kill -STOP %s; pkill -KILL -P %s; (sleep 2; kill -CONT %s) &"):format(self.sshd, self.sshd, self.sshd) },
@@ -135,6 +164,12 @@ function TestFleet:test_the_link_is_lost_in_the_middle()
   lu.assertNotEquals(answer.code, 0, answer.out)
   expect(lab:staffetta("rollback", "1"), 0)
   lab:expect_as(before, "a rollback after the link was lost")
+end
+
+for name, test in pairs(over_ssh) do
+  for _, transport in ipairs { "libssh", "openssh" } do
+    TestFleet[("test_%s_over_%s"):format(name, transport)] = function(self) test(self, transport) end
+  end
 end
 
 -- ---- two controllers ----
@@ -194,21 +229,20 @@ end
 -- is cut off by its own change.
 function TestFleet:test_a_policy_that_cuts_off_the_controller_comes_back_by_itself()
   self:start_sshd { listen = "127.0.0.1" } -- for the keys and the port
-  local port = bash("sed -n 's/^Port //p' " .. self.dir .. "/sshd.conf"):match("%d+")
   local lab = self:up(function(site)
     site = lab_support.edit(site, '["node-a"] = node("node-a", "10.9.0.11"),',
-      '["node-a"] = (function() local h = node("node-a", "10.9.0.11"); h.transport = "openssh"; '
-      .. ('h.undo_dir = %q; h.ssh = { config = %q, program = %q }; return h end)(),'):format(self.dir .. "/armed",
+      ('["node-a"] = (function() local h = node("node-a", "10.9.0.11"); h.transport = "openssh"; h.undo_dir = %q; '
+      .. 'h.ssh = { config = %q, program = %q }; return h end)(),'):format(self.dir .. "/armed",
         self.dir .. "/ssh.conf", lab_support.program))
     return with_site_field(site, "confirm_within_ms = 8000")
   end)
   bash(("kill %s"):format(self.sshd))
   self:start_sshd { netns = lab:netns("node-a"), listen = "10.9.0.100", proxy = ("ProxyCommand ip netns exec %s "
-    .. "bash -c 'exec 3<>/dev/tcp/10.9.0.100/%s; cat <&3 & cat >&3; kill $!'"):format(lab:netns("witness"), port) }
+    .. "bash -c 'exec 3<>/dev/tcp/10.9.0.100/%s; cat <&3 & cat >&3; kill $!'"):format(lab:netns("witness"), self.port) }
   lab.place:write("site/policies/cut-off.lua", ([[return { api = 1, name = "cut-off", kind = "policy",
     summary = "protects the port that the controller uses", extends = "mail-passwords", policy = {
       traffic = { { protocol = "tcp", ports = { 110, %s } } }, asks = { { port = 110, expect = "+OK" } } } }]])
-    :format(port))
+    :format(self.port))
   local before = lab:snapshot()
   local answer = lab:staffetta("rollout", "--param", "policy=cut-off")
   lu.assertNotEquals(answer.code, 0)
