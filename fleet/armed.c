@@ -147,18 +147,19 @@ static enum stf_kind start_waiting(const char *path, struct stf_err *err)
     return failed ? stf_err_errno(err, failed, "arm", path, "can not start the process that waits") : STF_OK;
 }
 
+/* The process first, which waits for the lock on the empty file: a file with a host in it always has one. */
 static enum stf_kind begin_file(struct place *place, const char *dir, const struct stf_host *host, json_t *due,
                                 struct stf_err *err)
 {
     json_t *head = json_pack("{s:s, s:s*, s:s*, s:O}", "host", host->name, "netns", host->netns, "site_dir",
                              host->site_dir, "config", host->config);
     enum stf_kind kind = head && json_object_update(head, due) == 0
-                             ? append_line(place, head, err)
+                             ? start_waiting(place->path, err)
                              : stf_err_set(err, STF_NO_MEMORY, 0, "arm", place->path, "not enough memory");
-    json_decref(head);
     if (kind == STF_OK)
-        kind = sync_dir(dir, err);
-    return kind == STF_OK ? start_waiting(place->path, err) : kind;
+        kind = append_line(place, head, err);
+    json_decref(head);
+    return kind == STF_OK ? sync_dir(dir, err) : kind;
 }
 
 /* With the folders above it. */

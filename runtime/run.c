@@ -112,6 +112,21 @@ struct stf_run_host *stf_run_find_host(struct stf_run *run, const char *name)
 
 /* ---- beginning ---- */
 
+/* What a resumed run has changed before it was cut short counts as its own: it is confirmed, or put back, with the
+ * rest. */
+static enum stf_kind count_earlier_changes(struct stf_run *run, struct stf_err *err)
+{
+    struct stf_change_list list;
+    enum stf_kind kind = stf_journal_changes(run->journal, run->id, &list, err);
+    for (size_t i = 0; i < list.count; i++) {
+        struct stf_run_host *host = stf_run_find_host(run, list.items[i].host);
+        if (host && list.items[i].state != STF_CHANGE_UNDONE)
+            host->change_count++;
+    }
+    stf_change_list_fini(&list);
+    return kind;
+}
+
 enum stf_kind stf_run_begin(struct stf_run *run, struct stf_err *err)
 {
     run->has_begun = true;
@@ -129,6 +144,8 @@ enum stf_kind stf_run_begin(struct stf_run *run, struct stf_err *err)
         run->id = run->options->resume;
         kind = run->id ? stf_journal_run_resume(run->journal, run->id, err)
                        : stf_journal_run_begin(run->journal, &data, &run->id, err);
+        if (kind == STF_OK && run->options->resume)
+            kind = count_earlier_changes(run, err);
         for (size_t i = 0; kind == STF_OK && i < run->host_count; i++)
             kind = stf_journal_add_host(run->journal, run->id, &run->hosts[i].host, err);
         json_t *scripts = run->scripts;

@@ -151,6 +151,32 @@ function Place:run(playbook, ...)
   return self:json("run", playbook, ...)
 end
 
+-- ---- crashes ----
+
+local killed = 128 + 9
+
+-- The names of all fault points, from the list that the program is built from.
+function M.fault_points()
+  local file = assert(io.open(os.getenv("STAFFETTA_SOURCE") .. "/runtime/fault.h"))
+  local points = {}
+  for name in file:read("a"):gmatch('X%([%u_]+, "([%l_.]+)"%)') do
+    points[#points + 1] = name .. ".before"
+    points[#points + 1] = name .. ".after"
+  end
+  file:close()
+  assert(#points >= 30)
+  return points
+end
+
+-- Runs the command, killed at the fault point; false when it came to its end.
+function Place:kill_at(point, ...)
+  self.environment = "STAFFETTA_FAULT=" .. point
+  local answer = self:staffetta(...)
+  self.environment = nil
+  assert(answer.code == killed or answer.code == 0, point .. answer.err)
+  return answer.code == killed
+end
+
 -- ---- the program in the background ----
 
 local Job = {}

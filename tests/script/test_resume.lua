@@ -5,7 +5,6 @@ local support = require "support"
 local TestResume = {}
 
 local needs = [[needs = { "registry.read", "registry.write" },]]
-local killed = 137
 
 local function step(name, number)
   return ([[
@@ -36,28 +35,6 @@ function TestResume:standing()
   return support.reglookup(self.place.site .. "/hives/win-a") .. support.reglookup(self.place.site .. "/hives/win-b")
 end
 
--- Runs the command, killed at the fault point; false when it came to its end.
-function TestResume:kill_at(point, ...)
-  self.place.environment = "STAFFETTA_FAULT=" .. point
-  local answer = self.place:staffetta(...)
-  self.place.environment = nil
-  lu.assertTrue(answer.code == killed or answer.code == 0, point .. answer.err)
-  return answer.code == killed
-end
-
--- The names of all fault points, from the list that the program is built from.
-local function fault_points()
-  local file = assert(io.open(os.getenv("STAFFETTA_SOURCE") .. "/runtime/fault.h"))
-  local points = {}
-  for name in file:read("a"):gmatch('X%([%u_]+, "([%l_.]+)"%)') do
-    points[#points + 1] = name .. ".before"
-    points[#points + 1] = name .. ".after"
-  end
-  file:close()
-  assert(#points >= 30)
-  return points
-end
-
 -- New hives and no journal.
 function TestResume:fresh()
   os.execute(("rm -rf %s %s/hives"):format(self.place.state, self.place.site))
@@ -69,10 +46,10 @@ function TestResume:test_every_crash_of_a_run_can_be_resumed()
   local before = self:standing()
   lu.assertEquals(self.place:staffetta("run", "try").code, 0)
   local after, kills, resumed = self:standing(), 0, 0
-  for _, point in ipairs(fault_points()) do
+  for _, point in ipairs(support.fault_points()) do
     local hit = 1
     self:fresh()
-    while self:kill_at(("%s:%d"):format(point, hit), "run", "try") do
+    while self.place:kill_at(("%s:%d"):format(point, hit), "run", "try") do
       local what = ("%s, time %d: "):format(point, hit)
       local answer = self.place:json("resume")
       if answer.code == 0 then
@@ -95,9 +72,9 @@ end
 -- A run that was resumed is rolled back like one that was never cut short, and a resume that is killed goes on too.
 function TestResume:test_a_resumed_run_is_rolled_back_as_a_whole()
   local before = self:standing()
-  if not self:kill_at("host.write.after:2", "run", "try") then lu.skip("this build has no fault points") end
-  lu.assertTrue(self:kill_at("journal.run_resume.after", "resume"))
-  lu.assertTrue(self:kill_at("journal.done.before", "resume"))
+  if not self.place:kill_at("host.write.after:2", "run", "try") then lu.skip("this build has no fault points") end
+  lu.assertTrue(self.place:kill_at("journal.run_resume.after", "resume"))
+  lu.assertTrue(self.place:kill_at("journal.done.before", "resume"))
   lu.assertEquals(self.place:staffetta("resume", "1").code, 0)
   local run = self.place:json("show").doc
   lu.assertEquals({ run.run.run, run.run.state, #run.scripts, #run.hosts }, { 1, "done", 3, 2 })
@@ -108,7 +85,7 @@ end
 function TestResume:test_a_rollback_that_was_cut_short_goes_on()
   local before = self:standing()
   lu.assertEquals(self.place:staffetta("run", "try").code, 0)
-  if not self:kill_at("host.write.after:2", "rollback") then lu.skip("this build has no fault points") end
+  if not self.place:kill_at("host.write.after:2", "rollback") then lu.skip("this build has no fault points") end
   lu.assertNotEquals(self:standing(), before)
   local answer = self.place:json("resume")
   lu.assertEquals({ answer.code, answer.doc.run, answer.doc.playbook }, { 0, 2, "rollback" }, answer.err)
@@ -117,7 +94,7 @@ function TestResume:test_a_rollback_that_was_cut_short_goes_on()
 end
 
 function TestResume:test_measures_from_before_are_there()
-  if not self:kill_at("journal.check.before", "run", "try") then lu.skip("this build has no fault points") end
+  if not self.place:kill_at("journal.check.before", "run", "try") then lu.skip("this build has no fault points") end
   local answer = self.place:json("resume")
   lu.assertEquals({ answer.code, answer.doc.measures.seen.count }, { 0, 2 }, answer.out)
 end
@@ -132,7 +109,7 @@ function TestResume:test_a_held_run_goes_on()
 end
 
 function TestResume:test_what_has_changed_since_is_named()
-  if not self:kill_at("host.write.after:2", "run", "try") then lu.skip("this build has no fault points") end
+  if not self.place:kill_at("host.write.after:2", "run", "try") then lu.skip("this build has no fault points") end
   local standing = self:standing()
   self.place:playbook("try", needs, body .. "-- another text")
   self.place:site_file((self.place:read("site/site.lua"):gsub("2003", "2008", 1)))
