@@ -120,6 +120,7 @@ static bool find_resource(struct stf_thing *thing, const struct stf_engine *engi
         for (; resource && resource->name; resource++) {
             if (strcmp(resource->name, name) == 0) {
                 thing->resource = resource;
+                thing->binding = engine->bindings[i].binding;
                 thing->self = engine->bindings[i].self;
                 return true;
             }

@@ -28,6 +28,7 @@ struct stf_thing {
     const struct stf_host *host;
     const json_t *id;
     const struct stf_resource *resource;
+    const struct stf_binding *binding;
     struct stf_fleet *fleet;
     void *self;
     json_t *name; /* [host, resource, id] */

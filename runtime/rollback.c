@@ -202,7 +202,8 @@ struct survey {
     json_t *origins;                   /* key -> what stood there before the run's first change of it */
     json_t *hosts;
     json_t *items;
-    json_t *standing; /* key -> what will stand there once the items so far are undone */
+    json_t *standing; /* key -> [number of items so far, what will stand there once they are undone] */
+    json_t *wholes;   /* the items so far, by their index, whose undoing brings back other things too */
     int64_t counts[VERDICT_COUNT];
     bool is_partial;           /* there are changes on other hosts, which are to stay */
     struct stf_err unreadable; /* of the first item that could not be read */
@@ -216,6 +217,7 @@ static void survey_fini(struct survey *survey)
     json_decref(survey->items);
     json_decref(survey->origins);
     json_decref(survey->standing);
+    json_decref(survey->wholes);
 }
 
 static enum stf_kind find_host(const struct survey *survey, const char *name, struct stf_host *host,
@@ -238,11 +240,46 @@ static enum stf_kind find_host(const struct survey *survey, const char *name, st
     return stf_err_set(err, STF_NOT_FOUND, 0, "rollback", name, "the run has no record of the host %s", name);
 }
 
-/* What stands there, or will once the newer changes of the thing are undone. */
+/* What will stand there once a whole that it is part of is back, by the last of the items from `since` on; a new
+ * reference, NULL when none says it. */
+static json_t *look_into_wholes(const struct survey *survey, const struct stf_thing *thing, size_t since)
+{
+    const struct stf_binding *binding = thing->binding;
+    for (size_t i = json_array_size(survey->wholes); binding->whole && i > 0; i--) {
+        size_t index = (size_t)json_integer_value(json_array_get(survey->wholes, i - 1));
+        const struct stf_change *change = survey->changes[index];
+        if (index < since) {
+            return NULL;
+        }
+        if (strcmp(change->host, thing->host->name) == 0 && strcmp(change->resource, binding->whole) == 0) {
+            json_t *state = binding->part(change->id, change->before, thing->resource->name, thing->id);
+            if (state) {
+                return state;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* What stands there, or will once the newer changes of the thing, and of those that it is part of, are undone. */
 static enum stf_kind look(struct survey *survey, const struct stf_thing *thing, json_t **now, struct stf_err *err)
 {
-    *now = json_incref(json_object_get(survey->standing, thing->key));
+    const json_t *entry = json_object_get(survey->standing, thing->key);
+    *now = look_into_wholes(survey, thing, (size_t)json_integer_value(json_array_get(entry, 0)));
+    if (!*now) {
+        *now = json_incref(json_array_get(entry, 1));
+    }
     return *now ? STF_OK : stf_thing_read(thing, now, err);
+}
+
+/* The next item leaves the thing in `state`. */
+static bool note_standing(struct survey *survey, const struct stf_thing *thing, json_t *state, bool is_undone)
+{
+    json_int_t index = (json_int_t)json_array_size(survey->items);
+    const char *whole = thing->binding->whole;
+    bool is_whole = is_undone && whole && strcmp(thing->resource->name, whole) == 0;
+    return json_object_set_new(survey->standing, thing->key, json_pack("[I, O]", index + 1, state)) == 0 &&
+           (!is_whole || json_array_append_new(survey->wholes, json_integer(index)) == 0);
 }
 
 static enum stf_kind judge_item(struct survey *survey, const struct stf_thing *thing, const struct stf_change *change,
@@ -263,9 +300,10 @@ static enum stf_kind judge_item(struct survey *survey, const struct stf_thing *t
         }
     } else {
         verdict = judge(thing, change, json_object_get(survey->origins, thing->key), now);
-        json_t *next = verdict == STF_UNDO_NOTHING ? now : (json_t *)change->before;
-        kind =
-            json_object_set(survey->standing, thing->key, next) < 0 ? no_memory(err) : set_now(thing, item, now, err);
+        bool is_undone = verdict != STF_UNDO_NOTHING;
+        kind = note_standing(survey, thing, is_undone ? (json_t *)change->before : now, is_undone)
+                   ? set_now(thing, item, now, err)
+                   : no_memory(err);
     }
     survey->counts[verdict]++;
     const char *because = verdict == STF_UNDO_UNKNOWN   ? why.message
@@ -348,8 +386,9 @@ static enum stf_kind survey_run(struct survey *survey, struct stf_engine *engine
     survey->items = json_array();
     survey->origins = json_object();
     survey->standing = json_object();
+    survey->wholes = json_array();
     survey->changes = calloc(survey->list.count + 1, sizeof *survey->changes);
-    if (!survey->items || !survey->origins || !survey->standing || !survey->changes) {
+    if (!survey->items || !survey->origins || !survey->standing || !survey->wholes || !survey->changes) {
         return no_memory(err);
     }
     for (size_t i = survey->list.count; kind == STF_OK && i > 0; i--) {

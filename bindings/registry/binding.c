@@ -11,6 +11,7 @@
 #include "common/doc.h"
 #include "registry/diff.h"
 #include "registry/import.h"
+#include "registry/part.h"
 #include "registry/patch.h"
 #include "registry/place.h"
 #include "registry/registry.h"
@@ -852,4 +853,11 @@ static const struct stf_resource resources[] = {
 };
 
 const struct stf_binding stf_registry_binding = {
-    .name = "registry", .open = open_binding, .close = close_binding, .verbs = verbs, .resources = resources};
+    .name = "registry",
+    .open = open_binding,
+    .close = close_binding,
+    .verbs = verbs,
+    .resources = resources,
+    .whole = "registry.key",
+    .part = stf_registry_part,
+};

@@ -70,6 +70,11 @@ struct stf_binding {
     /* A resource, of whatever binding, and the verb of this one that restores what no state of it holds, such as the
      * SAs of an address that went back: called after a rollback, with {"id","state"} of each such thing. NULL: none. */
     const char *settles, *settle;
+    /* The resource whose things have others of this binding in them, such as keys; and what such a part is while the
+     * whole has `state`, as the part's own resource reads it: a new reference, or NULL when it is not in there or that
+     * can not be told. So a rollback sees through the later change of a whole. NULL, both: there is none. */
+    const char *whole;
+    json_t *(*part)(const json_t *id, const json_t *state, const char *part, const json_t *part_id);
 };
 
 #ifdef __cplusplus

@@ -116,6 +116,34 @@ function TestRollback:test_a_rollback_is_rolled_back()
   self:expect_hosts(self.before[1], self.before[2])
 end
 
+-- A later change of a key hides what the run did in it before: what stands there once the key is back decides.
+function TestRollback:test_changes_in_a_key_that_is_deleted_later()
+  self.place:playbook("nested", needs, [[
+    ctx:step("change and delete", ctx.site.hosts(), function(host)
+      local test = "HKEY_LOCAL_MACHINE\\SYSTEM\\Test"
+      assert(host.registry:set(test, "A", "sz", "one"))
+      assert(host.registry:set(test .. "\\Sub\\Below", "new", "dword", 7))
+      assert(host.registry:delete(test, "b"))
+      assert(host.registry:delete_key("HKLM\\SYSTEM\\test\\sub"))
+      assert(host.registry:delete_key("HKLM\\SYSTEM\\test"))
+    end)
+  ]])
+  lu.assertEquals(self.place:staffetta("run", "nested").code, 0)
+  local nested = self:hive("win-a")
+  lu.assertNotStrContains(nested, "/Test")
+  local plan = self.place:json("rollback", "--plan").doc.rollback
+  lu.assertEquals({ plan.undo, plan.nothing, plan.conflict }, { 10, 0, 0 })
+  lu.assertEquals(self.place:staffetta("rollback").code, 0)
+  self:expect_hosts(self.after[1], self.after[2])
+  -- somebody else's key is no more overwritten than before
+  lu.assertEquals(self.place:staffetta("run", "nested").code, 0)
+  support.hivexsh(self.place.site .. "/hives/win-a", "add Test")
+  self.meddled = self:hive("win-a")
+  local refused = self.place:staffetta("rollback")
+  lu.assertEquals(refused.code, 5, refused.out)
+  self:expect_hosts(self.meddled, nested)
+end
+
 function TestRollback:test_options_of_other_commands()
   for _, option in ipairs { "--host", "--plan" } do
     lu.assertEquals(self.place:staffetta("verify", option, "x").code, 64)

@@ -300,6 +300,50 @@ static void test_presence_change_and_undo(void **state)
     json_decref(id);
 }
 
+/* What a key's state says of the things in it is what they are. */
+static void test_parts_of_a_key(void **state)
+{
+    static const struct {
+        const char *resource;
+        const char *id;
+        bool is_part;
+    } things[] = {
+        {"registry.value", "{\"key\": \"hklm\\\\SYSTEM\\\\ControlSet001\\\\services\\\\TREE\", \"name\": \"\"}", true},
+        {"registry.value", "{\"key\": \"HKLM\\\\SYSTEM\\\\ControlSet001\\\\Services\\\\Tree\", \"name\": \"none\"}",
+         true},
+        {"registry.value",
+         "{\"key\": \"HKLM\\\\SYSTEM\\\\ControlSet001\\\\Services\\\\Tree\\\\a\\\\b\", \"name\": \"V\"}", true},
+        {"registry.key", "{\"key\": \"HKLM\\\\SYSTEM\\\\ControlSet001\\\\Services\\\\Tree\\\\a\"}", true},
+        {"registry.key", "{\"key\": \"HKLM\\\\SYSTEM\\\\ControlSet001\\\\Services\\\\Tree\\\\A\\\\B\"}", true},
+        {"registry.key", "{\"key\": \"HKLM\\\\SYSTEM\\\\ControlSet001\\\\Services\\\\Tree\"}", true},
+        {"registry.presence", "{\"key\": \"HKLM\\\\SYSTEM\\\\ControlSet001\\\\Services\\\\Tree\\\\Empty\"}", true},
+        {"registry.key", "{\"key\": \"HKLM\\\\SYSTEM\\\\ControlSet001\\\\Services\\\\Tree\", \"times\": true}", false},
+        {"registry.value", "{\"key\": \"HKLM\\\\SYSTEM\\\\ControlSet001\\\\Services\\\\Tree\\\\No\", \"name\": \"\"}",
+         false},
+        {"registry.value", "{\"key\": \"HKLM\\\\SYSTEM\\\\ControlSet001\\\\Services\", \"name\": \"\"}", false},
+        {"registry.value", "{\"key\": \"HKLM\\\\SYSTEM\\\\ControlSet001\\\\Services\\\\Tree2\", \"name\": \"\"}",
+         false},
+    };
+    const struct world *world = *state;
+    json_t *id = key_doc("HKEY_LOCAL_MACHINE\\SYSTEM\\ControlSet001\\Services\\tree");
+    json_t *whole = read_state(world, stf_registry_binding.whole, id);
+
+    for (size_t i = 0; i < sizeof(things) / sizeof(things[0]); i++) {
+        json_t *part_id = json_loads(things[i].id, 0, NULL);
+        json_t *part = stf_registry_binding.part(id, whole, things[i].resource, part_id);
+        json_t *read = read_state(world, things[i].resource, part_id);
+        if (things[i].is_part ? !json_equal(part, read) : part != NULL) {
+            fail_msg("%s: a state of the key says something else", things[i].id);
+        }
+        assert_null(stf_registry_binding.part(id, json_null(), things[i].resource, part_id));
+        json_decref(read);
+        json_decref(part);
+        json_decref(part_id);
+    }
+    json_decref(whole);
+    json_decref(id);
+}
+
 static void test_root_is_not_deleted(void **state)
 {
     const struct world *world = *state;
@@ -451,6 +495,7 @@ int main(void)
         IN_WORLD(test_value_errors),
         IN_WORLD(test_key_change_and_undo),
         IN_WORLD(test_presence_change_and_undo),
+        IN_WORLD(test_parts_of_a_key),
         IN_WORLD(test_root_is_not_deleted),
         IN_WORLD(test_list),
         IN_WORLD(test_tree),
