@@ -150,26 +150,31 @@ local phases = {
   end },
 }
 
--- The first answer that came after the outage; without a loss the first one to what was sent after all that had to
--- happen. `samples` as probe:stop gives them.
-local function first_answer(report, begun)
-  local sent_ns
-  if report.longest then
-    sent_ns = report.longest.first_answered_ns
-    if not sent_ns then return nil end
-  else
-    sent_ns = 0
-    for _, name in ipairs { "holder_lost", "address_removed", "negotiation_begins", "address_on_new_node", "sas_up" } do
-      if begun[name] then sent_ns = math.max(sent_ns, begun[name].at_ns) end
-    end
-    if sent_ns == 0 then return nil end
+-- The longest outage that was not over before the failover began; nil when nothing was lost.
+local function outage_of(report, begun)
+  local first_ns, longest = math.maxinteger, nil
+  for _, event in pairs(begun) do first_ns = math.min(first_ns, event.at_ns) end
+  for _, outage in ipairs(report.outages) do
+    local is_over = outage.first_answered_ns and outage.first_answered_ns < first_ns
+    if not is_over and (not longest or outage.duration_us > longest.duration_us) then longest = outage end
   end
-  for i, answered_ns in ipairs(report.samples.answered_ns) do
-    if answered_ns >= sent_ns then return answered_ns + report.samples.latency_us[i] * 1000, answered_ns end
+  return longest
+end
+
+-- The first answer after the outage; without a loss the one to the first attempt after all that had to happen.
+local function first_answer(report, outage, begun)
+  if outage then return outage.first_answer_ns end
+  local last_ns
+  for name, event in pairs(begun) do
+    if name ~= "sas_deleted" then last_ns = math.max(last_ns or 0, event.at_ns) end
+  end
+  for i, sent_ns in ipairs(last_ns and report.samples.answered_ns or {}) do
+    if sent_ns >= last_ns then return sent_ns + report.samples.latency_us[i] * 1000 end
   end
 end
 
-local function find(timeline, report, begun_ns, front_end)
+-- The phases that begin with an event: a list of them, and name -> event.
+local function find(timeline, begun_ns)
   local begun, found = {}, {}
   for _, phase in ipairs(phases) do
     for _, event in ipairs(timeline.events) do
@@ -186,10 +191,7 @@ local function find(timeline, report, begun_ns, front_end)
       table.insert(found, { name = phase.name, seen = false })
     end
   end
-  local answer_ns = first_answer(report, begun)
-  table.insert(found, answer_ns and { name = "first_answer", seen = true, at_ns = answer_ns, host = front_end,
-    source = "probe", event = "answered" } or { name = "first_answer", seen = false })
-  return found, answer_ns
+  return found, begun
 end
 
 -- By time; the first answer after what was at the same time, then what was not seen, in its own order.
@@ -206,9 +208,9 @@ end
 
 -- How long the probe says that it was, and how far it may be off. Without a loss it was shorter than from one answered
 -- attempt to the answer of the next one.
-local function outage_of(report)
-  if report.longest then return report.longest.duration_us, report.longest.error_us end
-  return 0, report.interval_us + (report.latency and report.latency.max_us or 0)
+local function length_of(outage, report)
+  if outage then return outage.duration_us, outage.error_us end
+  return 0, report.interval_us * report.samples.every + (report.latency and report.latency.max_us or 0)
 end
 
 local function compare(timeline)
@@ -226,9 +228,13 @@ end
 -- Sets timeline.phases and what follows from them. Each phase has the time since the one before it; what came after
 -- the first answer has none, for it cost nothing. Pure. `report` is the probe's, with samples.
 function M.reduce(timeline, report, begun_ns, front_end)
-  local found, answer_ns = find(timeline, report, begun_ns, front_end)
+  local found, begun = find(timeline, begun_ns)
+  local outage = outage_of(report, begun)
+  local answer_ns = first_answer(report, outage, begun)
+  table.insert(found, answer_ns and { name = "first_answer", seen = true, at_ns = answer_ns, host = front_end,
+    source = "probe", event = "answered" } or { name = "first_answer", seen = false })
   timeline.phases = in_order(found)
-  timeline.outage_us, timeline.error_us = outage_of(report)
+  timeline.outage_us, timeline.error_us = length_of(outage, report)
   local first = timeline.phases[1]
   timeline.zero_ns = first.seen and first.at_ns or begun_ns
   local last_ns = timeline.zero_ns
@@ -251,16 +257,12 @@ end
 
 -- From before the last good answer to after the last phase.
 local function window_of(timeline, report)
-  local from_ns, to_ns = timeline.zero_ns, timeline.zero_ns
+  local to_ns = timeline.zero_ns
   for _, phase in ipairs(timeline.phases) do
     if phase.seen then to_ns = math.max(to_ns, timeline.zero_ns + phase.at_us * 1000) end
   end
-  if report.longest then
-    from_ns = math.min(from_ns, report.longest.last_answered_ns or from_ns)
-    to_ns = math.max(to_ns, report.longest.first_answered_ns or to_ns)
-  end
-  local pad_ns = math.max(margin_ns, (to_ns - from_ns) // 6)
-  return from_ns - pad_ns, to_ns + pad_ns
+  local pad_ns = math.max(margin_ns, 4000 * report.interval_us, (to_ns - timeline.zero_ns) // 6)
+  return timeline.zero_ns - pad_ns, to_ns + pad_ns
 end
 
 local function keep_events(timeline, from_ns, to_ns)

@@ -32,7 +32,7 @@ end
 
 -- A probe every millisecond with answers after 0.2 ms; those that leave from `first` to `last` are lost.
 local function report_of(first, last, error_us)
-  local report = { interval_us = 1000, latency = { max_us = 200 },
+  local report = { interval_us = 1000, latency = { max_us = 200 }, outages = {},
     samples = { every = 1, answered_ns = {}, latency_us = {}, lost_ns = {} } }
   for at_ms = -20, 40 do
     local at_ns = begun_ns + at_ms * ms + ms // 2
@@ -45,8 +45,9 @@ local function report_of(first, last, error_us)
   end
   if first then
     local back_ns = begun_ns + last // 1 * ms + ms // 2
-    report.longest = { duration_us = (last - first) * 1000 // 1, error_us = error_us or 1500,
-      last_answered_ns = begun_ns + first * ms - ms // 2, first_answered_ns = back_ns }
+    report.outages[1] = { duration_us = (last - first) * 1000 // 1, error_us = error_us or 1500,
+      last_answered_ns = begun_ns + first * ms - ms // 2, first_answered_ns = back_ns,
+      first_answer_ns = back_ns + 200000 }
   end
   return report
 end
@@ -149,11 +150,21 @@ end
 
 function TestTimeline:test_an_outage_that_has_not_ended()
   local report = report_of(2, 50)
-  report.longest.first_answered_ns, report.longest.error_us = nil, nil
+  local outage = report.outages[1]
+  outage.first_answered_ns, outage.first_answer_ns, outage.error_us = nil, nil, nil
   local reduced = reduce(whole_move(), report)
   lu.assertEquals(lines_of(reduced)[6], "first_answer -")
   lu.assertNil(reduced.sum_us)
   lu.assertFalse(reduced.agrees)
+end
+
+-- A stall of the machine before the move is not the move's outage.
+function TestTimeline:test_an_outage_that_was_over_before()
+  local report = report_of(2, 11)
+  table.insert(report.outages, 1, { duration_us = 90000, error_us = 10, last_answered_ns = begun_ns - 95 * ms,
+    first_answered_ns = begun_ns - 5 * ms })
+  local reduced = reduce(whole_move(), report)
+  lu.assertEquals({ reduced.outage_us, reduced.sum_us, reduced.agrees }, { 9000, 9700, true })
 end
 
 function TestTimeline:test_a_crash_begins_with_the_loss_of_the_holder()
