@@ -62,6 +62,17 @@ bool stf_rights_are_own(const uint8_t *descriptor, size_t size, const uint8_t *a
     return false;
 }
 
+bool stf_rights_are_whole(const uint8_t *descriptor, size_t size)
+{
+    struct stf_bytes_in in = {.bytes = descriptor, .size = size, .at = DACL_AT};
+    struct stf_bytes_in entries;
+    uint32_t start = stf_bytes_get_u32(&in);
+    uint16_t control;
+    size_t dacl_size;
+
+    return !in.is_short && (start == 0 || get_dacl(descriptor, size, &control, &entries, &dacl_size) != NULL);
+}
+
 bool stf_rights_are_all(const uint8_t *descriptor, size_t size)
 {
     struct stf_bytes_in in = {.bytes = descriptor, .size = size, .at = 4};

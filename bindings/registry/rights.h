@@ -12,6 +12,10 @@ enum { STF_RIGHTS_HEADER_SIZE = 20 };
  * whose list equals that of the key above was made by a system that does not mark what is inherited. */
 bool stf_rights_are_own(const uint8_t *descriptor, size_t size, const uint8_t *above, size_t above_size);
 
+/* Whether its DACL, if there is one, is all there. A damaged one is no DACL to the functions below, and no DACL lets
+ * everybody do everything. */
+bool stf_rights_are_whole(const uint8_t *descriptor, size_t size);
+
 /* Whether it has nothing else: no owner, no group, no list of what is audited. */
 bool stf_rights_are_all(const uint8_t *descriptor, size_t size);
 

@@ -123,6 +123,14 @@ static size_t count_set(const struct stf_keytree_key *scope)
     return count;
 }
 
+/* What the patch has for the value. It is at `likely` where the patch made the key, for stores keep the order. */
+static const struct stf_keytree_value *find_named(const struct stf_keytree_key *scope, size_t likely, const char *name)
+{
+    const struct stf_keytree_value *value = likely < scope->values.count ? stf_keytree_value_at(scope, likely) : NULL;
+
+    return value != NULL && strcmp(value->item.name, name) == 0 ? value : stf_keytree_find_value(scope, name);
+}
+
 /* Whether all values that the patch sets stand so, and none that it deletes. */
 static bool are_values(const struct contents *contents, const struct stf_keytree_key *scope)
 {
@@ -130,7 +138,7 @@ static bool are_values(const struct contents *contents, const struct stf_keytree
 
     for (size_t i = 0; i < contents->values.count; i++) {
         const struct stf_registry_value *found = &contents->values.items[i];
-        const struct stf_keytree_value *named = stf_keytree_find_value(scope, found->name);
+        const struct stf_keytree_value *named = find_named(scope, i, found->name);
         if (named != NULL) {
             const struct stf_registry_value wanted = stf_keytree_borrow(named);
             if (wanted.data == NULL || !stf_registry_value_equal(found, &wanted)) {

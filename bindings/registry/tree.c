@@ -91,6 +91,8 @@ enum stf_kind stf_registry_extras_check_live(const char *name, const struct stf_
                        : want->flags != 0 || want->access != 0 ? "flags, which only hives have"
                        : want->security == NULL && have->security != NULL
                            ? "the rights of the key above: it has rights of its own, which can not be taken away"
+                       : want->security != NULL && !stf_rights_are_whole(want->security, want->security_size)
+                           ? "rights that are damaged"
                        : want->security != NULL && !stf_rights_are_all(want->security, want->security_size)
                            ? "an owner, a group or a list of what is audited"
                            : NULL;

@@ -289,48 +289,6 @@ static void test_results(void **state)
     }
 }
 
-/* ---- rights ---- */
-
-enum { DESCRIPTOR_SIZE = 20 + 8 + 8 };
-
-/* A descriptor with one entry of four bytes of rights. */
-static void make_descriptor(uint8_t bytes[DESCRIPTOR_SIZE], uint16_t control, uint8_t flags, uint8_t rights)
-{
-    memset(bytes, 0, DESCRIPTOR_SIZE);
-    bytes[0] = 1;
-    bytes[2] = (uint8_t)control;
-    bytes[3] = (uint8_t)(control >> 8);
-    bytes[16] = 20;
-    bytes[20] = 2;
-    bytes[22] = 16;
-    bytes[24] = 1;
-    bytes[29] = flags;
-    bytes[30] = 8;
-    bytes[32] = rights;
-}
-
-static void test_own_rights(void **state)
-{
-    uint8_t above[DESCRIPTOR_SIZE];
-    uint8_t key[DESCRIPTOR_SIZE];
-
-    (void)state;
-    make_descriptor(above, 0x8004, 0, 1);
-    make_descriptor(key, 0x8004, 0, 1);
-    assert_false(stf_rights_are_own(key, sizeof(key), above, sizeof(above))); /* as above */
-    make_descriptor(key, 0x8004, 0x10, 2);
-    assert_false(stf_rights_are_own(key, sizeof(key), above, sizeof(above))); /* all inherited */
-    make_descriptor(key, 0x8004, 0, 2);
-    assert_true(stf_rights_are_own(key, sizeof(key), above, sizeof(above)));
-    make_descriptor(key, 0x9004, 0x10, 2);
-    assert_true(stf_rights_are_own(key, sizeof(key), above, sizeof(above))); /* protected */
-    assert_true(stf_rights_are_own(NULL, 0, above, sizeof(above)));
-    assert_false(stf_rights_are_own(NULL, 0, NULL, 0));
-    key[30] = 0; /* an entry without a size */
-    make_descriptor(above, 0x8004, 0, 7);
-    assert_true(stf_rights_are_own(key, sizeof(key), above, sizeof(above)));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -343,7 +301,6 @@ int main(void)
         cmocka_unit_test(test_login_file),
         cmocka_unit_test(test_bad_login_files),
         cmocka_unit_test(test_results),
-        cmocka_unit_test(test_own_rights),
     };
 
     return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
