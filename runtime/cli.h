@@ -120,6 +120,8 @@ int stf_cmd_undo(int argc, char **argv);
 int stf_cmd_new(int argc, char **argv);
 int stf_cmd_doctor(int argc, char **argv);
 extern const char stf_doctor_help[];
+int stf_cmd_test(int argc, char **argv);
+extern const char stf_test_help[];
 int stf_cmd_docs(int argc, char **argv);
 extern const char stf_docs_help[];
 int stf_cmd_rehearse(int argc, char **argv);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "cli.h"
+#include "cmd_docs.h"
 #include "embedded.h"
 #include "run.h"
 #include "whole_file.h"
@@ -20,7 +21,7 @@ static const char *file_name(const struct stf_embedded *file)
     return strrchr(file->name, '/') + 1;
 }
 
-static json_t *describe_files(void)
+json_t *stf_docs_files(void)
 {
     json_t *files = json_array();
     for (const struct stf_embedded *file = stf_meta_files; file->name; file++) {
@@ -52,7 +53,7 @@ static enum stf_kind print_docs(const struct stf_cli *cli, struct stf_err *err)
     struct stf_runtime *rt;
     if (!stf_cli_open(cli, &rt))
         return STF_IO;
-    json_t *made = NULL, *input = json_pack("{s:o, s:s, s:s*}", "files", describe_files(), "form",
+    json_t *made = NULL, *input = json_pack("{s:o, s:s, s:s*}", "files", stf_docs_files(), "form",
                                             cli->is_markdown ? "markdown" : "text", "name", cli->operands[0]);
     enum stf_kind kind = stf_trusted_tool(rt, "docs.luac", input, &made, err);
     if (kind == STF_OK && cli->is_json)

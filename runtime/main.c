@@ -61,6 +61,8 @@ const struct stf_command stf_commands[] = {
      "eject copies a bundled one into the site, whose own it is then; diff tells who has changed it since.\n",
      stf_cmd_scripts},
 #ifndef _WIN32
+    {"test", "DIR [options]", "A site's tests of its own scripts, on hosts that only note what they are asked",
+     stf_test_help, stf_cmd_test},
     {"docs", "[NAME | --markdown | --luacats DIR] [options]", "The reference of what scripts can use", stf_docs_help,
      stf_cmd_docs},
 #endif

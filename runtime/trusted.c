@@ -10,14 +10,20 @@
 
 extern const struct stf_embedded stf_trusted_lua[];
 
-/* Pushes what the trusted file returns when called with the `argument_count` values on top. [-n, +1, e] */
-static void call_trusted(lua_State *L, const char *name, int argument_count)
+/* Pushes the function that a trusted file is. [-0, +1, e] */
+static void push_trusted(lua_State *L, const char *name)
 {
     const struct stf_embedded *file = stf_trusted_lua;
     while (file->name && strcmp(file->name, name) != 0)
         file++;
     if (!file->name || !stf_sandbox_load_compiled(L, file->bytes, file->size, name))
         luaL_error(L, "the program's own %s does not load: %s", name, lua_tostring(L, -1));
+}
+
+/* Pushes what the trusted file returns when called with the `argument_count` values on top. [-n, +1, e] */
+static void call_trusted(lua_State *L, const char *name, int argument_count)
+{
+    push_trusted(L, name);
     lua_insert(L, -argument_count - 1);
     lua_call(L, argument_count, 1);
 }
@@ -217,13 +223,21 @@ enum stf_kind stf_trusted_describe(struct stf_runtime *rt, const char *kind_name
     return kind;
 }
 
+/* trusted(name) -> the function that the file is */
+static int l_trusted(lua_State *L)
+{
+    push_trusted(L, luaL_checkstring(L, 1));
+    return 1;
+}
+
 static int l_tool(lua_State *L)
 {
     const char *name = lua_touserdata(L, 1);
     const json_t *input = lua_touserdata(L, 2);
     json_t **output = lua_touserdata(L, 3);
     stf_lua_push_sys(L);
-    call_trusted(L, name, 1);
+    lua_pushcfunction(L, l_trusted);
+    call_trusted(L, name, 2);
     stf_lua_push_doc(L, input);
     lua_call(L, 1, 1);
     json_t *holder = stf_lua_new_doc(L);

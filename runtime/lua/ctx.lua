@@ -83,6 +83,8 @@ local function run_check(row, host)
   return { verdict = verdict, evidence = evidence or {} }
 end
 
+M.run_check = run_check
+
 -- A check that breaks did not look: its verdict is unknown, with the reason as evidence. It has a task of its own, so
 -- that also the stop of one which never ends is its own.
 local function guarded_check(row, host, step)

@@ -6,7 +6,7 @@ local support = require "support"
 local TestCli = {}
 
 local commands = { "new", "doctor", "rehearse", "plan", "rollout", "verify", "drill", "predict", "resume", "rollback",
-  "run", "runs", "show", "timeline", "report", "diff", "scripts", "docs", "registry", "probe", "lab", "agent", "undo",
+  "run", "runs", "show", "timeline", "report", "diff", "scripts", "test", "docs", "registry", "probe", "lab", "agent", "undo",
   "takeover", "version" }
 
 function TestCli:setUp()

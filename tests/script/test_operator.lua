@@ -36,6 +36,9 @@ function TestOperator:test_a_new_site_works_at_once()
   local plan = support.command { "plan", "greet", "--site", self.dir, "--state", self.place.state }
   lu.assertEquals({ plan.code, plan.err }, { 0, "" })
   lu.assertStrContains(plan.out, "0 changes planned")
+  local tests = support.command { "test", self.dir }
+  lu.assertEquals({ tests.code, tests.err }, { 0, "" }, tests.out)
+  lu.assertStrContains(tests.out, "2 tests, 0 failed")
   local lint = support.command { "scripts", "lint", "--site", self.dir }
   lu.assertEquals({ lint.code, lint.out }, { 0, "" })
 end

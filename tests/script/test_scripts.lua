@@ -102,6 +102,85 @@ function TestScripts:test_what_can_not_be_ejected()
   lu.assertStrContains(answer.err, "sa-installed.lua")
 end
 
+-- ---- test DIR ----
+
+-- Runs one test with this body; the message with which it failed, or nil.
+function TestScripts:message_of(body)
+  self.place:write("site/tests/one.lua", "return { api = 1, tests = { one = function(t)\n" .. body .. "\nend } }")
+  local answer = support.command { "test", self.place.site, "--output", "json" }
+  local message = cjson.decode(answer.out)[1].message
+  lu.assertEquals(answer.code, message and 3 or 0, answer.err)
+  return message
+end
+
+function TestScripts:write_setter()
+  self.place:playbook("try", [[needs = { "registry.read", "registry.write", "system.run" },
+    params = { value = { type = "integer", doc = "what to set" } },]], [[
+    ctx:step("set it", ctx.site.hosts("front_end"), function(host)
+      if host.registry:get("HKLM\\SYSTEM\\Test", "a") ~= p.value then
+        assert(host.registry:set("HKLM\\SYSTEM\\Test", "a", "dword", p.value))
+      end
+      ctx:sleep_ms(3600000)
+      ctx:say("set on %s", host.name)
+    end, { retries = 2 })]])
+end
+
+function TestScripts:test_changes_are_noted_and_nothing_is_made()
+  self:write_setter()
+  local hive = support.reglookup(self.place.site .. "/hives/win")
+  lu.assertNil(self:message_of([[
+    t:answer("win", "registry:get", function(key, name) return key == "HKLM\\SYSTEM\\Test" and name == "a" and 1 end)
+    local run = t:run("try", { value = 2 })
+    t:equals(run.error, nil)
+    t:equals(run.changes, { { host = "win", call = "registry:set", args = { "HKLM\\SYSTEM\\Test", "a", "dword", 2 } } })
+    t:equals({ run.steps, run.said, #run.calls }, { { "set it" }, { "set on win" }, 2 })
+    t:equals(t:run("try", { value = 1 }).changes, {})]]))
+  lu.assertEquals(support.reglookup(self.place.site .. "/hives/win"), hive)
+end
+
+function TestScripts:test_a_host_that_fails_is_tried_again()
+  self:write_setter()
+  lu.assertNil(self:message_of([[
+    local asked = 0
+    t:answer("*", "registry:get", 1)
+    t:answer("*", "registry:set", function()
+      asked = asked + 1
+      if asked < 3 then return nil, { kind = "busy", message = "not now" } end
+      return { changed = true }
+    end)
+    t:equals(t:run("try", { value = 2 }).error, nil)
+    t:equals(asked, 3)]]))
+end
+
+function TestScripts:test_tests_that_fail_say_why()
+  self:write_setter()
+  for body, words in pairs {
+    ['t:equals({ 1, { a = "x" } }, { 1, { a = "y" } })'] = 'expected [1,{"a":"y"}], found [1,{"a":"x"}]',
+    ['t:contains("abc", "x")'] = "expected 'x' in 'abc'",
+    ['t:answer("win", "registry:gte", 1)'] = "did you mean 'registry:get'?",
+    ['local run = t:run("try", { value = 2 }); t:equals(run.error, nil)'] = "win was asked registry:get",
+    ['t:run("none"); t:check("none")'] = "there is no script 'none' among the checks",
+    ["t:nothing()"] = "nothing",
+  } do
+    lu.assertStrContains(self:message_of(body) or "it passed", words)
+  end
+  self.place:playbook("sly", [[needs = { "registry.read" },]], [[
+    ctx:step("set it", ctx.site.hosts(), function(host) host.registry:set("HKLM\\SYSTEM", "a", "dword", 1) end)]])
+  lu.assertStrContains(self:message_of('t:equals(t:run("sly").error, nil)'), "needs 'registry.write'")
+end
+
+function TestScripts:test_what_is_no_file_of_tests()
+  for text, words in pairs { ["return 1"] = "a file of tests returns", ["return {"] = "expected",
+    ["return { api = 7, tests = {} }"] = "field 'api' is 7" } do
+    self.place:write("site/tests/one.lua", text)
+    local answer = support.command { "test", self.place.site }
+    lu.assertEquals({ answer.code, answer.out }, { 1, "" })
+    lu.assertStrContains(answer.err, words)
+  end
+  support.shell("rm %s", self.place.site .. "/tests/one.lua")
+  lu.assertStrContains(support.command({ "test", self.place.site }).err, "has no test")
+end
+
 -- ---- docs ----
 
 local function docs(...)
