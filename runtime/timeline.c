@@ -35,11 +35,23 @@ static void print_ms(const json_t *doc, const char *key, FILE *stream)
         fprintf(stream, "%9s", "-");
 }
 
-static void print_phase(const json_t *phase, FILE *stream)
+static bool has_medians_in(const json_t *phases)
+{
+    size_t i;
+    json_t *phase;
+    json_array_foreach (phases, i, phase)
+        if (json_object_get(phase, "median_us"))
+            return true;
+    return false;
+}
+
+static void print_phase(const json_t *phase, bool has_medians, FILE *stream)
 {
     fputs("    ", stream);
     print_ms(phase, "at_us", stream);
     print_ms(phase, "duration_us", stream);
+    if (has_medians)
+        print_ms(phase, "median_us", stream);
     fprintf(stream, "  %-25s", stf_timeline_phase_words(phase));
     if (json_is_true(json_object_get(phase, "seen")))
         fprintf(stream, "%-10s %s: %s\n", stf_cli_text(phase, "host"), stf_cli_text(phase, "source"),
@@ -52,9 +64,11 @@ void stf_timeline_print(const json_t *timeline, FILE *stream)
 {
     size_t i;
     json_t *each;
-    fprintf(stream, "    %9s%9s\n", "at ms", "+ ms");
-    json_array_foreach (json_object_get(timeline, "phases"), i, each)
-        print_phase(each, stream);
+    const json_t *phases = json_object_get(timeline, "phases");
+    bool has_medians = has_medians_in(phases);
+    fprintf(stream, "    %9s%9s%s\n", "at ms", "+ ms", has_medians ? "   median" : "");
+    json_array_foreach (phases, i, each)
+        print_phase(each, has_medians, stream);
     fprintf(stream, "    %s\n", stf_cli_text(timeline, "summary"));
     json_array_foreach (json_object_get(timeline, "gaps"), i, each)
         fprintf(stream, "    not heard to the end: %s of %s: %s\n", stf_cli_text(each, "source"),

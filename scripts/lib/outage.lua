@@ -113,6 +113,18 @@ local function column(list, field)
   return values
 end
 
+-- Appends to the figures of earlier repetitions. Only the longest outage keeps what happened in it.
+function M.add(list, figures)
+  local longest = figures
+  for _, each in ipairs(list) do
+    if each.outage_us >= longest.outage_us then longest = each end
+  end
+  list[#list + 1] = figures
+  for _, each in ipairs(list) do
+    if each ~= longest then timeline.forget_details(each.timeline) end
+  end
+end
+
 -- The figures of all repetitions as one: those of the longest outage, with the greatest bound of all as its error, and
 -- the median beside it. `expected` may be nil.
 function M.of_all(list, budget_ms, expected)
@@ -127,6 +139,7 @@ function M.of_all(list, budget_ms, expected)
   for _, field in ipairs { "lost", "sent", "clear_packets", "capture_lost" } do figures[field] = sum(list, field) end
   for _, field in ipairs { "is_steady_before", "is_steady_after" } do figures[field] = is_all(list, field) end
   figures.outages_us = column(list, "outage_us")
+  if #list > 1 then timeline.set_medians(figures.timeline, column(list, "timeline"), M.median) end
   figures.median_us = M.median(figures.outages_us)
   local after = column(list, "after_takeover_us")
   if #after > 0 then figures.median_after_takeover_us = M.median(after) end

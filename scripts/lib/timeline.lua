@@ -315,6 +315,24 @@ local function keep_buckets(timeline, wire, from_ns, to_ns)
   timeline.wire = kept
 end
 
+-- Leaves only the phases of a timeline of which there are many.
+function M.forget_details(timeline)
+  timeline.events, timeline.probe, timeline.wire = nil, nil, nil
+end
+
+-- Sets the phases' median_us: of what they lasted in all of `list`, where they did.
+function M.set_medians(timeline, list, median)
+  for _, phase in ipairs(timeline.phases) do
+    local durations = {}
+    for _, each in ipairs(list) do
+      for _, other in ipairs(each.phases) do
+        if other.name == phase.name then durations[#durations + 1] = other.duration_us end
+      end
+    end
+    if #durations > 0 then phase.median_us = median(durations) end
+  end
+end
+
 -- Which samples probe:stop has to give.
 function M.span(marks)
   return { from_ns = marks.begun_ns - before_ns, to_ns = marks.settled_ns + after_ns }

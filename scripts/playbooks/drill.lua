@@ -24,7 +24,7 @@ local function new_drill(ctx, p)
       drill.measured[name] = {}
       table.insert(drill.names, name)
     end
-    table.insert(drill.measured[name], figures)
+    outage.add(drill.measured[name], figures)
     if p.repetitions > 1 then
       ctx:say("%s %d of %d: %.1f ms", name, #drill.measured[name], p.repetitions, figures.outage_us / 1000)
     end

@@ -173,6 +173,24 @@ function TestTimeline:test_a_crash_begins_with_the_loss_of_the_holder()
   lu.assertEquals(lines_of(reduce(events, report_of(2, 11)))[1], "holder_lost 0+0")
 end
 
+function TestTimeline:test_the_medians_of_repetitions()
+  local outage = require "outage"
+  local list = {}
+  for i, last in ipairs { 11, 14, 12 } do
+    local events = whole_move()
+    if i == 3 then table.remove(events, 4) end -- one has not seen the address on the new node
+    local reduced = reduce(events, report_of(2, last))
+    reduced.events, reduced.wire = events, {}
+    outage.add(list, { outage_us = last * 1000, error_us = 0, timeline = reduced, lost = 1, sent = 9, clear_packets = 0,
+      capture_lost = 0, is_steady_before = true, is_steady_after = true })
+  end
+  lu.assertEquals({ list[1].timeline.events, list[2].timeline.wire, list[3].timeline.wire }, { nil, {} })
+  local medians = {}
+  for _, phase in ipairs(outage.of_all(list).timeline.phases) do medians[phase.name] = phase.median_us end
+  lu.assertEquals(medians, { address_removed = 0, sas_deleted = 1000, negotiation_begins = 1000,
+    address_on_new_node = 1000, sas_up = 4000, first_answer = 3700 })
+end
+
 -- ---- the command ----
 
 function TestTimeline:setUp()
