@@ -113,13 +113,19 @@ local function column(list, field)
   return values
 end
 
+-- Of several that are as long, the first.
+local function longest_of(list)
+  local longest = list[1]
+  for _, each in ipairs(list) do
+    if each.outage_us > longest.outage_us then longest = each end
+  end
+  return longest
+end
+
 -- Appends to the figures of earlier repetitions. Only the longest outage keeps what happened in it.
 function M.add(list, figures)
-  local longest = figures
-  for _, each in ipairs(list) do
-    if each.outage_us >= longest.outage_us then longest = each end
-  end
   list[#list + 1] = figures
+  local longest = longest_of(list)
   for _, each in ipairs(list) do
     if each ~= longest then timeline.forget_details(each.timeline) end
   end
@@ -128,9 +134,8 @@ end
 -- The figures of all repetitions as one: those of the longest outage, with the greatest bound of all as its error, and
 -- the median beside it. `expected` may be nil.
 function M.of_all(list, budget_ms, expected)
-  local worst, bound_us = list[1], 0
+  local worst, bound_us = longest_of(list), 0
   for _, each in ipairs(list) do
-    if each.outage_us > worst.outage_us then worst = each end
     bound_us = math.max(bound_us, each.outage_us + each.error_us)
   end
   local figures = { budget_ms = budget_ms, expected = expected, repetitions = #list }
