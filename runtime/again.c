@@ -128,15 +128,60 @@ static json_t *params_of(const json_t *head)
     return params;
 }
 
+/* What is left to be made of a kept plan, as a plan. A change that was cut short, or failed, may stand: "may_stand". */
+static json_t *rest_of_plan(const json_t *plan, const json_t *made)
+{
+    size_t index;
+    json_t *planned, *rest = json_copy((json_t *)plan), *left = json_array(), *by_thing = stf_changes_by_thing(made);
+    bool is_ok = rest && left && by_thing;
+    json_array_foreach (json_object_get(plan, "changes"), index, planned) {
+        json_t *change = is_ok ? stf_changes_take(by_thing, planned) : NULL;
+        const char *state = json_string_value(json_object_get(change, "state"));
+        json_t *copy = json_copy(planned);
+        if (change && copy)
+            is_ok = is_ok && json_object_set_new(copy, "may_stand", json_true()) == 0;
+        if (!state || strcmp(state, stf_change_state_name(STF_CHANGE_DONE)) != 0)
+            is_ok = is_ok && json_array_append(left, copy) == 0;
+        json_decref(copy);
+        json_decref(change);
+    }
+    is_ok = is_ok && json_object_set(rest, "changes", left) == 0;
+    json_decref(by_thing);
+    json_decref(left);
+    if (!is_ok) {
+        json_decref(rest);
+        rest = NULL;
+    }
+    return rest;
+}
+
+/* A run that applied a plan is held to it; `*plan` stays NULL for any other. */
+static enum stf_kind find_plan(const json_t *run, json_t **plan, struct stf_err *err)
+{
+    const json_t *head = json_object_get(run, "run");
+    const json_t *first = json_array_get(json_object_get(run, "events"), 0);
+    const char *event = json_string_value(json_object_get(first, "kind"));
+    if (strcmp(json_string_value(json_object_get(head, "mode")), stf_run_mode_of_plan) != 0)
+        return STF_OK;
+    if (!event || strcmp(event, "plan") != 0)
+        return stf_err_set(err, STF_CONFLICT, 0, "resume", NULL,
+                           "the run was cut short before it had kept its plan, and has changed nothing: apply the plan "
+                           "again");
+    *plan = rest_of_plan(json_object_get(first, "data"), json_object_get(run, "changes"));
+    return *plan ? STF_OK : no_memory(err);
+}
+
 static enum stf_kind resume(struct stf_runtime *rt, const struct stf_run_options *given, json_t **report,
                             struct stf_err *err)
 {
     const json_t *site;
-    json_t *doc = NULL, *recorded = NULL, *present = NULL, *params = NULL, *drift = json_array();
+    json_t *doc = NULL, *recorded = NULL, *present = NULL, *params = NULL, *plan = NULL, *drift = json_array();
     struct stf_run_options options = *given;
     enum stf_kind kind = load_run(rt, given->resume, &doc, err);
     if (kind == STF_OK)
         kind = stf_runtime_site(rt, &site, err);
+    if (kind == STF_OK)
+        kind = find_plan(doc, &plan, err);
     if (kind != STF_OK)
         goto out;
     const json_t *head = json_object_get(doc, "run");
@@ -145,6 +190,7 @@ static enum stf_kind resume(struct stf_runtime *rt, const struct stf_run_options
     params = params_of(head);
     options.playbook = json_string_value(json_object_get(head, "playbook"));
     options.params = params;
+    options.plan = plan;
     if (!stf_plan_add_script_drift(recorded, present, drift)) {
         kind = no_memory(err);
     } else if (json_array_size(drift) > 0) {
@@ -155,6 +201,7 @@ static enum stf_kind resume(struct stf_runtime *rt, const struct stf_run_options
     }
 out:
     json_decref(drift);
+    json_decref(plan);
     json_decref(params);
     json_decref(present);
     json_decref(recorded);

@@ -28,7 +28,8 @@ struct stf_engine_config {
     const struct stf_engine_binding *bindings;
     size_t binding_count;
     struct stf_fleet *fleet; /* how hosts are reached; NULL: all in this program */
-    const json_t *expected;  /* changes of a plan: these are made, each once, and no others. NULL: any */
+    /* Changes of a plan: these are made, each once, and no others; those that "may_stand" need not be. NULL: any. */
+    const json_t *expected;
 };
 
 /* All functions block and may be called from many threads at once; two changes of the same thing wait for each other.

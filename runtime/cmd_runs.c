@@ -125,7 +125,11 @@ static void print_event(const json_t *event)
     char at[32];
     format_time(json_object_get(event, "at_unix_ms"), at, sizeof at);
     printf("  %s  %-18s ", at, text(event, "kind"));
-    print_compact(json_object_get(event, "data"));
+    const json_t *data = json_object_get(event, "data");
+    if (strcmp(text(event, "kind"), "plan") == 0)
+        printf("%zu changes", json_array_size(json_object_get(data, "changes")));
+    else
+        print_compact(data);
     putchar('\n');
 }
 

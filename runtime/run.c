@@ -14,6 +14,8 @@
 #include "fault.h"
 #include "plan.h"
 
+const char stf_run_mode_of_plan[] = "apply a plan";
+
 json_t *stf_run_error_doc(const struct stf_err *err)
 {
     return json_pack("{s:s, s:s, s:s, s:s}", "kind", stf_kind_name(err->kind), "op", err->op, "subject", err->subject,
@@ -134,7 +136,7 @@ enum stf_kind stf_run_begin(struct stf_run *run, struct stf_err *err)
     if (!run->is_planning) {
         struct stf_run_data data = {
             .playbook = run->options->playbook,
-            .mode = "apply",
+            .mode = run->options->plan ? stf_run_mode_of_plan : "apply",
             .site_name = run->rt->site ? json_string_value(json_object_get(run->rt->site, "name")) : "",
             .site_dir = run->rt->site_dir ? run->rt->site_dir : "",
             .params = run->options->params,
@@ -146,6 +148,8 @@ enum stf_kind stf_run_begin(struct stf_run *run, struct stf_err *err)
                        : stf_journal_run_begin(run->journal, &data, &run->id, err);
         if (kind == STF_OK && run->options->resume)
             kind = count_earlier_changes(run, err);
+        else if (kind == STF_OK && run->options->plan)
+            kind = stf_journal_add_event(run->journal, run->id, "plan", run->options->plan, err);
         for (size_t i = 0; kind == STF_OK && i < run->host_count; i++)
             kind = stf_journal_add_host(run->journal, run->id, &run->hosts[i].host, err);
         json_t *scripts = run->scripts;

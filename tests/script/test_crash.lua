@@ -51,7 +51,7 @@ end
 function TestCrash:kill_at_all(points, confirm_within_ms, prepare, ...)
   local kills = {}
   for _, point in ipairs(points) do
-    local hit, is_killed = 0, nil
+    local hit, is_killed = 0
     repeat
       hit = hit + 1
       local place = self:new_place(confirm_within_ms)

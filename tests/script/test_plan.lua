@@ -174,6 +174,47 @@ function TestPlan:test_a_planned_change_that_is_not_made_fails()
   lu.assertEquals(self:standing(), before)
 end
 
+-- Killed at every point of a run that applies a plan, the run goes on with what is left of the plan, and no more.
+function TestPlan:test_a_resumed_run_is_held_to_its_plan()
+  self:plan()
+  local before, kills = self:standing(), 0
+  lu.assertEquals(self:apply().code, 0)
+  local after = self:standing()
+  for _, point in ipairs { "journal.run_begin.after", "journal.event.after", "journal.intent.after:2",
+    "host.write.before:3", "host.write.after:1", "journal.done.after:3", "journal.run_end.before" } do
+    os.execute(("rm -rf %s %s/hives"):format(self.place.state, self.place.site))
+    self.place:site_of("win-a", "win-b")
+    if not self.place:kill_at(point, "run", "--plan", self.file) then
+      lu.skipIf(kills == 0, "this build has no fault points")
+      lu.fail(point .. " was not reached")
+    end
+    kills = kills + 1
+    local answer = self.place:json("resume")
+    if point == "journal.run_begin.after" then
+      lu.assertEquals(answer.code, 1)
+      lu.assertStrContains(answer.err, "the run was cut short before it had kept its plan")
+      lu.assertEquals(self:standing(), before)
+    else
+      lu.assertEquals(answer.code, 0, point .. answer.out)
+      lu.assertEquals(self:standing(), after, point)
+    end
+  end
+end
+
+function TestPlan:test_a_resumed_run_makes_no_change_that_its_plan_lacks()
+  self.place:playbook("try", needs, step("a", 1) .. [[
+    if not ctx.is_planning then ]] .. step("z", 1) .. " end")
+  self:plan()
+  local before = self:standing()
+  if not self.place:kill_at("journal.done.after:2", "run", "--plan", self.file) then
+    lu.skip("this build has no fault points")
+  end
+  local answer = self.place:json("resume")
+  lu.assertEquals({ answer.code, answer.doc.state }, { 3, "rolled_back" }, answer.out)
+  lu.assertStrContains(answer.doc.error.message, "which the plan does not have")
+  lu.assertEquals(self:standing(), before)
+end
+
 function TestPlan:test_files_that_are_no_plan()
   local path = self.place.dir .. "/plan.json"
   for text, message in pairs {
