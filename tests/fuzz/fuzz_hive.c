@@ -4,82 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "registry/regf_write.h"
+#include "regf_walk.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
-
-struct counts {
-    size_t keys;
-    size_t values;
-    size_t bytes;
-};
-
-static enum stf_kind walk(struct stf_regf_image *image, const struct stf_regf_key *key, size_t depth,
-                          struct counts *counts)
-{
-    struct stf_regf_offsets values = {0};
-    struct stf_regf_offsets subkeys = {0};
-    enum stf_kind kind =
-        depth <= STF_REGISTRY_DEPTH_MAX ? stf_regf_values(image, key, &values, NULL) : STF_INVALID_DATA;
-
-    counts->keys++;
-    for (size_t i = 0; i < values.count && kind == STF_OK; i++) {
-        struct stf_registry_value value;
-        kind = stf_regf_value(image, values.items[i], &value, NULL);
-        counts->values++;
-        counts->bytes += value.size;
-        stf_registry_value_fini(&value);
-    }
-    free(values.items);
-    if (kind == STF_OK) {
-        kind = stf_regf_subkeys(image, key, &subkeys, NULL);
-    }
-    for (size_t i = 0; i < subkeys.count && kind == STF_OK; i++) {
-        struct stf_regf_key subkey = stf_regf_key_known(image, subkeys.items[i]);
-        char *name = NULL;
-        kind = stf_regf_key_name(&subkey, &name, NULL);
-        free(name);
-        if (kind == STF_OK) {
-            kind = walk(image, &subkey, depth + 1, counts);
-        }
-    }
-    free(subkeys.items);
-    return kind;
-}
-
-struct source {
-    const uint8_t *bytes;
-    size_t size;
-};
-
-static enum stf_kind read_at(void *context, uint64_t offset, void *into, size_t size, struct stf_err *err)
-{
-    const struct source *source = context;
-
-    (void)err;
-    if (offset > source->size || size > source->size - offset) {
-        abort();
-    }
-    memcpy(into, source->bytes + offset, size);
-    return STF_OK;
-}
-
-static enum stf_kind walk_all(const uint8_t *bytes, size_t size, struct counts *counts)
-{
-    struct source source = {bytes, size};
-    struct stf_regf_image image;
-    struct stf_regf_key root;
-    enum stf_kind kind = stf_regf_image_init(&image, bytes, read_at, &source, "hive", NULL);
-
-    if (kind == STF_OK) {
-        kind = stf_regf_root(&image, &root, NULL);
-        if (kind == STF_OK) {
-            kind = walk(&image, &root, 0, counts);
-        }
-        stf_regf_image_fini(&image);
-    }
-    return kind;
-}
 
 static enum stf_kind read_tree(const uint8_t *bytes, size_t size, struct stf_hivetree *tree)
 {
@@ -97,22 +24,6 @@ static enum stf_kind read_tree(const uint8_t *bytes, size_t size, struct stf_hiv
         stf_regf_image_fini(&image);
     }
     return kind;
-}
-
-static struct counts count_tree(const struct stf_keytree_key *key)
-{
-    struct counts counts = {.keys = 1, .values = key->values.count};
-
-    for (size_t i = 0; i < key->values.count; i++) {
-        counts.bytes += stf_keytree_value_at(key, i)->size;
-    }
-    for (size_t i = 0; i < key->keys.count; i++) {
-        struct counts below = count_tree(stf_keytree_key_at(key, i));
-        counts.keys += below.keys;
-        counts.values += below.values;
-        counts.bytes += below.bytes;
-    }
-    return counts;
 }
 
 /* Writes the tree, reads that and writes it again. */
@@ -137,11 +48,11 @@ static void check_rewrite(struct stf_hivetree *tree)
 static void check_hive(const uint8_t *bytes, size_t size)
 {
     struct stf_hivetree tree = {0};
-    struct counts walked = {0};
-    enum stf_kind kind = walk_all(bytes, size, &walked);
+    struct regf_counts walked = {0};
+    enum stf_kind kind = regf_walk_all(bytes, size, &walked, NULL);
 
     if (read_tree(bytes, size, &tree) == STF_OK) {
-        struct counts counted = count_tree(tree.root);
+        struct regf_counts counted = regf_count_tree(tree.root);
         if (kind != STF_OK || memcmp(&counted, &walked, sizeof(counted)) != 0) {
             abort();
         }

@@ -1,106 +1,7 @@
 /* test_regf_read.c - hives that are not as our writer makes them: other kinds of lists and cells, and damage of every
  * sort. Whatever stands in a file, reading ends with a tree or with an error. SPDX-License-Identifier: MIT */
 #include "regf_test.h"
-
-/* ---- reading bit by bit ---- */
-
-struct counts {
-    size_t keys;
-    size_t values;
-    size_t bytes;
-};
-
-/* As a reader of the store does it: names, then data, key by key. */
-static enum stf_kind walk(struct stf_regf_image *image, const struct stf_regf_key *key, size_t depth,
-                          struct counts *counts, struct stf_err *err)
-{
-    struct stf_regf_offsets values;
-    struct stf_regf_offsets subkeys = {0};
-    enum stf_kind kind = depth <= STF_REGISTRY_DEPTH_MAX ? stf_regf_values(image, key, &values, err) : STF_INVALID_DATA;
-
-    counts->keys++;
-    if (kind != STF_OK) {
-        return kind;
-    }
-    for (size_t i = 0; i < values.count && kind == STF_OK; i++) {
-        struct stf_registry_value value;
-        kind = stf_regf_value(image, values.items[i], &value, err);
-        counts->values++;
-        counts->bytes += value.size;
-        stf_registry_value_fini(&value);
-    }
-    free(values.items);
-    if (kind == STF_OK) {
-        kind = stf_regf_subkeys(image, key, &subkeys, err);
-    }
-    for (size_t i = 0; i < subkeys.count && kind == STF_OK; i++) {
-        struct stf_regf_key subkey = stf_regf_key_known(image, subkeys.items[i]);
-        char *name = NULL;
-        kind = stf_regf_key_name(&subkey, &name, err);
-        free(name);
-        if (kind == STF_OK) {
-            kind = walk(image, &subkey, depth + 1, counts, err);
-        }
-    }
-    free(subkeys.items);
-    return kind;
-}
-
-struct source {
-    const uint8_t *bytes;
-    size_t size;
-    size_t bytes_read;
-};
-
-static enum stf_kind read_at(void *context, uint64_t offset, void *into, size_t size, struct stf_err *err)
-{
-    struct source *source = context;
-
-    (void)err;
-    assert_true(offset <= source->size && size <= source->size - offset);
-    memcpy(into, source->bytes + offset, size);
-    source->bytes_read += size;
-    return STF_OK;
-}
-
-/* Twice: what was read once reads the same again. */
-static enum stf_kind walk_all(const uint8_t *bytes, size_t size, struct counts *counts, struct stf_err *err)
-{
-    struct source source = {bytes, size, 0};
-    struct stf_regf_image image;
-    struct stf_regf_key root;
-    enum stf_kind kind = stf_regf_image_init(&image, bytes, read_at, &source, "hive", err);
-
-    *counts = (struct counts){0};
-    assert_ok(kind, err);
-    kind = stf_regf_root(&image, &root, err);
-    if (kind == STF_OK) {
-        kind = walk(&image, &root, 0, counts, err);
-    }
-    if (kind == STF_OK) {
-        struct counts again = {0};
-        assert_ok(walk(&image, &root, 0, &again, err), err);
-        assert_memory_equal(counts, &again, sizeof(again));
-    }
-    stf_regf_image_fini(&image);
-    return kind;
-}
-
-static struct counts count_tree(const struct stf_keytree_key *key)
-{
-    struct counts counts = {.keys = 1, .values = key->values.count};
-
-    for (size_t i = 0; i < key->values.count; i++) {
-        counts.bytes += stf_keytree_value_at(key, i)->size;
-    }
-    for (size_t i = 0; i < key->keys.count; i++) {
-        struct counts below = count_tree(stf_keytree_key_at(key, i));
-        counts.keys += below.keys;
-        counts.values += below.values;
-        counts.bytes += below.bytes;
-    }
-    return counts;
-}
+#include "regf_walk.h"
 
 /* ---- damage ---- */
 
@@ -109,19 +10,19 @@ static bool check_bytes(const uint8_t *bytes, size_t size)
 {
     struct stf_hivetree tree;
     struct stf_hivetree again;
-    struct counts counts;
-    struct counts counts_tree;
+    struct regf_counts counts;
+    struct regf_counts counts_tree;
     struct stf_err err = {0};
     size_t written_size;
     uint8_t *written;
-    enum stf_kind walked = walk_all(bytes, size, &counts, &err);
+    enum stf_kind walked = regf_walk_all(bytes, size, &counts, &err);
     enum stf_kind kind;
 
     assert_true(walked == STF_OK || err.message[0] != '\0');
     kind = try_read_tree(bytes, size, &tree, &err);
     if (kind == STF_OK) {
         assert_int_equal(walked, STF_OK);
-        counts_tree = count_tree(tree.root);
+        counts_tree = regf_count_tree(tree.root);
         assert_memory_equal(&counts, &counts_tree, sizeof(counts));
         written = write_tree(&tree, &written_size);
         assert_ok(try_read_tree(written, written_size, &again, &err), &err);
@@ -339,13 +240,13 @@ static void test_other_lists(void **state)
 static void check_unsupported(const uint8_t *bytes, size_t size, const char *message)
 {
     struct stf_hivetree tree;
-    struct counts counts;
+    struct regf_counts counts;
     struct stf_err err = {0};
 
     assert_int_equal(try_read_tree(bytes, size, &tree, &err), STF_UNSUPPORTED);
     assert_contains(err.message, message);
     stf_hivetree_fini(&tree);
-    assert_int_equal(walk_all(bytes, size, &counts, &err), STF_UNSUPPORTED);
+    assert_int_equal(regf_walk_all(bytes, size, &counts, &err), STF_UNSUPPORTED);
 }
 
 static void test_unsupported(void **state)
@@ -373,7 +274,7 @@ static void test_large_data_in_one_cell(void **state)
     size_t size;
     uint8_t *bytes;
     uint8_t *data = malloc(SIZE);
-    struct counts counts;
+    struct regf_counts counts;
     struct stf_err err = {0};
 
     (void)state;
@@ -386,7 +287,7 @@ static void test_large_data_in_one_cell(void **state)
     bytes = write_tree(&tree, &size);
     stf_regf_put_u32(bytes + STF_REGF_AT_MINOR, 5);
     assert_true(check_bytes(bytes, size));
-    assert_ok(walk_all(bytes, size, &counts, &err), &err);
+    assert_ok(regf_walk_all(bytes, size, &counts, &err), &err);
     assert_int_equal(counts.bytes, SIZE);
     free(bytes);
     free(data);
@@ -398,7 +299,7 @@ static void test_large_data_in_one_cell(void **state)
 static void test_reads_only_what_it_needs(void **state)
 {
     struct stf_hivetree tree;
-    struct source source = {0};
+    struct regf_source source = {0};
     struct stf_regf_image image;
     struct stf_regf_key key;
     struct stf_registry_value value;
@@ -421,7 +322,7 @@ static void test_reads_only_what_it_needs(void **state)
     source.bytes = bytes;
     stf_hivetree_fini(&tree);
 
-    assert_ok(stf_regf_image_init(&image, bytes, read_at, &source, "hive", &err), &err);
+    assert_ok(stf_regf_image_init(&image, bytes, regf_read_at, &source, "hive", &err), &err);
     assert_ok(stf_regf_root(&image, &key, &err), &err);
     assert_ok(stf_regf_find_subkey(&image, &key, "SIBLING 7777", &key, &err), &err);
     assert_ok(stf_regf_find_value(&image, &key, "Value 7", &value, &err), &err);
