@@ -1,4 +1,4 @@
-/* embed_example.c - a program of somebody else: its own binding, a playbook on it, planned, run, and undone when it
+/* lamps.c - a program of somebody else: its own binding, a playbook on it, planned, run, and undone when it
  * fails. Uses nothing but the public header. SPDX-License-Identifier: MIT */
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,7 +66,7 @@ static const struct stf_binding lamps_binding = {.name = "lamps", .verbs = verbs
 
 static void fail(const char *what, const struct stf_err *err)
 {
-    fprintf(stderr, "embed_example: %s: %s\n", what, err ? err->message : "not as expected");
+    fprintf(stderr, "lamps: %s: %s\n", what, err ? err->message : "not as expected");
     exit(1);
 }
 
@@ -102,7 +102,7 @@ static void expect_state(json_t *report, const char *state)
 
 int main(int argc, char **argv)
 {
-    expect(argc == 2, "usage: embed_example SITE");
+    expect(argc == 2, "usage: lamps SITE");
     char state_dir[] = "/tmp/staffetta-embed-XXXXXX";
     expect(mkdtemp(state_dir) != NULL, "a folder for the journal");
     struct stf_runtime_options options = {.site_dir = argv[1], .state_dir = state_dir};

@@ -1,4 +1,4 @@
--- The site of tests/embed: two machines that only the embedding program knows how to reach.
+-- The site of this example: two machines that only the embedding program knows how to reach.
 return {
   api = 1,
   name = "embed",
