@@ -388,7 +388,7 @@ static void draw_axis(struct panel *panel)
         fprintf(panel->stream, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\" class=\"small\">%g</text>\n", x,
                 panel->y + 16, round(at) / 1000 + 0.0); /* no -0 */
     }
-    name_row(panel, panel->y + 16, "ms");
+    text_at(panel, LEFT - 60, panel->y + 16, "small", "ms");
     panel->y += AXIS_HEIGHT;
 }
 
