@@ -91,6 +91,21 @@ function TestCrash:test_hosts_undo_by_themselves()
   end
 end
 
+-- The host restarted: its process is gone with it, and the boot is another. What systemd starts then does it at once.
+function TestCrash:test_a_restarted_host_puts_itself_back()
+  local before = standing(self:new_place())
+  for _, kill in ipairs(self:kill_at_all({ "host.write.after" }, 60000, nil, "run", "try")) do
+    local place = kill.place
+    support.shell("kill -KILL $(pgrep -f %s)", "[u]ndo " .. place.state)
+    support.shell([[sed -i 's/"boot":"[^"]*"/"boot":"another"/' %s/armed/*.armed]], place.state)
+    lu.assertNotEquals(armed(place), "")
+    local answer = support.command { "undo", place.state .. "/armed" }
+    lu.assertEquals({ answer.code, answer.out, answer.err }, { 0, "", "" }, kill.what)
+    lu.assertEquals({ standing(place), armed(place) }, { before, "" }, kill.what)
+    lu.assertStrMatches(support.shell("cat %s/armed/*.undone", place.state), '.*"outcome": "undone".*')
+  end
+end
+
 -- Somebody comes in time.
 function TestCrash:test_armed_runs_are_resumed_or_rolled_back()
   local first = self:new_place()
