@@ -122,6 +122,8 @@ int stf_cmd_doctor(int argc, char **argv);
 extern const char stf_doctor_help[];
 int stf_cmd_test(int argc, char **argv);
 extern const char stf_test_help[];
+int stf_cmd_completion(int argc, char **argv);
+extern const char stf_completion_help[];
 int stf_cmd_docs(int argc, char **argv);
 extern const char stf_docs_help[];
 int stf_cmd_rehearse(int argc, char **argv);

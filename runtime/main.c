@@ -70,8 +70,8 @@ const struct stf_command stf_commands[] = {
      stf_registry_help, stf_cmd_registry},
     {"probe", "TARGET... [OPTIONS]", "Measure whether and how fast targets answer: outages, latency, jitter",
      stf_probe_help, stf_cmd_probe},
-    {"lab", "up | down | status | exec [options]", "Rehearse on this machine: real daemons in network namespaces", NULL,
-     stf_cmd_lab},
+    {"lab", "up | down | status | exec | fault | vm [options]",
+     "Rehearse on this machine: real daemons in network namespaces", NULL, stf_cmd_lab},
     {"agent", "", "Serve a controller on standard input and output: what ssh starts on another host",
      "Not for a person: docs/agent-protocol.md says what it understands. Ends when its input ends.\n", stf_cmd_agent},
     {"undo", "[FILE|DIR]", "Wait for armed undos to be due, and put their host back",
@@ -81,6 +81,10 @@ const struct stf_command stf_commands[] = {
 #ifndef _WIN32
     {"takeover", "ADDRESS [--let-go] [--vici PATH]",
      "For a cluster manager's notify script: negotiate as the new holder", stf_takeover_help, stf_cmd_takeover},
+#endif
+#ifndef _WIN32
+    {"completion", "bash | zsh | fish", "Print what a shell needs to complete these commands", stf_completion_help,
+     stf_cmd_completion},
 #endif
     {"version", "[--output human|json]", "Print the version", "Names the API that scripts are written for, too.\n",
      stf_cmd_version},
@@ -102,7 +106,7 @@ static void print_help(FILE *stream)
           "Usage: staffetta COMMAND [options]\n\n",
           stream);
     for (const struct stf_command *command = stf_commands; command->name; command++)
-        fprintf(stream, "  %-9s %s\n", command->name, command->summary);
+        fprintf(stream, "  %-10s %s\n", command->name, command->summary);
     fputs("\n`staffetta COMMAND --help` tells more.\n", stream);
 }
 

@@ -7,7 +7,7 @@ local TestCli = {}
 
 local commands = { "new", "doctor", "rehearse", "plan", "rollout", "verify", "drill", "predict", "resume", "rollback",
   "run", "runs", "show", "timeline", "report", "diff", "scripts", "test", "docs", "registry", "probe", "lab", "agent", "undo",
-  "takeover", "version" }
+  "takeover", "completion", "version" }
 
 function TestCli:setUp()
   self.place = support.new_place()
