@@ -5,6 +5,9 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -156,12 +159,15 @@ enum stf_kind stf_registry_target_init(struct stf_registry_target *target, const
         .config = target->config,
         .site_dir = target->site_dir,
     };
-    return kind;
+    target->binding = stf_registry_binding.open();
+    return kind == STF_OK && !target->binding ? no_memory(err) : kind;
 }
 
 void stf_registry_target_fini(struct stf_registry_target *target)
 {
     remove_scratch(target);
+    if (target->binding)
+        stf_registry_binding.close(target->binding);
     free(target->scratch);
     json_decref(target->config);
     free(target->name);
@@ -602,9 +608,19 @@ static int parse(struct stf_registry_cli *rc, int argc, char **argv)
     return -1;
 }
 
+/* Texts and trees of many megabytes come and go: memory that is free is used again, not given back in between. */
+static void keep_memory(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, 256 << 20);
+#endif
+}
+
 int stf_cmd_registry(int argc, char **argv)
 {
     struct stf_registry_cli rc;
+    keep_memory();
     const char *names[VERB_COUNT + 1] = {NULL};
     int exit_code = parse(&rc, argc, argv);
     if (exit_code != -1)

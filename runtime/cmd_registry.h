@@ -33,6 +33,7 @@ int stf_registry_cli_fail(const struct stf_registry_cli *rc, const struct stf_er
  * the host is made up: its name is the store, and its `registry` has just that. */
 struct stf_registry_target {
     struct stf_host host;
+    void *binding;  /* the instance of stf_registry_binding that it is read and changed through */
     json_t *config; /* the host's, owned */
     char *name;
     char *site_name; /* "" for a STORE */

@@ -18,7 +18,6 @@
 struct session {
     const struct stf_registry_cli *rc;
     const struct stf_registry_target *target;
-    void *self; /* of the binding */
     struct stf_journal *journal;
     struct stf_engine *engine;
     int64_t run;
@@ -31,15 +30,9 @@ static enum stf_kind no_memory(struct stf_err *err)
     return stf_err_set(err, STF_NO_MEMORY, 0, "registry", NULL, "not enough memory");
 }
 
-static enum stf_kind open_binding(struct session *session, struct stf_err *err)
-{
-    session->self = stf_registry_binding.open();
-    return session->self ? STF_OK : no_memory(err);
-}
-
 static enum stf_kind open_engine(struct session *session, enum stf_engine_mode mode, struct stf_err *err)
 {
-    const struct stf_engine_binding bindings[] = {{&stf_registry_binding, session->self}};
+    const struct stf_engine_binding bindings[] = {{&stf_registry_binding, session->target->binding}};
     const struct stf_engine_config config = {
         .mode = mode,
         .journal = session->journal,
@@ -53,8 +46,6 @@ static enum stf_kind open_engine(struct session *session, enum stf_engine_mode m
 static void session_fini(struct session *session)
 {
     stf_engine_close(session->engine);
-    if (session->self)
-        stf_registry_binding.close(session->self);
     stf_journal_close(session->journal);
     json_decref(session->changes);
 }
@@ -67,22 +58,11 @@ static const struct stf_resource *resource_named(const char *name)
     return resource;
 }
 
-static enum stf_kind read_state(const struct session *session, const char *resource, const json_t *id, json_t **state,
-                                struct stf_err *err)
-{
-    return resource_named(resource)->read(session->self, &session->target->host, id, state, err);
-}
-
 enum stf_kind stf_registry_target_state(const struct stf_registry_target *target, const char *resource,
                                         const json_t *id, json_t **state, struct stf_err *err)
 {
-    struct session session = {.target = target};
-    enum stf_kind kind = open_binding(&session, err);
     *state = NULL;
-    if (kind == STF_OK)
-        kind = read_state(&session, resource, id, state, err);
-    session_fini(&session);
-    return kind;
+    return resource_named(resource)->read(target->binding, &target->host, id, state, err);
 }
 
 static enum stf_kind begin_run(struct session *session, struct stf_err *err)
@@ -264,11 +244,11 @@ static int apply_wishes(struct session *session, const struct stf_registry_wish 
 static enum stf_kind is_pending(struct session *session, const struct stf_registry_wish *wishes, size_t count,
                                 bool *is_any, struct stf_err *err)
 {
-    enum stf_kind kind = open_binding(session, err);
+    enum stf_kind kind = STF_OK;
     *is_any = false;
     for (size_t i = 0; kind == STF_OK && i < count && !*is_any; i++) {
         json_t *now = NULL;
-        kind = read_state(session, wishes[i].resource, wishes[i].id, &now, err);
+        kind = stf_registry_target_state(session->target, wishes[i].resource, wishes[i].id, &now, err);
         *is_any = kind == STF_OK && !json_equal(now, wishes[i].after);
         json_decref(now);
     }

@@ -158,7 +158,7 @@ int stf_registry_cmd_import(struct stf_registry_cli *rc)
     if (kind == STF_OK)
         kind = stf_registry_target_init(&target, rc, store, "", &err);
     if (kind == STF_OK)
-        kind = stf_registry_import(&target.host, &edits, &changes, &err);
+        kind = stf_registry_import(target.binding, &target.host, &edits, &changes, &err);
     stf_reg_edits_fini(&edits);
     free(text);
     if (kind == STF_OK)

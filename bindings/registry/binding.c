@@ -261,7 +261,6 @@ static enum stf_kind import_text(void *self, const struct stf_host *host, const 
     json_t *changes = NULL;
     enum stf_kind kind = stf_doc_check_keys(args, known, "registry.import", err);
 
-    (void)self;
     if (kind == STF_OK) {
         kind = stf_doc_string(args, "data", &hex, err);
     }
@@ -272,7 +271,7 @@ static enum stf_kind import_text(void *self, const struct stf_host *host, const 
         kind = stf_reg_parse(bytes, size, "the .reg text", &edits, err);
     }
     if (kind == STF_OK) {
-        kind = stf_registry_import(host, &edits, &changes, err);
+        kind = stf_registry_import(self, host, &edits, &changes, err);
     }
     if (kind == STF_OK && json_array_size(changes) > 1) {
         kind = stf_err_set(err, STF_UNSUPPORTED, 0, "apply_reg", host->name,
@@ -714,7 +713,7 @@ static void *open_binding(void)
     return binding;
 }
 
-/* Nobody else has the kept patch until it is given back with keep_patch. */
+/* Nobody else has the kept patch until it is given back with stf_registry_keep_patch. */
 static enum stf_kind take_patch(struct registry_binding *binding, const json_t *id, struct stf_registry_patch **patch,
                                 struct stf_err *err)
 {
@@ -738,8 +737,10 @@ static enum stf_kind take_patch(struct registry_binding *binding, const json_t *
     return *patch != NULL ? STF_OK : stf_registry_patch_parse(text, patch, err);
 }
 
-static void keep_patch(struct registry_binding *binding, const json_t *id, struct stf_registry_patch *patch)
+void stf_registry_keep_patch(void *self, const json_t *id, struct stf_registry_patch *patch)
 {
+    struct registry_binding *binding = self;
+
     pthread_mutex_lock(&binding->mutex);
     stf_registry_patch_free(binding->patch);
     json_decref(binding->id);
@@ -795,7 +796,7 @@ static enum stf_kind read_patch(void *self, const struct stf_host *host, const j
         kind = stf_registry_patch_read(target.registry, patch, state, err);
         target_close(&target);
     }
-    keep_patch(self, id, patch);
+    stf_registry_keep_patch(self, id, patch);
     return kind;
 }
 
@@ -817,7 +818,7 @@ static enum stf_kind write_patch(void *self, const struct stf_host *host, const 
         }
         target_close(&target);
     }
-    keep_patch(self, id, patch);
+    stf_registry_keep_patch(self, id, patch);
     return kind;
 }
 

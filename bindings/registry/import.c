@@ -25,8 +25,8 @@ static enum stf_kind add_change(const char *key, const struct stf_registry_patch
     return kind;
 }
 
-static enum stf_kind import_into(const struct stf_host *host, const char *key, const struct stf_reg_edits *edits,
-                                 json_t *changes, struct stf_err *err)
+static enum stf_kind import_into(void *binding, const struct stf_host *host, const char *key,
+                                 const struct stf_reg_edits *edits, json_t *changes, struct stf_err *err)
 {
     struct stf_registry_location location;
     struct stf_registry *registry = NULL;
@@ -48,7 +48,12 @@ static enum stf_kind import_into(const struct stf_host *host, const char *key, c
     if (kind == STF_OK) {
         kind = add_change(key, patch, changes, err);
     }
-    stf_registry_patch_free(patch);
+    if (kind == STF_OK) {
+        stf_registry_keep_patch(binding, json_object_get(json_array_get(changes, json_array_size(changes) - 1), "id"),
+                                patch);
+    } else {
+        stf_registry_patch_free(patch);
+    }
     stf_registry_close(registry);
     stf_registry_location_fini(&location);
     return kind;
@@ -102,8 +107,8 @@ static enum stf_kind share_out(const struct stf_host *host, const struct stf_reg
     return kind;
 }
 
-enum stf_kind stf_registry_import(const struct stf_host *host, const struct stf_reg_edits *edits, json_t **changes,
-                                  struct stf_err *err)
+enum stf_kind stf_registry_import(void *binding, const struct stf_host *host, const struct stf_reg_edits *edits,
+                                  json_t **changes, struct stf_err *err)
 {
     const json_t *stores = json_object_get(host->config, "registry");
     struct share shares[SHARES_MAX] = {0};
@@ -112,13 +117,13 @@ enum stf_kind stf_registry_import(const struct stf_host *host, const struct stf_
     enum stf_kind kind = list != NULL ? STF_OK : no_memory(err);
 
     if (kind == STF_OK && json_object_size(stores) == 1) { /* it says itself what is not in it, and in which line */
-        kind = import_into(host, json_object_iter_key(json_object_iter((json_t *)stores)), edits, list, err);
+        kind = import_into(binding, host, json_object_iter_key(json_object_iter((json_t *)stores)), edits, list, err);
     } else if (kind == STF_OK) {
         kind = share_out(host, edits, shares, &count, err);
     }
     for (size_t i = 0; i < count; i++) {
         if (kind == STF_OK) {
-            kind = import_into(host, shares[i].key, &shares[i].edits, list, err);
+            kind = import_into(binding, host, shares[i].key, &shares[i].edits, list, err);
         }
         stf_reg_edits_fini(&shares[i].edits);
     }

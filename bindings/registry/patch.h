@@ -24,6 +24,10 @@ void stf_registry_patch_free(struct stf_registry_patch *patch); /* NULL is legal
 char *stf_registry_patch_text(const struct stf_registry_patch *patch);
 enum stf_kind stf_registry_patch_parse(const char *text, struct stf_registry_patch **patch, struct stf_err *err);
 
+/* `binding`, an instance of stf_registry_binding, takes the patch over: it is that of the id, and at hand when it is
+ * read or written next. */
+void stf_registry_keep_patch(void *binding, const json_t *id, struct stf_registry_patch *patch);
+
 /* What the store has where the patch alters it, a new reference: JSON true when that is just what the patch says. Else,
  * of a key, null when it is absent, {"values": {name: null or a value}, "keys": {name: the same}}, or the document of
  * tree.h for one that the patch deletes (and perhaps makes anew). A "name" is the stored spelling where it is another

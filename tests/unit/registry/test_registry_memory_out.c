@@ -195,11 +195,16 @@ static enum stf_kind try_patch_make(struct world *world, size_t index, struct st
 {
     struct stf_reg_edits edits = {0};
     json_t *changes = NULL;
-    enum stf_kind kind = stf_reg_parse(reg_text, sizeof(reg_text) - 1, "a.reg", &edits, err);
+    void *self = open_binding(err);
+    enum stf_kind kind = STF_NO_MEMORY;
 
     (void)index;
-    if (kind == STF_OK) {
-        kind = stf_registry_import(&world->host, &edits, &changes, err);
+    if (self != NULL) {
+        kind = stf_reg_parse(reg_text, sizeof(reg_text) - 1, "a.reg", &edits, err);
+        if (kind == STF_OK) {
+            kind = stf_registry_import(self, &world->host, &edits, &changes, err);
+        }
+        stf_registry_binding.close(self);
     }
     stf_reg_edits_fini(&edits);
     json_decref(changes);
@@ -487,6 +492,7 @@ static int setup(void **state)
     struct stf_err err = {0};
     json_t *changes = NULL;
     json_t *tree = NULL;
+    void *self;
 
     if (make_test_folder(NULL) != 0 || stf_hive_create(in_folder("SYSTEM"), &err) != STF_OK) {
         return -1;
@@ -502,7 +508,9 @@ static int setup(void **state)
     world->host = (struct stf_host){.name = "win", .config = world->config, .site_dir = test_folder};
     registry = open_hive(in_folder("SYSTEM"), STF_REGISTRY_READ);
     assert_ok(stf_reg_parse(reg_text, sizeof(reg_text) - 1, "a.reg", &edits, &err), &err);
-    assert_ok(stf_registry_import(&world->host, &edits, &changes, &err), &err);
+    self = open_binding(&err);
+    assert_ok(stf_registry_import(self, &world->host, &edits, &changes, &err), &err);
+    stf_registry_binding.close(self);
     world->patch_id = json_incref(json_object_get(json_array_get(changes, 0), "id"));
     json_decref(changes);
     assert_ok(read_state(world, "registry.patch", world->patch_id, &world->before, &err), &err);
