@@ -193,6 +193,120 @@ function TestTimeline:test_the_medians_of_repetitions()
     address_on_new_node = 1000, sas_up = 4000, first_answer = 5700 })
 end
 
+-- ---- listening ----
+
+-- A host whose watches tell what is given: { charon = watched, kernel = watched, address = watched }.
+local function fake_host(name, role, told, transport)
+  local function watch(what)
+    return function()
+      if told[what].fails then return nil, { message = told[what].fails } end
+      return what
+    end
+  end
+  local function stop(_, what) return told[what] end
+  local fields = { ipsec = { id = name }, transport = transport }
+  return { name = name, role = role, address = "10.9.0.1", interface = "eth0", has = fields,
+    ipsec = { watch = watch("charon"), watch_stop = stop, kernel_watch = watch("kernel"), kernel_watch_stop = stop },
+    vip = { watch = watch("address"), watch_stop = stop } }
+end
+
+local function watched(events, more)
+  local each = { events = events, dropped = 0 }
+  for key, value in pairs(more or {}) do each[key] = value end
+  return each
+end
+
+local function fake_site(front_end, nodes)
+  local cluster = { name = "mail", virtual_ip = "10.9.0.100", ipsec_id = "mail", front_ends = { front_end },
+    nodes = nodes, with = function(_, _, list) return list end }
+  local policy = { name = "p", between = { { from = "front_ends", to = "virtual_ip" } }, traffic = {}, exempt = {},
+    auth = { method = "psk" }, ike_proposals = {}, esp_proposals = {}, allow_weak = {} }
+  return { front_end = front_end, cluster = cluster, policy = policy }
+end
+
+-- "at host source event", and what was not heard.
+local function heard(p, ike)
+  local told = timeline.heard(p, timeline.listen(p), { ike = ike or {} })
+  local lines = {}
+  for i, each in ipairs(told.events) do
+    lines[i] = ("%d %s %s %s"):format(each.at_ns, each.host, each.source, each.exchange or each.event)
+  end
+  return lines, told.gaps
+end
+
+function TestTimeline:test_only_what_is_about_the_virtual_ip_is_heard()
+  local to, from = { destination = "10.9.0.100", source = "10.9.0.1" }, { source = "10.9.0.100" }
+  local larval = { destination = "10.9.0.100", is_larval = true }
+  local front_end = fake_host("fe1", "front_end", {
+    charon = watched { { at_ns = 9, event = "ike-updown", connection = "staffetta-p-mail", is_up = false },
+      { at_ns = 10, event = "child-updown", connection = "staffetta-p-mail", child = "c", is_up = true },
+      { at_ns = 11, event = "child-rekey", connection = "staffetta-p-mail", is_up = true },
+      { at_ns = 12, event = "ike-updown", connection = "somebody-else", is_up = true } },
+    kernel = watched { { at_ns = 3, event = "acquire", source = "10.9.0.1", destination = "10.9.0.100" },
+      { at_ns = 4, event = "sa-new", sa = larval }, { at_ns = 5, event = "sa-new", sa = to },
+      { at_ns = 6, event = "sa-delete", sa = from }, { at_ns = 7, event = "sa-expire", is_hard = false, sa = to },
+      { at_ns = 8, event = "sa-expire", is_hard = true, sa = to }, { at_ns = 8, event = "policy-new", policy = {} },
+      { at_ns = 8, event = "sa-new", sa = { source = "10.9.0.1", destination = "10.9.0.11" } } } })
+  local node = fake_host("node-a", "node", { charon = watched {}, kernel = watched {},
+    address = watched { { at_ns = 1, event = "address-removed", address = "10.9.0.100", interface = "eth0" },
+      { at_ns = 2, event = "address-removed", address = "10.9.0.11", interface = "eth0" },
+      { at_ns = 2, event = "link-down", interface = "eth0" },
+      { at_ns = 2, event = "link-down", interface = "eth1" } } })
+  local lines, gaps = heard(fake_site(front_end, { node }),
+    { { at_ns = 4, exchange = "IKE_AUTH", direction = "to", is_response = false } })
+  lu.assertEquals(lines, { "1 node-a address address-removed", "2 node-a address link-down", "3 fe1 kernel acquire",
+    "4 fe1 wire IKE_AUTH", "5 fe1 kernel sa-new", "6 fe1 kernel sa-delete", "8 fe1 kernel sa-expire",
+    "9 fe1 charon ike-down", "10 fe1 charon child-up", "11 fe1 charon child-rekey" })
+  lu.assertEquals(gaps, {})
+end
+
+-- A drill goes on with what can be heard, and the timeline names the rest.
+function TestTimeline:test_gaps()
+  local front_end = fake_host("fe1", "front_end", { charon = { fails = "no daemon" }, kernel = watched({}, {
+    overruns = 1 }) })
+  local dead = fake_host("node-a", "node", { charon = watched({}, { ended_early = "closed", ended_ns = 7 }),
+    kernel = watched({}, { ended_early = "the namespace is gone" }), address = watched({}, { dropped = 3 }) })
+  local lines, gaps = heard(fake_site(front_end, { dead, fake_host("node-b", "node", {}, "openssh") }))
+  lu.assertEquals(lines, { "7 node-a charon daemon-ended" })
+  local reasons = {}
+  for i, gap in ipairs(gaps) do reasons[i] = ("%s %s: %s"):format(gap.host, gap.source, gap.reason) end
+  lu.assertEquals(reasons, { "fe1 charon: no daemon", "node-b all: its events have another machine's clock",
+    "fe1 kernel: more events than could be kept", "node-a charon: the daemon ended",
+    "node-a kernel: the namespace is gone", "node-a address: more events than could be kept" })
+end
+
+-- ---- what is kept ----
+
+function TestTimeline:test_a_timeline_is_bounded()
+  local many = { { at_ns = begun_ns + 2 * ms, event = "address-removed", address = "10.9.0.100" } }
+  for i = 1, 1000 do
+    many[#many + 1] = { at_ns = begun_ns + 2 * ms + i, event = i % 2 == 0 and "link-up" or "link-down",
+      interface = "eth0" }
+  end
+  local node = fake_host("node-a", "node", { charon = watched {}, kernel = watched {}, address = watched(many) })
+  local p = fake_site(fake_host("fe1", "front_end", { charon = watched {}, kernel = watched {} }), { node })
+  local trace = { bucket_us = 1000, at_ns = {}, protected = {}, clear = {}, ike = {} }
+  for i = 0, 4999 do
+    trace.at_ns[i + 1], trace.protected[i + 1], trace.clear[i + 1] = begun_ns + i * ms, 2, i == 17 and 1 or 0
+  end
+  local report = report_of(2, 3900)
+  local whole = timeline.of(p, timeline.listen(p), report, { trace = trace, lost = 0 }, { begun_ns = begun_ns })
+  lu.assertEquals({ #whole.events, whole.events_left_out }, { 400, 601 })
+  lu.assertTrue(#whole.wire.at_us <= 1000 and #whole.wire.at_us > 500, #whole.wire.at_us)
+  local protected, clear = 0, 0
+  for i in ipairs(whole.wire.at_us) do
+    protected, clear = protected + whole.wire.protected[i], clear + whole.wire.clear[i]
+  end
+  local in_window = 0
+  for _, at_ns in ipairs(trace.at_ns) do
+    if at_ns >= whole.zero_ns + whole.from_us * 1000 and at_ns <= whole.zero_ns + whole.to_us * 1000 then
+      in_window = in_window + 1
+    end
+  end
+  lu.assertEquals({ protected, clear }, { 2 * in_window, 1 })
+  lu.assertEquals(#whole.probe.lost_us, #report.samples.lost_ns)
+end
+
 -- ---- the command ----
 
 function TestTimeline:setUp()
