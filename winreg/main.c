@@ -70,7 +70,7 @@ static bool send_frame(const struct helper *helper, const struct stf_remote_head
         memcpy(bytes + STF_REMOTE_HEADER_SIZE, payload, first);
     }
     return write_whole(helper->out_fd, bytes, STF_REMOTE_HEADER_SIZE + first) &&
-           write_whole(helper->out_fd, (const char *)payload + first, header->size - first);
+           (first == header->size || write_whole(helper->out_fd, payload, header->size));
 }
 
 static bool send_failed(const struct helper *helper, uint32_t id, NTSTATUS status)

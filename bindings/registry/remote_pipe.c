@@ -315,13 +315,14 @@ static enum stf_kind receive_some(struct stf_remote_pipe *pipe, struct stf_err *
 static enum stf_kind take_frame(struct stf_remote_pipe *pipe, struct stf_remote_header *header, const uint8_t **payload,
                                 struct stf_err *err)
 {
-    const uint8_t *bytes = pipe->received + pipe->taken;
+    const uint8_t *bytes;
     size_t size = pipe->received_size - pipe->taken;
 
     *payload = NULL;
     if (size < STF_REMOTE_HEADER_SIZE) {
         return STF_OK;
     }
+    bytes = pipe->received + pipe->taken;
     if (!stf_remote_header_get(bytes, header)) {
         return helper_talks_nonsense(pipe, "something else than a frame", err);
     }
