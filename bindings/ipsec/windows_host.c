@@ -7,11 +7,11 @@
 #include <string.h>
 
 #include "common/doc.h"
-#include "common/process.h"
+#include "common/windows_command.h"
 #include "ipsec/secret_file.h"
 #include "ipsec/windows_render.h"
 
-enum { SCRIPT_MS = 120000, WORDS_MAX = 32, SAID_MAX = 240 };
+enum { WORDS_MAX = 32 };
 
 static const char script_file[] = "staffetta.netsh";
 
@@ -81,29 +81,6 @@ void stf_windows_host_close(struct stf_windows_host *windows)
     windows->conf_dir = NULL;
 }
 
-/* The words of ipsec.netsh or ipsec.powershell, or the usual ones; `extra` is put behind them. */
-static enum stf_kind command_of(const struct stf_host *host, enum stf_windows_tool tool, const char *const extra[],
-                                const char *argv[WORDS_MAX + 1], struct stf_err *err)
-{
-    static const char *const netsh[] = {"netsh", NULL};
-    static const char *const powershell[] = {"powershell", "-NoProfile", "-NonInteractive", "-Command", "-", NULL};
-    bool is_powershell = tool == STF_WINDOWS_POWERSHELL;
-    const char *member = is_powershell ? "powershell" : "netsh";
-    const json_t *given = json_object_get(ipsec_of(host), member);
-    size_t count = 0;
-    for (const char *const *word = is_powershell ? powershell : netsh; !given && *word; word++)
-        argv[count++] = *word;
-    for (size_t i = 0; i < json_array_size(given) && count < WORDS_MAX; i++) {
-        argv[count] = json_string_value(json_array_get(given, i));
-        if (!argv[count++])
-            return invalid(host, member, "a list of words", err);
-    }
-    for (; *extra && count < WORDS_MAX; extra++)
-        argv[count++] = *extra;
-    argv[count] = NULL;
-    return count && !*extra ? STF_OK : invalid(host, member, "a list of 1 to 30 words", err);
-}
-
 /* ---------- running ---------- */
 
 /* Text with each STF_WINDOWS_KEY replaced; malloc'ed in one piece, so that no copy of the key stays behind. NULL when
@@ -123,53 +100,11 @@ static char *with_key(const char *script, const char *key)
     return text;
 }
 
-/* The first line that a program printed, for a message; not when it repeats the key. */
-static void first_line(const char *text, const char *key, char said[SAID_MAX])
+static enum stf_kind run_netsh(const struct stf_windows_host *windows, const char *const words[],
+                               struct stf_process_result *result, struct stf_err *err)
 {
-    text += strspn(text, " \t\r\n");
-    if (*key && strstr(text, key))
-        text = "(its words have the key in them)";
-    snprintf(said, SAID_MAX, "%.*s", (int)strcspn(text, "\r\n"), text);
-}
-
-static enum stf_kind failed(const struct stf_windows_host *windows, const struct stf_process_result *result,
-                            const char *key, struct stf_err *err)
-{
-    char output[SAID_MAX], errors[SAID_MAX];
-    first_line(result->output, key, output);
-    first_line(result->errors, key, errors);
-    return stf_err_set(err, STF_IO, result->exit_code, "run", windows->host->name,
-                       "the script on '%s' ended with exit code %d: %s%s%s", windows->host->name, result->exit_code,
-                       output, *output && *errors ? "; " : "", errors);
-}
-
-/* `extra`: words behind those of site.lua, ended by NULL. */
-static enum stf_kind run_words(const struct stf_windows_host *windows, enum stf_windows_tool tool,
-                               const char *const extra[], const char *input, struct stf_process_result *result,
-                               struct stf_err *err)
-{
-    const char *argv[WORDS_MAX + 1];
-    const struct stf_process_id id = {.argv = argv,
-                                      .netns = windows->host->netns,
-                                      .input = input,
-                                      .input_size = input ? strlen(input) : 0,
-                                      .timeout_ms = SCRIPT_MS};
-    enum stf_kind kind = command_of(windows->host, tool, extra, argv, err);
-    return kind ? kind : stf_process_run(&id, result, err);
-}
-
-/* PowerShell takes a block from its input, so that an error ends all of it, and an empty line, to know that it is
- * whole.
- */
-static enum stf_kind run_powershell(const struct stf_windows_host *windows, const char *script,
-                                    struct stf_process_result *result, struct stf_err *err)
-{
-    char *block = NULL;
-    if (asprintf(&block, "& {\n%s}\n\n", script) < 0)
-        return stf_err_set(err, STF_NO_MEMORY, 0, "run", windows->host->name, "no memory for a script");
-    enum stf_kind kind = run_words(windows, STF_WINDOWS_POWERSHELL, (const char *const[]){NULL}, block, result, err);
-    free(block);
-    return kind;
+    const struct stf_windows_command command = {windows->host, "ipsec", "netsh"};
+    return stf_windows_command_run(&command, words, NULL, result, err);
 }
 
 /* The file may have the key in it, so it goes whatever comes. */
@@ -180,7 +115,7 @@ static enum stf_kind run_netsh_file(const struct stf_windows_host *windows, cons
     snprintf(path, sizeof path, "%s/%s", windows->conf_dir, script_file);
     enum stf_kind kind = stf_durable_write(files, script_file, text, err);
     if (!kind)
-        kind = run_words(windows, windows->tool, (const char *const[]){"-f", path, NULL}, NULL, result, err);
+        kind = run_netsh(windows, (const char *const[]){"-f", path, NULL}, result, err);
     enum stf_kind removed = stf_durable_remove(files, script_file, kind ? NULL : err);
     return kind ? kind : removed;
 }
@@ -201,7 +136,7 @@ static enum stf_kind check_shown(const struct stf_windows_host *windows, enum st
 {
     bool may_be_empty = tool != STF_WINDOWS_POWERSHELL && shows_nothing(result->output);
     if (result->exit_code != 0 && !may_be_empty)
-        return failed(windows, result, "", err);
+        return stf_windows_command_failed(windows->host, result, "", err);
     if (strspn(result->output, " \t\r\n") == result->output_size)
         return stf_err_set(err, STF_UNSUPPORTED, 0, "run", windows->host->name,
                            "the tool on '%s' printed nothing at all: is it that of Windows? (Wine's netsh is an empty "
@@ -219,7 +154,7 @@ static enum stf_kind look_by_netsh(const struct stf_windows_host *windows, enum 
     size_t count = 0;
     for (char *word; (word = strsep(&command, " ")) && count < WORDS_MAX - 1;)
         words[count++] = word;
-    enum stf_kind kind = run_words(windows, tool, words, NULL, &result, err);
+    enum stf_kind kind = run_netsh(windows, words, &result, err);
     if (!kind)
         kind = check_shown(windows, tool, &result, err);
     if (!kind)
@@ -232,7 +167,7 @@ static enum stf_kind look_by_powershell(const struct stf_windows_host *windows, 
                                         struct stf_err *err)
 {
     struct stf_process_result result = {0};
-    enum stf_kind kind = run_powershell(windows, script, &result, err);
+    enum stf_kind kind = stf_powershell_run(windows->host, "ipsec", script, &result, err);
     if (!kind)
         kind = check_shown(windows, STF_WINDOWS_POWERSHELL, &result, err);
     if (!kind)
@@ -278,10 +213,10 @@ enum stf_kind stf_windows_run(const struct stf_windows_host *windows, const stru
     if (!kind && !text)
         kind = stf_err_set(err, STF_NO_MEMORY, 0, "run", windows->host->name, "no memory for a script");
     if (!kind)
-        kind = tool == STF_WINDOWS_POWERSHELL ? run_powershell(windows, text, &result, err)
+        kind = tool == STF_WINDOWS_POWERSHELL ? stf_powershell_run(windows->host, "ipsec", text, &result, err)
                                               : run_netsh_file(windows, files, text, &result, err);
     if (!kind && result.exit_code != 0)
-        kind = failed(windows, &result, secret.bytes, err);
+        kind = stf_windows_command_failed(windows->host, &result, secret.bytes, err);
     stf_process_result_fini(&result);
     if (text)
         explicit_bzero(text, strlen(text));

@@ -118,6 +118,36 @@ static int l_set_priority(lua_State *L)
     return stf_lua_change(L, "vip.priority", box);
 }
 
+/* A document with the address at `arg`, which may be nil. */
+static json_t *new_owner_id(lua_State *L, int arg)
+{
+    json_t *id = stf_lua_new_doc(L);
+    if (!lua_isnil(L, arg))
+        stf_lua_doc_set_string(L, id, "address", arg);
+    return id;
+}
+
+/* host.vip:owner([address]) -> { node } */
+static int l_owner(lua_State *L)
+{
+    lua_settop(L, 2);
+    new_owner_id(L, 2);
+    return stf_lua_read(L, "vip.owner", lua_gettop(L), NULL);
+}
+
+/* host.vip:set_owner(node [, address]) */
+static int l_set_owner(lua_State *L)
+{
+    lua_settop(L, 3);
+    json_t *id = new_owner_id(L, 3), *state = json_object();
+    json_t *change = stf_lua_new_doc(L);
+    int box = lua_gettop(L);
+    stf_lua_doc_set_new(L, change, "id", json_incref(id));
+    stf_lua_doc_set_new(L, change, "state", state);
+    stf_lua_doc_set_string(L, state, "node", 2);
+    return stf_lua_change(L, "vip.owner", box);
+}
+
 /* host.vip:watch() */
 static int l_watch(lua_State *L)
 {
@@ -137,10 +167,20 @@ static int l_watch_stop(lua_State *L)
 }
 
 static const struct stf_lua_method methods[] = {
-    {"holds", l_holds},       {"addresses", l_addresses},   {"take", l_take},
-    {"release", l_release},   {"announce", l_announce},     {"link", l_link},
-    {"set_link", l_set_link}, {"priority", l_priority},     {"set_priority", l_set_priority},
-    {"watch", l_watch},       {"watch_stop", l_watch_stop}, {NULL, NULL},
+    {"holds", l_holds},
+    {"addresses", l_addresses},
+    {"take", l_take},
+    {"release", l_release},
+    {"announce", l_announce},
+    {"link", l_link},
+    {"set_link", l_set_link},
+    {"priority", l_priority},
+    {"owner", l_owner},
+    {"set_owner", l_set_owner},
+    {"set_priority", l_set_priority},
+    {"watch", l_watch},
+    {"watch_stop", l_watch_stop},
+    {NULL, NULL},
 };
 
 const struct stf_lua_module stf_lua_vip = {"vip", methods};

@@ -13,6 +13,7 @@
 #include "common/doc.h"
 #include "common/netns.h"
 #include "link.h"
+#include "owner.h"
 #include "priority.h"
 #include "watch.h"
 
@@ -470,6 +471,7 @@ static const struct stf_resource resources[] = {
     {"vip.address", "vip.move", address_read, address_write, address_describe},
     {"vip.priority", "vip.move", stf_vip_priority_read, stf_vip_priority_write, stf_vip_priority_describe},
     {"vip.link", "vip.fail", stf_vip_link_read, stf_vip_link_write, stf_vip_link_describe},
+    {"vip.owner", "vip.move", stf_vip_owner_read, stf_vip_owner_write, stf_vip_owner_describe},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -97,6 +97,21 @@ function vip:priority() end
 ---@return staffetta.err? err
 function vip:set_priority(adjust) end
 
+--- Which node the cluster manager lets have the virtual IP, by the host's `vip.resource` (Pacemaker) or `vip.group` (a
+--- Windows cluster) in site.lua. `node` is the manager's name for it, nil: nobody has it. `loaded` is false while a
+--- constraint of `crm_resource --move` stands. Needs "vip.read".
+---@param address? string `conflict` when the resource or group carries another one
+---@return { node?: string, loaded?: false }? owner
+---@return staffetta.err? err
+function vip:owner(address) end
+
+--- A change: the cluster manager moves the virtual IP to this node. Returns when it is there. Needs "vip.move".
+---@param node string the manager's name for it
+---@param address? string as for `owner`
+---@return { changed: boolean }? outcome
+---@return staffetta.err? err
+function vip:set_owner(node, address) end
+
 --- Notes from now on when addresses and links of the host come and go. Needs "vip.read".
 ---@return staffetta.vip.watch? watch
 ---@return staffetta.err? err

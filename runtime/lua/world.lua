@@ -74,16 +74,24 @@ local function new_cluster(world, name, config)
     return found
   end
 
+  -- Nothing of ours looks at the addresses of a Windows node: its cluster says whose group it is.
+  local function holds(node)
+    if config.manager ~= "windows_cluster" then return node.vip:holds(config.virtual_ip) end
+    local owner, err = node.vip:owner(config.virtual_ip)
+    if not owner then return nil, err end
+    return owner.node == (node.has.vip.node or node.name)
+  end
+
   -- The node that holds the virtual IP now, and the others; nil and an error when a node can not be asked.
   function fields.holder()
     local holder, others = nil, {}
     for _, node in ipairs(fields.nodes) do
-      local holds, err = node.vip:holds(config.virtual_ip)
-      if holds == nil then return nil, err end
-      if holds and holder then
+      local is_holder, err = holds(node)
+      if is_holder == nil then return nil, err end
+      if is_holder and holder then
         error({ kind = "conflict", op = "holder", subject = config.virtual_ip,
           message = ("both %s and %s hold %s"):format(holder.name, node.name, config.virtual_ip) }, 0)
-      elseif holds then
+      elseif is_holder then
         holder = node
       else
         others[#others + 1] = node

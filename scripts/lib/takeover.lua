@@ -34,15 +34,19 @@ local function move_address(ctx, cluster, from, to)
   end)
 end
 
--- `p`: { policy, cluster, initiate_timeout_ms }. `from` is nil when the old holder is gone. The new holder's
--- INITIAL_CONTACT makes the front end forget the old SA at once; who negotiates is the policy's failover.initiator.
--- Needs "vip.move" and "ipsec.initiate".
-function M.move(ctx, p, from, to)
-  if p.cluster.manager == "keepalived" then
-    if from then keepalived.move(ctx, p.cluster, from, to) else keepalived.await(ctx, p.cluster, nil, to) end
-    return
+-- The cluster manager is told, by whichever node is there; the manager's name of a node may be another one than ours.
+local function order_move(ctx, cluster, from, to)
+  local owner = assert(to.vip:owner(cluster.virtual_ip))
+  if owner.loaded == false then
+    error { kind = "conflict", message = ("a constraint holds %s at %s; `crm_resource --clear` it first"):format(
+      cluster.virtual_ip, owner.node) }
   end
-  move_address(ctx, p.cluster, from, to)
+  ctx:step(("%s moves %s from %s to %s"):format(cluster.manager, cluster.virtual_ip, from.name, to.name), { to },
+    function() assert(to.vip:set_owner(to.has.vip.node or to.name, cluster.virtual_ip)) end)
+end
+
+-- `to` holds the address, and nobody has negotiated yet.
+local function negotiate(ctx, p, from, to)
   if p.policy.failover.initiator == "new_holder" then
     ctx:act("the new holder initiates", { to }, function(host) negotiate_all(p, host) end)
   else
@@ -52,6 +56,22 @@ function M.move(ctx, p, from, to)
     end)
   end
   if from then ctx:act("the old holder forgets", { from }, function(host) forget_all(p, host) end) end
+end
+
+-- `p`: { policy, cluster, initiate_timeout_ms }. `from` is nil when the old holder is gone. The new holder's
+-- INITIAL_CONTACT makes the front end forget the old SA at once; who negotiates is the policy's failover.initiator, or
+-- keepalived's notify script. Needs "vip.move" and "ipsec.initiate".
+function M.move(ctx, p, from, to)
+  local manager = p.cluster.manager or "address"
+  if manager == "keepalived" then
+    if from then keepalived.move(ctx, p.cluster, from, to) else keepalived.await(ctx, p.cluster, nil, to) end
+    return
+  elseif manager == "address" then
+    move_address(ctx, p.cluster, from, to)
+  else
+    order_move(ctx, p.cluster, from, to)
+  end
+  negotiate(ctx, p, from, to)
 end
 
 -- A node that was gone when the address moved must not come back with it.

@@ -96,6 +96,15 @@ end
 -- In the order of a growing fault.
 local all = { "move", "restart", "flap", "crash" }
 
+-- A cluster manager that fences ends a node whose link is down, and one that does not leaves both nodes the address.
+local function refuse_crash(p)
+  local manager = p.cluster.manager or "address"
+  if (p.case == "crash" or p.case == "all") and manager ~= "address" and manager ~= "keepalived" then
+    error { kind = "unsupported", message = ("a drill can not crash a node of a cluster that %s manages: let it fence "
+      .. "the node by its own tools; the cases move, failback, restart and flap can be drilled"):format(manager) }
+  end
+end
+
 return {
   api = 1,
   name = "drill",
@@ -121,6 +130,7 @@ return {
   run = function(ctx, p)
     p.front_end = p.front_end or connections.askers(p.cluster)[1]
     p.port = p.port or connections.ports(p.policy)[1]
+    refuse_crash(p)
     local drill = new_drill(ctx, p)
     local params = { policy = p.policy, cluster = p.cluster }
     ctx:gate("the standby is ready", {

@@ -76,7 +76,7 @@ return {
       interface = "eth0",              -- where the nodes carry the virtual IP
       nodes = { "node-a", "node-b" },  -- the first one holds it when the lab comes up
       front_ends = { "fe1", "win-fe1" },
-      manager = "address",             -- who moves it: Staffetta itself, by the address; or "keepalived"
+      manager = "address",             -- who moves it: Staffetta itself, by the address; or "keepalived", "pacemaker"
       ipsec_id = "mail",               -- what the holder calls itself, whichever node it is
       secret = run .. "/mail.psk",     -- the pre-shared key, one line; the lab makes one
     },
