@@ -190,6 +190,10 @@ enum stf_kind stf_armed_add(const struct stf_armed *armed, const struct stf_host
         kind = fail_undone(&place, err);
     if (kind == STF_OK)
         kind = lock_place(&place, O_CREAT, err);
+    while (kind == STF_NOT_FOUND && access(place.undone, F_OK) < 0) { /* it was an empty one, and went */
+        release_place(&place);
+        kind = lock_place(&place, O_CREAT, err);
+    }
     if (kind == STF_NOT_FOUND)
         kind = fail_undone(&place, err);
     read_boot_id(boot_id);
@@ -391,7 +395,8 @@ enum stf_kind stf_armed_wait(const char *path, const struct stf_binding *const *
             *err = why;
             kind = found;
         } else if (json_array_size(undo.lines) == 0) {
-            is_over = true; /* nothing was made, and whoever began it will not go on */
+            unlink(place.path); /* nothing was made, and whoever began it will not go on */
+            is_over = true;
         } else if (is_due(undo.lines)) {
             kind = carry_out(&undo, &place, err);
             is_over = true;
