@@ -58,6 +58,8 @@ void stf_command_help(const struct stf_command *command, FILE *stream)
           "  --param NAME=VALUE a parameter of the playbook; may be given again\n"
           "  --state DIR        where the journal is kept (default " STF_DEFAULT_STATE_DIR ")\n"
           "  --output FORM      human (default) or json\n"
+          "  --quiet            only how a run ended, and what went wrong\n"
+          "  --verbose          with all the evidence of each check\n"
           "  --dev DIR          developers: read the bundled scripts from this folder\n"
           "  --help             this text\n",
           stream);
@@ -98,6 +100,12 @@ static int take_option(struct stf_cli *cli, int option, const char *name)
         return -1;
     case 'D':
         cli->is_planning = true;
+        return -1;
+    case 'q':
+        cli->is_quiet = true;
+        return -1;
+    case 'v':
+        cli->is_verbose = true;
         return -1;
     case 'K':
         cli->is_kept = true;
@@ -151,6 +159,8 @@ int stf_cli_parse(struct stf_cli *cli, int argc, char **argv, int max_operands)
         {"force", optional_argument, NULL, 'f'},
         {"svg", required_argument, NULL, 'G'},
         {"out", required_argument, NULL, 'O'},
+        {"quiet", no_argument, NULL, 'q'},
+        {"verbose", no_argument, NULL, 'v'},
         {"keep", no_argument, NULL, 'K'},
         {"markdown", no_argument, NULL, 'M'},
         {"luacats", required_argument, NULL, 'L'},
@@ -193,7 +203,13 @@ void stf_cli_error(const struct stf_cli *cli, const struct stf_err *err)
         json_decref(doc);
     }
     bool is_named = !err->subject[0] || strstr(err->message, err->subject);
-    fprintf(stderr, "staffetta: %s%s%s\n", is_named ? "" : err->subject, is_named ? "" : ": ", err->message);
+    fputs("staffetta: ", stderr);
+    if (!is_named) {
+        stf_output_text(stderr, err->subject, false);
+        fputs(": ", stderr);
+    }
+    stf_output_text(stderr, err->message, true);
+    fputc('\n', stderr);
 }
 
 bool stf_cli_open(const struct stf_cli *cli, struct stf_runtime **runtime)

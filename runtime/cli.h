@@ -29,6 +29,8 @@ struct stf_cli {
     const char *state_dir;
     const char *scripts_dir;
     bool is_json;
+    bool is_quiet;   /* of --quiet */
+    bool is_verbose; /* of --verbose */
     bool is_forced;
     bool is_planning;      /* of --plan without a file */
     bool is_kept;          /* of --keep */
@@ -81,6 +83,7 @@ int stf_cli_usage_error(const char *command, const char *format, ...) STF_PRINTF
 struct stf_output {
     FILE *stream;
     bool has_colour;
+    bool is_verbose; /* with the evidence of each check */
 };
 void stf_output_init(struct stf_output *output, FILE *stream);
 void stf_output_event(void *output, const json_t *event);
@@ -88,6 +91,11 @@ void stf_output_report(struct stf_output *output, const json_t *report);
 /* A verdict of a check ("pass") or of `doctor` ("missing") in its colour, as a column. */
 void stf_output_verdict(struct stf_output *output, const char *verdict);
 void stf_output_plan(struct stf_output *output, const json_t *plan);
+/* The text with every control character made visible ("\x1b"): what others have written must not steer a terminal.
+ * `has_lines`: line feeds stay. */
+void stf_output_text(FILE *stream, const char *text, bool has_lines);
+/* A document with all its texts like that: a new reference. Everything that is printed for a person goes through it. */
+json_t *stf_output_printable(const json_t *doc);
 /* The text member `key` of a document; "" where there is none. Borrowed. */
 const char *stf_cli_text(const json_t *doc, const char *key);
 /* ask.c: who asks the person at the terminal (stf_run_options.on_question); NULL when there is none. */

@@ -148,10 +148,13 @@ int stf_cmd_diff(int argc, char **argv)
         goto out;
     }
     json_t *list = differences(first, second);
-    if (cli.is_json)
+    if (cli.is_json) {
         stf_output_json(list);
-    else
-        print_differences(list, cli.operands);
+    } else {
+        json_t *printable = stf_output_printable(list);
+        print_differences(printable, cli.operands);
+        json_decref(printable);
+    }
     exit_code = json_array_size(list) > 0 ? STF_EXIT_PENDING : STF_EXIT_OK;
     json_decref(list);
 out:

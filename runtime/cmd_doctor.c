@@ -324,10 +324,13 @@ int stf_cmd_doctor(int argc, char **argv)
     if (kind != STF_OK)
         find(findings, "the site", "site.lua", "missing", err.message,
              "correct it, or make one: staffetta new site DIR");
-    if (cli.is_json)
+    if (cli.is_json) {
         stf_output_json(findings);
-    else
-        print_findings(findings);
+    } else {
+        json_t *printable = stf_output_printable(findings);
+        print_findings(printable);
+        json_decref(printable);
+    }
     exit_code = count_of(findings, "missing")   ? STF_EXIT_FAILED
                 : count_of(findings, "unknown") ? STF_EXIT_UNKNOWN
                                                 : STF_EXIT_OK;

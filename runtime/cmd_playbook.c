@@ -70,7 +70,8 @@ int stf_cli_run(const struct stf_cli *cli, struct stf_run_options *options)
         return STF_EXIT_ERROR;
     struct stf_output output;
     stf_output_init(&output, stdout);
-    options->on_event = cli->is_json ? NULL : stf_output_event;
+    output.is_verbose = cli->is_verbose;
+    options->on_event = cli->is_json || cli->is_quiet ? NULL : stf_output_event;
     options->user = &output;
     options->on_question = cli->is_json ? NULL : stf_cli_asker();
     options->handles_signals = true;

@@ -64,10 +64,13 @@ int stf_cmd_runs(int argc, char **argv)
         stf_cli_error(&cli, &err);
         goto out;
     }
-    if (cli.is_json)
+    if (cli.is_json) {
         stf_output_json(runs);
-    else
-        print_runs(runs);
+    } else {
+        json_t *printable = stf_output_printable(runs);
+        print_runs(printable);
+        json_decref(printable);
+    }
     exit_code = STF_EXIT_OK;
 out:
     json_decref(runs);
@@ -192,10 +195,13 @@ int stf_cmd_show(int argc, char **argv)
         stf_cli_error(&cli, &err);
         goto out;
     }
-    if (cli.is_json)
+    if (cli.is_json) {
         stf_output_json(doc);
-    else
-        print_run(doc);
+    } else {
+        json_t *printable = stf_output_printable(doc);
+        print_run(printable);
+        json_decref(printable);
+    }
     exit_code = STF_EXIT_OK;
 out:
     json_decref(doc);

@@ -64,7 +64,9 @@ static enum stf_kind show(const struct stf_cli *cli, struct stf_journal *journal
         stf_output_json(doc);
         json_decref(doc);
     } else if (!kind && !cli->svg_path) {
-        print_cases(cases);
+        json_t *printable = stf_output_printable(cases);
+        print_cases(printable);
+        json_decref(printable);
     }
     json_decref(cases);
     json_decref(run);

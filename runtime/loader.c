@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/doc.h"
 #include "embedded.h"
 #include "owner.h"
 #include "paths.h"
@@ -172,7 +173,7 @@ static bool exists_in(const struct place *place, const char *folder, const char 
     return access(path, F_OK) == 0;
 }
 
-static enum stf_kind not_found(const struct stf_loader *loader, size_t first, const char *folder, const char *name,
+static enum stf_kind not_found(struct stf_loader *loader, size_t first, const char *folder, const char *name,
                                struct stf_err *err)
 {
     char places[512] = "";
@@ -182,10 +183,14 @@ static enum stf_kind not_found(const struct stf_loader *loader, size_t first, co
         snprintf(places + used, sizeof places - used, "%s%s%s%s", used ? ", " : "",
                  place->dir ? place->dir : "the bundled scripts", place->dir ? "/" : "", place->dir ? folder : "");
     }
-    return stf_err_set(
+    char **names = stf_loader_names(loader, folder);
+    const char *nearest = names ? stf_nearest(name, (const char *const *)names) : NULL;
+    enum stf_kind kind = stf_err_set(
         err, STF_NOT_FOUND, 0, "load", name,
-        "there is no script '%s' among the %s; looked in %s. `staffetta scripts list` shows what there is", name,
-        folder, places);
+        "there is no script '%s' among the %s%s%s%s; looked in %s. `staffetta scripts list` shows what there is", name,
+        folder, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", places);
+    stf_loader_free_names(names);
+    return kind;
 }
 
 static enum stf_kind find_from(struct stf_loader *loader, size_t first, const char *folder, const char *name,

@@ -14,7 +14,7 @@ static const char *const escapes[] = {"\033[0m", "\033[32m", "\033[31m", "\033[3
 void stf_output_init(struct stf_output *output, FILE *stream)
 {
     const char *term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
-    output->stream = stream;
+    *output = (struct stf_output){.stream = stream};
     output->has_colour = isatty(fileno(stream)) && !(no_colour && *no_colour) && term && strcmp(term, "dumb") != 0;
 }
 
@@ -55,6 +55,70 @@ void stf_output_json(const json_t *doc)
 {
     json_dumpf(doc, stdout, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENCODE_ANY);
     putchar('\n');
+}
+
+/* ---- texts that others have written: hosts, daemons, scripts ---- */
+
+/* How many bytes at `text` are one control character, C1's included; 0: it is none. Tabs may stay. */
+static size_t control_length(const char *text)
+{
+    unsigned char byte = (unsigned char)text[0];
+    if ((byte < 0x20 && byte != '\t') || byte == 0x7f)
+        return 1;
+    unsigned char next = byte == 0xc2 ? (unsigned char)text[1] : 0;
+    return next >= 0x80 && next <= 0x9f ? 2 : 0;
+}
+
+void stf_output_text(FILE *stream, const char *text, bool has_lines)
+{
+    for (size_t length; *text; text += length ? length : 1) {
+        length = control_length(text);
+        if (length == 0 || (has_lines && *text == '\n'))
+            putc(*text, stream);
+        else if (*text == '\n')
+            fputs("\\n", stream);
+        else
+            fprintf(stream, "\\x%02x", (unsigned char)text[length - 1]);
+    }
+}
+
+static json_t *printable_text(const char *text, bool has_lines)
+{
+    char *made = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&made, &size);
+    if (!stream)
+        return NULL;
+    stf_output_text(stream, text, has_lines);
+    json_t *string = fclose(stream) == 0 ? json_string(made) : NULL;
+    free(made);
+    return string;
+}
+
+json_t *stf_output_printable(const json_t *doc)
+{
+    const char *key;
+    size_t index;
+    json_t *member, *made = NULL;
+    if (json_is_string(doc))
+        return printable_text(json_string_value(doc), false);
+    if (json_is_array(doc)) {
+        made = json_array();
+        json_array_foreach (doc, index, member) {
+            json_array_append_new(made, stf_output_printable(member));
+        }
+    } else if (json_is_object(doc)) {
+        made = json_object();
+        json_object_foreach ((json_t *)doc, key, member) {
+            json_t *name = printable_text(key, false);
+            bool has_lines = strcmp(key, "traceback") == 0 && json_is_string(member);
+            json_object_set_new(made, name ? json_string_value(name) : "?",
+                                has_lines ? printable_text(json_string_value(member), true)
+                                          : stf_output_printable(member));
+            json_decref(name);
+        }
+    }
+    return made ? made : json_incref((json_t *)doc);
 }
 
 /* The words of `doc` for one line: its "summary" where it has one. */
@@ -110,6 +174,11 @@ static void print_check(struct stf_output *output, const json_t *event)
             stf_cli_text(result, "host"), stf_cli_text(result, "check"));
     print_words(output, json_object_get(result, "evidence"));
     fputc('\n', output->stream);
+    if (!output->is_verbose)
+        return;
+    char *line = json_dumps(json_object_get(result, "evidence"), JSON_COMPACT | JSON_SORT_KEYS);
+    fprintf(output->stream, "            %s\n", line ? line : "");
+    free(line);
 }
 
 static void print_undo(struct stf_output *output, const json_t *event)
@@ -132,9 +201,8 @@ static void print_measure(struct stf_output *output, const json_t *event)
         stf_timeline_print(timeline, output->stream);
 }
 
-void stf_output_event(void *user, const json_t *event)
+static void print_event(struct stf_output *output, const json_t *event)
 {
-    struct stf_output *output = user;
     const char *name = stf_cli_text(event, "event");
     if (strcmp(name, "begin") == 0)
         print_begin(output, event);
@@ -170,6 +238,13 @@ void stf_output_event(void *user, const json_t *event)
     fflush(output->stream);
 }
 
+void stf_output_event(void *output, const json_t *event)
+{
+    json_t *printable = stf_output_printable(event);
+    print_event(output, printable);
+    json_decref(printable);
+}
+
 /* The changes of one host, in order; nothing when an earlier change has named that host already. */
 static void print_host_plan(struct stf_output *output, const json_t *changes, size_t first)
 {
@@ -189,7 +264,7 @@ static void print_host_plan(struct stf_output *output, const json_t *changes, si
     }
 }
 
-void stf_output_plan(struct stf_output *output, const json_t *plan)
+static void print_plan(struct stf_output *output, const json_t *plan)
 {
     const json_t *changes = json_object_get(plan, "changes");
     size_t count = json_array_size(changes);
@@ -260,13 +335,13 @@ static void print_undo_plan(struct stf_output *output, const json_t *undo)
     }
 }
 
-void stf_output_report(struct stf_output *output, const json_t *report)
+static void print_report(struct stf_output *output, const json_t *report)
 {
     const char *state = stf_cli_text(report, "state");
     const json_t *error = json_object_get(report, "error");
     print_undo_plan(output, json_object_get(report, "rollback"));
     if (json_object_get(report, "plan") && !error && !json_object_get(report, "rollback"))
-        stf_output_plan(output, json_object_get(report, "plan"));
+        print_plan(output, json_object_get(report, "plan"));
     if (error)
         print_error(output, error);
     print_drift(json_object_get(report, "drift"));
@@ -290,4 +365,18 @@ void stf_output_report(struct stf_output *output, const json_t *report)
     if (strcmp(state, "needs_human") == 0)
         fprintf(stderr, "staffetta: not everything could be put back: `staffetta show %lld` lists what stands where\n",
                 number(report, "run"));
+}
+
+void stf_output_report(struct stf_output *output, const json_t *report)
+{
+    json_t *printable = stf_output_printable(report);
+    print_report(output, printable);
+    json_decref(printable);
+}
+
+void stf_output_plan(struct stf_output *output, const json_t *plan)
+{
+    json_t *printable = stf_output_printable(plan);
+    print_plan(output, printable);
+    json_decref(printable);
 }

@@ -1,0 +1,105 @@
+-- What a terminal gets: colour only where it is wanted, and never a control character that a host or a script wrote.
+local lu = require "luaunit"
+local cjson = require "cjson"
+local support = require "support"
+
+local TestTerminal = {}
+
+function TestTerminal:setUp()
+  self.place = support.new_place()
+  self.place:site_file()
+end
+
+function TestTerminal:tearDown()
+  self.place:close()
+end
+
+-- Escape sequences, a line that would be taken for ours, C1's CSI, and what is harmless.
+local hostile = "\27]0;owned\7\27[31mred\r\n  pass    win  \194\155x \127 tab\t and \195\164"
+local seen = [[\x1b]0;owned\x07\x1b[31mred\x0d\n  pass    win  \x9bx \x7f tab]] .. "\t and \195\164"
+
+local function expect_clean(text)
+  lu.assertNil(text:gsub("[\n\t]", ""):find("%c"), text)
+  lu.assertNil(text:find("\194[\128-\159]"), text)
+end
+
+-- ---- what others have written ----
+
+function TestTerminal:test_control_characters_never_reach_the_terminal()
+  self.place:check("answers", "", ("return 'fail', { summary = %q }"):format(hostile))
+  self.place:playbook("try", [[needs = { "registry.write" },]], ([[
+    local text = %q
+    ctx:say("said " .. text)
+    ctx:measure("figures", { summary = text })
+    ctx:step("set", ctx.site.hosts(), function(host)
+      assert(host.registry:set("HKLM\\SYSTEM\\Test", "a", "sz", text))
+    end)
+    ctx:checks("look", { { check = "answers" } })
+    error({ kind = "io", message = text })]]):format(hostile))
+  local run = self.place:staffetta("run", "try")
+  lu.assertEquals(run.code, 3, run.err)
+  for _, front in ipairs { "said ", "figures  ", "answers              " } do
+    lu.assertStrContains(run.out, front .. seen)
+  end
+  local show, plan = self.place:staffetta("show", "1"), self.place:staffetta("plan", "try")
+  lu.assertStrContains(show.out, "owned")
+  for _, answer in ipairs { run, show, plan, self.place:staffetta("runs") } do
+    expect_clean(answer.out)
+    expect_clean(answer.err)
+  end
+  local doc = self.place:json("show", "1").doc -- programs get what was said
+  lu.assertEquals(doc.checks[1].evidence.summary, hostile)
+end
+
+-- ---- colour ----
+
+function TestTerminal:test_colour_only_where_it_is_wanted()
+  self.place:playbook("try", "", "ctx:say('x')")
+  local program = os.getenv("STAFFETTA")
+  local function coloured(environment)
+    local command = ("%s plan try --site %s --state %s"):format(program, self.place.site, self.place.state)
+    local text = support.shell("env -u NO_COLOR TERM=xterm " .. environment .. " script -qec %s /dev/null </dev/null",
+      command)
+    lu.assertStrContains(text, "0 changes planned")
+    return text:find("\27[", 1, true) ~= nil
+  end
+  lu.assertTrue(coloured(""))
+  lu.assertFalse(coloured("NO_COLOR=1"))
+  lu.assertTrue(coloured("NO_COLOR="))
+  lu.assertFalse(coloured("TERM=dumb"))
+  lu.assertNil(self.place:staffetta("plan", "try").out:find("\27", 1, true)) -- no terminal
+end
+
+-- ---- less and more ----
+
+function TestTerminal:test_quiet_and_verbose()
+  self.place:check("sees", "", "return 'pass', { summary = 'all is well', ports = { 110, 143 } }")
+  self.place:playbook("try", "", 'ctx:checks("look", { { check = "sees" } })')
+  local usual, quiet = self.place:staffetta("run", "try"), self.place:staffetta("run", "try", "--quiet")
+  local verbose = self.place:staffetta("run", "try", "--verbose")
+  lu.assertEquals({ usual.code, quiet.code, verbose.code }, { 0, 0, 0 })
+  lu.assertStrMatches(quiet.out, "hosts: 1 skipped\ndone, pass  %([%d.]+ s%)\n")
+  lu.assertStrContains(usual.out, "all is well\n")
+  lu.assertNotStrContains(usual.out, "110,143")
+  lu.assertStrContains(verbose.out, 'all is well\n            {"ports":[110,143],"summary":"all is well"}\n')
+  self.place:playbook("bad", "", 'error({ kind = "io", message = "no such luck" })')
+  local bad = self.place:staffetta("run", "bad", "--quiet") -- what went wrong is always told
+  lu.assertEquals(bad.code, 3)
+  lu.assertStrContains(bad.err, "no such luck")
+end
+
+-- ---- names that are nearly right ----
+
+function TestTerminal:test_did_you_mean()
+  for arguments, words in pairs { [{ "run", "rolout" }] = "did you mean 'rollout'?",
+    [{ "plan", "dril" }] = "did you mean 'drill'?", [{ "scripts", "show", "policy/mail-al" }] = "did you mean 'mail-all'?" } do
+    local answer = self.place:staffetta(table.unpack(arguments))
+    lu.assertEquals(answer.code, 1)
+    lu.assertStrContains(answer.err, words)
+  end
+  self.place:playbook("try", "", 'ctx:checks("look", { { check = "within-budgt" } })')
+  local doc = cjson.decode(self.place:run("try").out)
+  lu.assertStrContains(doc.checks[1].evidence.reason, "did you mean 'within-budget'?")
+end
+
+return TestTerminal
