@@ -63,6 +63,42 @@ function TestSecrets:test_it_is_nowhere_else()
   lu.assertEquals(self:files_with_it(self.lab.run_dir .. "/mail.psk"), self.lab.run_dir .. "/mail.psk\n")
 end
 
+-- Prints the pids of which any readable memory has the text in the file: search.lua FILE PID...
+local search_memory = [[
+local file = assert(io.open(arg[1]))
+local text = file:read("l")
+for i = 2, #arg do
+  local memory, is_found = assert(io.open(("/proc/%s/mem"):format(arg[i]), "rb")), false
+  for line in io.lines(("/proc/%s/maps"):format(arg[i])) do
+    local first, last, access = line:match("^(%x+)-(%x+) (%S+)")
+    first, last = tonumber(first, 16), tonumber(last, 16)
+    if access:sub(1, 1) == "r" and first > 0 and memory:seek("set", first) then
+      local bytes = memory:read(last - first) -- nil for what the kernel lets nobody read
+      is_found = is_found or (bytes and bytes:find(text, 1, true) ~= nil)
+    end
+  end
+  if is_found then print(arg[i]) end
+end
+]]
+
+-- While a run goes on that has handed the secret to charon, it is in charon and in no memory of ours: neither the
+-- controller's nor an agent's. Nor does any process have it in its arguments or environment.
+function TestSecrets:test_it_is_in_no_memory()
+  local lab, place = self.lab, self.lab.place
+  place:write("site/site.lua", (place:read("site/site.lua"):gsub('netns = "stf%-" %.%. name %.%. "%-" %.%. host_name }',
+    'netns = "stf-" .. name .. "-" .. host_name, transport = "agent" }')))
+  local script, seen = place:write("search.lua", search_memory), place.dir .. "/seen"
+  local charon = lab:pid_of("node-a", "charon")
+  local answer = lab:signalled(nil, { line = "after 'front ends require protection'", run = ([[
+    ours="$pid $(pgrep -P $pid | tr '\n' ' ')"; kill -STOP $ours
+    { echo ours $ours; lua5.4 %s %s/mail.psk $ours %d; grep -lzaFf %s/mail.psk /proc/[0-9]*/environ /proc/[0-9]*/cmdline
+    } >%s; kill -CONT $ours]]):format(script, lab.run_dir, charon, lab.run_dir, seen) }, "rollout")
+  lu.assertEquals(answer.code, 0, answer.out .. answer.err)
+  local ours, found = lab_support.read_file(seen):match("^ours ([%d ]+)\n(.*)$")
+  lu.assertTrue(select(2, ours:gsub("%d+", "")) >= 5, ours) -- the controller, and agents of four hosts
+  lu.assertEquals(found, ("%d\n"):format(charon))
+end
+
 -- The same when things go wrong: what a failure says is kept as well.
 function TestSecrets:test_it_is_in_no_error()
   bash(("chmod 644 %s/mail.psk"):format(self.lab.run_dir))
