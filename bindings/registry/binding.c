@@ -23,19 +23,23 @@ static enum stf_kind no_memory(struct stf_err *err)
     return stf_err_set(err, STF_NO_MEMORY, 0, "registry", NULL, "memory is out");
 }
 
-/* ---- the host's stores ---- */
+/* ---- what a call is about ---- */
 
 struct target {
-    const char *below; /* the key under the store's root; points into the id */
+    const char *key;   /* these point into the arguments or the id */
+    const char *below; /* the key under the store's root */
     struct stf_registry *registry;
 };
 
-static enum stf_kind target_open(struct target *target, const struct stf_host *host, const char *key,
+static enum stf_kind target_open(struct target *target, const struct stf_host *host, const json_t *doc,
                                  enum stf_registry_mode mode, struct stf_err *err)
 {
-    struct stf_registry_location location;
-    enum stf_kind kind = stf_registry_host_store(host, key, &location, &target->below, err);
+    struct stf_registry_location location = {0};
+    enum stf_kind kind = stf_doc_string(doc, "key", &target->key, err);
 
+    if (kind == STF_OK) {
+        kind = stf_registry_host_store(host, target->key, &location, &target->below, err);
+    }
     if (kind == STF_OK) {
         kind = stf_registry_location_open(&location, mode, &target->registry, err);
     }
@@ -43,40 +47,46 @@ static enum stf_kind target_open(struct target *target, const struct stf_host *h
     return kind;
 }
 
+/* The members of `doc`, which are those that are in `known`, and the store of its key. */
+static enum stf_kind open_for(struct target *target, const struct stf_host *host, const json_t *doc,
+                              const char *const known[], const char *what, enum stf_registry_mode mode,
+                              struct stf_err *err)
+{
+    enum stf_kind kind = stf_doc_check_keys(doc, known, what, err);
+
+    *target = (struct target){0};
+    return kind == STF_OK ? target_open(target, host, doc, mode, err) : kind;
+}
+
+static const char *const key_members[] = {"key", NULL};
+static const char *const key_id_members[] = {"key", "times", NULL};
+static const char *const value_members[] = {"key", "name", NULL};
+
+static enum stf_kind open_value(struct target *target, const struct stf_host *host, const json_t *id,
+                                enum stf_registry_mode mode, const char **name, struct stf_err *err)
+{
+    enum stf_kind kind = stf_doc_check_keys(id, value_members, "registry.value", err);
+
+    *target = (struct target){0};
+    if (kind == STF_OK) {
+        kind = stf_doc_string(id, "name", name, err);
+    }
+    return kind == STF_OK ? target_open(target, host, id, mode, err) : kind;
+}
+
 static void target_close(struct target *target)
 {
     stf_registry_close(target->registry);
 }
 
-/* ---- arguments ---- */
-
-static enum stf_kind get_key(const json_t *doc, const char *what, const char **key, struct stf_err *err)
+/* Commits what was done, if it was. */
+static enum stf_kind target_finish(struct target *target, enum stf_kind kind, struct stf_err *err)
 {
-    static const char *const known[] = {"key", NULL};
-    enum stf_kind kind = stf_doc_check_keys(doc, known, what, err);
-
-    return kind == STF_OK ? stf_doc_string(doc, "key", key, err) : kind;
-}
-
-/* A key's; with "times": true its state has the last-write times of its keys, in stores that keep them. */
-static enum stf_kind get_key_id(const json_t *id, const char **key, bool *has_times, struct stf_err *err)
-{
-    static const char *const known[] = {"key", "times", NULL};
-    enum stf_kind kind = stf_doc_check_keys(id, known, "registry.key", err);
-
-    *has_times = json_is_true(json_object_get(id, "times"));
-    return kind == STF_OK ? stf_doc_string(id, "key", key, err) : kind;
-}
-
-static enum stf_kind get_value_id(const json_t *id, const char **key, const char **name, struct stf_err *err)
-{
-    static const char *const known[] = {"key", "name", NULL};
-    enum stf_kind kind = stf_doc_check_keys(id, known, "registry.value", err);
-
     if (kind == STF_OK) {
-        kind = stf_doc_string(id, "key", key, err);
+        kind = stf_registry_commit(target->registry, err);
     }
-    return kind == STF_OK ? stf_doc_string(id, "name", name, err) : kind;
+    target_close(target);
+    return kind;
 }
 
 /* ---- verbs ---- */
@@ -121,14 +131,10 @@ static enum stf_kind list_keys(void *self, const struct stf_host *host, const js
                                struct stf_err *err)
 {
     struct stf_registry_listing listing = {0};
-    struct target target = {0};
-    const char *key = NULL;
-    enum stf_kind kind = get_key(args, "registry.list", &key, err);
+    struct target target;
+    enum stf_kind kind = open_for(&target, host, args, key_members, "registry.list", STF_REGISTRY_READ, err);
 
     (void)self;
-    if (kind == STF_OK) {
-        kind = target_open(&target, host, key, STF_REGISTRY_READ, err);
-    }
     if (kind != STF_OK) {
         return kind;
     }
@@ -144,14 +150,10 @@ static enum stf_kind list_keys(void *self, const struct stf_host *host, const js
 static enum stf_kind read_tree(void *self, const struct stf_host *host, const json_t *args, json_t **result,
                                struct stf_err *err)
 {
-    struct target target = {0};
-    const char *key = NULL;
-    enum stf_kind kind = get_key(args, "registry.tree", &key, err);
+    struct target target;
+    enum stf_kind kind = open_for(&target, host, args, key_members, "registry.tree", STF_REGISTRY_READ, err);
 
     (void)self;
-    if (kind == STF_OK) {
-        kind = target_open(&target, host, key, STF_REGISTRY_READ, err);
-    }
     if (kind != STF_OK) {
         return kind;
     }
@@ -209,26 +211,19 @@ static enum stf_kind diff_key(void *self, const struct stf_host *host, const jso
     struct stf_registry_side second = {0};
     struct stf_registry_memory *memory = NULL;
     struct stf_registry_diff diff = {0};
-    struct target target = {0};
-    const char *key = NULL;
+    struct target target;
     const char *text = NULL;
     const char *taken_at;
     const json_t *tree;
     json_t *snapshot = NULL;
-    enum stf_kind kind = stf_doc_check_keys(args, known, "registry.diff", err);
+    enum stf_kind kind = open_for(&target, host, args, known, "registry.diff", STF_REGISTRY_READ, err);
 
     (void)self;
-    if (kind == STF_OK) {
-        kind = stf_doc_string(args, "key", &key, err);
-    }
     if (kind == STF_OK) {
         kind = stf_doc_string(args, "snapshot", &text, err);
     }
     if (kind == STF_OK) {
         kind = stf_registry_snapshot_parse(text, strlen(text), "the snapshot", &snapshot, &taken_at, &tree, err);
-    }
-    if (kind == STF_OK) {
-        kind = target_open(&target, host, key, STF_REGISTRY_READ, err);
     }
     if (kind == STF_OK) {
         memory = stf_registry_memory_new();
@@ -239,7 +234,7 @@ static enum stf_kind diff_key(void *self, const struct stf_host *host, const jso
         kind = stf_registry_diff(&first, &second, &diff, err);
     }
     if (kind == STF_OK) {
-        kind = stf_registry_diff_to_doc(&diff, key, result, err);
+        kind = stf_registry_diff_to_doc(&diff, target.key, result, err);
     }
     stf_registry_diff_fini(&diff);
     target_close(&target);
@@ -374,16 +369,12 @@ static enum stf_kind read_value(void *self, const struct stf_host *host, const j
                                 struct stf_err *err)
 {
     struct stf_registry_value value = {0};
-    struct target target = {0};
-    const char *key = NULL;
+    struct target target;
     const char *name = NULL;
     json_t *doc = NULL;
-    enum stf_kind kind = get_value_id(id, &key, &name, err);
+    enum stf_kind kind = open_value(&target, host, id, STF_REGISTRY_READ, &name, err);
 
     (void)self;
-    if (kind == STF_OK) {
-        kind = target_open(&target, host, key, STF_REGISTRY_READ, err);
-    }
     if (kind != STF_OK) {
         return kind;
     }
@@ -429,15 +420,11 @@ static enum stf_kind set_value(struct target *target, const char *name, const js
 static enum stf_kind write_value(void *self, const struct stf_host *host, const json_t *id, const json_t *state,
                                  struct stf_err *err)
 {
-    struct target target = {0};
-    const char *key = NULL;
+    struct target target;
     const char *name = NULL;
-    enum stf_kind kind = get_value_id(id, &key, &name, err);
+    enum stf_kind kind = open_value(&target, host, id, STF_REGISTRY_WRITE, &name, err);
 
     (void)self;
-    if (kind == STF_OK) {
-        kind = target_open(&target, host, key, STF_REGISTRY_WRITE, err);
-    }
     if (kind != STF_OK) {
         return kind;
     }
@@ -449,11 +436,7 @@ static enum stf_kind write_value(void *self, const struct stf_host *host, const 
     } else {
         kind = set_value(&target, name, state, err);
     }
-    if (kind == STF_OK) {
-        kind = stf_registry_commit(target.registry, err);
-    }
-    target_close(&target);
-    return kind;
+    return target_finish(&target, kind, err);
 }
 
 /* "HKLM\SYSTEM\Select": the root by its short name, the rest as given. malloc'ed. */
@@ -496,24 +479,21 @@ static char *describe_value(const json_t *id, const json_t *state)
 static enum stf_kind read_key(void *self, const struct stf_host *host, const json_t *id, json_t **state,
                               struct stf_err *err)
 {
-    struct target target = {0};
-    const char *key = NULL;
+    struct target target;
     char *stored = NULL;
     size_t existing;
     size_t components;
-    bool has_times;
     json_t *doc = NULL;
-    enum stf_kind kind = get_key_id(id, &key, &has_times, err);
+    enum stf_kind kind = open_for(&target, host, id, key_id_members, "registry.key", STF_REGISTRY_READ, err);
 
     (void)self;
-    if (kind == STF_OK) {
-        kind = target_open(&target, host, key, STF_REGISTRY_READ, err);
-    }
     if (kind != STF_OK) {
         return kind;
     }
-    kind = has_times ? stf_registry_tree_read_times(target.registry, target.below, &doc, err)
-                     : stf_registry_tree_read(target.registry, target.below, &doc, err);
+    /* With "times": true the state has the last-write times of its keys, in stores that keep them. */
+    kind = json_is_true(json_object_get(id, "times"))
+               ? stf_registry_tree_read_times(target.registry, target.below, &doc, err)
+               : stf_registry_tree_read(target.registry, target.below, &doc, err);
     if (kind == STF_NOT_FOUND) {
         kind = absent_to_doc(&target, 1, &doc, err);
     } else if (kind == STF_OK) {
@@ -584,15 +564,10 @@ static enum stf_kind restore_key(struct target *target, const json_t *state, str
 static enum stf_kind write_key(void *self, const struct stf_host *host, const json_t *id, const json_t *state,
                                struct stf_err *err)
 {
-    struct target target = {0};
-    const char *key = NULL;
-    bool has_times;
-    enum stf_kind kind = get_key_id(id, &key, &has_times, err);
+    struct target target;
+    enum stf_kind kind = open_for(&target, host, id, key_id_members, "registry.key", STF_REGISTRY_WRITE, err);
 
     (void)self;
-    if (kind == STF_OK) {
-        kind = target_open(&target, host, key, STF_REGISTRY_WRITE, err);
-    }
     if (kind != STF_OK) {
         return kind;
     }
@@ -604,11 +579,7 @@ static enum stf_kind write_key(void *self, const struct stf_host *host, const js
     } else {
         kind = restore_key(&target, state, err);
     }
-    if (kind == STF_OK) {
-        kind = stf_registry_commit(target.registry, err);
-    }
-    target_close(&target);
-    return kind;
+    return target_finish(&target, kind, err);
 }
 
 static char *describe_key(const json_t *id, const json_t *state)
@@ -638,16 +609,12 @@ static char *describe_key(const json_t *id, const json_t *state)
 static enum stf_kind read_presence(void *self, const struct stf_host *host, const json_t *id, json_t **state,
                                    struct stf_err *err)
 {
-    struct target target = {0};
-    const char *key = NULL;
+    struct target target;
     size_t existing = 0;
     size_t components = 0;
-    enum stf_kind kind = get_key(id, "registry.presence", &key, err);
+    enum stf_kind kind = open_for(&target, host, id, key_members, "registry.presence", STF_REGISTRY_READ, err);
 
     (void)self;
-    if (kind == STF_OK) {
-        kind = target_open(&target, host, key, STF_REGISTRY_READ, err);
-    }
     if (kind != STF_OK) {
         return kind;
     }
@@ -665,28 +632,21 @@ static enum stf_kind read_presence(void *self, const struct stf_host *host, cons
 static enum stf_kind write_presence(void *self, const struct stf_host *host, const json_t *id, const json_t *state,
                                     struct stf_err *err)
 {
-    struct target target = {0};
-    const char *key = NULL;
-    enum stf_kind kind = get_key(id, "registry.presence", &key, err);
+    struct target target;
+    enum stf_kind kind;
 
     (void)self;
-    if (kind == STF_OK && !is_absent(state) && !json_is_true(json_object_get(state, "exists"))) {
-        return stf_err_set(err, STF_INVALID_DATA, 0, "registry.presence", key,
+    if (!is_absent(state) && !json_is_true(json_object_get(state, "exists"))) {
+        return stf_err_set(err, STF_INVALID_DATA, 0, "registry.presence", NULL,
                            "the state of a key's presence is {\"exists\": true}, null or {\"existing_keys\": n}");
     }
-    if (kind == STF_OK) {
-        kind = target_open(&target, host, key, STF_REGISTRY_WRITE, err);
-    }
+    kind = open_for(&target, host, id, key_members, "registry.presence", STF_REGISTRY_WRITE, err);
     if (kind != STF_OK) {
         return kind;
     }
     kind = is_absent(state) ? write_absent(&target, state, 1, err)
                             : stf_registry_create_key(target.registry, target.below, err);
-    if (kind == STF_OK) {
-        kind = stf_registry_commit(target.registry, err);
-    }
-    target_close(&target);
-    return kind;
+    return target_finish(&target, kind, err);
 }
 
 static char *describe_presence(const json_t *id, const json_t *state)
@@ -764,15 +724,16 @@ static enum stf_kind open_patch(struct target *target, const struct stf_host *ho
                                 enum stf_registry_mode mode, struct stf_err *err)
 {
     struct stf_registry_location location = {0};
-    const char *key = NULL;
-    enum stf_kind kind = stf_doc_string(id, "key", &key, err);
+    enum stf_kind kind;
 
+    *target = (struct target){0};
+    kind = stf_doc_string(id, "key", &target->key, err);
     if (kind == STF_OK) {
-        kind = stf_registry_host_store(host, key, &location, &target->below, err);
+        kind = stf_registry_host_store(host, target->key, &location, &target->below, err);
     }
     if (kind == STF_OK && *target->below != '\0' && !location.is_whole) {
-        kind = stf_err_set(err, STF_INVALID_DATA, 0, "registry.patch", key,
-                           "the key of a patch must be the root of its store, and %s is not", key);
+        kind = stf_err_set(err, STF_INVALID_DATA, 0, "registry.patch", target->key,
+                           "the key of a patch must be the root of its store, and %s is not", target->key);
     }
     if (kind == STF_OK) {
         kind = stf_registry_location_open(&location, mode, &target->registry, err);
@@ -784,7 +745,7 @@ static enum stf_kind open_patch(struct target *target, const struct stf_host *ho
 static enum stf_kind read_patch(void *self, const struct stf_host *host, const json_t *id, json_t **state,
                                 struct stf_err *err)
 {
-    struct target target = {0};
+    struct target target;
     struct stf_registry_patch *patch;
     enum stf_kind kind = take_patch(self, id, &patch, err);
 
@@ -803,7 +764,7 @@ static enum stf_kind read_patch(void *self, const struct stf_host *host, const j
 static enum stf_kind write_patch(void *self, const struct stf_host *host, const json_t *id, const json_t *state,
                                  struct stf_err *err)
 {
-    struct target target = {0};
+    struct target target;
     struct stf_registry_patch *patch;
     enum stf_kind kind = take_patch(self, id, &patch, err);
 
@@ -812,11 +773,7 @@ static enum stf_kind write_patch(void *self, const struct stf_host *host, const 
     }
     kind = open_patch(&target, host, id, STF_REGISTRY_WRITE, err);
     if (kind == STF_OK) {
-        kind = stf_registry_patch_write(target.registry, patch, state, err);
-        if (kind == STF_OK) {
-            kind = stf_registry_commit(target.registry, err);
-        }
-        target_close(&target);
+        kind = target_finish(&target, stf_registry_patch_write(target.registry, patch, state, err), err);
     }
     stf_registry_keep_patch(self, id, patch);
     return kind;
