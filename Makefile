@@ -84,6 +84,7 @@ bench: build
 	@cmake --build --preset release --target bench_probe_truth
 	@tests/bench/probe_load.sh build/release
 	@tests/bench/probe_error.sh build/release
+	@tests/bench/runs.sh build/release/staffetta
 	@tests/bench/drill.sh build/release/staffetta
 
 clean:
