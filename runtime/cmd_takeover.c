@@ -4,10 +4,12 @@
 
 #include "cli.h"
 #include "ipsec/takeover.h"
+#include "vip/sessions.h"
 
 const char stf_takeover_help[] =
     "Run by keepalived's notify_master when this node has got the address: drops what is stale of Staffetta's\n"
-    "connections from ADDRESS and negotiates them anew; with --let-go (notify_backup, notify_fault) only the former.\n"
+    "connections from ADDRESS and negotiates them anew; with --let-go (notify_backup, notify_fault) drops them only,\n"
+    "and ends the TCP connections that the node had from ADDRESS.\n"
     "  --vici PATH   charon's socket (default /run/charon.vici)\n";
 
 int stf_cmd_takeover(int argc, char **argv)
@@ -32,7 +34,10 @@ int stf_cmd_takeover(int argc, char **argv)
     }
     if (optind != argc - 1)
         return stf_cli_usage_error("takeover", "takeover expects one address");
-    if (stf_strongswan_take_over(socket_path, argv[optind], lets_go, &err) == STF_OK)
+    enum stf_kind kind = stf_strongswan_take_over(socket_path, argv[optind], lets_go, &err);
+    if (kind == STF_OK && lets_go)
+        kind = stf_sessions_end_of(argv[optind], &err);
+    if (kind == STF_OK)
         return STF_EXIT_OK;
     fprintf(stderr, "staffetta: %s\n", err.message);
     return STF_EXIT_FAILED;

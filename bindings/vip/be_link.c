@@ -11,14 +11,16 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/doc.h"
 #include "common/mnl.h"
 
-enum { CHARON_TABLE = 220, MAX_ROUTE = 4096 };
+enum { CHARON_TABLE = 220, MAX_ROUTE = 4096, CARRIER_TIMEOUT_MS = 1000 };
 
-enum stf_kind stf_link_is_up(const char *interface, bool *is_up, struct stf_err *err)
+static enum stf_kind read_flags(const char *interface, int *flags, struct stf_err *err)
 {
     struct ifreq request = {0};
     strncpy(request.ifr_name, interface, sizeof request.ifr_name - 1);
@@ -28,7 +30,28 @@ enum stf_kind stf_link_is_up(const char *interface, bool *is_up, struct stf_err 
         kind = stf_err_errno(err, errno, "link", interface, "cannot read the interface's flags");
     if (fd >= 0)
         close(fd);
-    *is_up = request.ifr_flags & IFF_UP;
+    *flags = request.ifr_flags;
+    return kind;
+}
+
+enum stf_kind stf_link_is_up(const char *interface, bool *is_up, struct stf_err *err)
+{
+    int flags;
+    enum stf_kind kind = read_flags(interface, &flags, err);
+    *is_up = flags & IFF_UP;
+    return kind;
+}
+
+enum stf_kind stf_link_await_carrier(const char *interface, struct stf_err *err)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    int64_t ends_ns = stf_clock_ns() + (int64_t)CARRIER_TIMEOUT_MS * 1000000;
+    int flags;
+    enum stf_kind kind = read_flags(interface, &flags, err);
+    while (!kind && !(flags & IFF_RUNNING) && stf_clock_ns() < ends_ns) {
+        nanosleep(&pause, NULL);
+        kind = read_flags(interface, &flags, err);
+    }
     return kind;
 }
 

@@ -107,18 +107,21 @@ static enum stf_kind take_down(const struct link *link, struct stf_err *err)
 /* The neighbours are told of all addresses: they may have learnt meanwhile that somebody else has them. */
 static enum stf_kind bring_up(const struct link *link, const json_t *routes, struct stf_err *err)
 {
-    static const struct stf_announcement once = {.count = 1};
+    /* the switch forwards some milliseconds after its port has come up, and what is sent before is lost */
+    static const struct stf_announcement how = {.count = 4, .gap_ms = 50};
     struct stf_address_list list = {NULL, 0};
     int sent;
     enum stf_kind kind = stf_link_set_up(link->index, true, err);
     if (!kind)
         kind = stf_link_add_routes(routes, err);
     if (!kind)
+        kind = stf_link_await_carrier(link->name, err);
+    if (!kind)
         kind = stf_address_read(&list, err);
     for (size_t i = 0; !kind && i < list.count; i++) {
         const struct stf_address *item = &list.items[i];
         if (item->interface_index == link->index && !is_link_local(item))
-            kind = stf_address_announce(item, once, &sent, err);
+            kind = stf_address_announce(item, how, &sent, err);
     }
     stf_address_list_fini(&list);
     return kind;

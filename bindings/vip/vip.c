@@ -15,6 +15,7 @@
 #include "link.h"
 #include "owner.h"
 #include "priority.h"
+#include "sessions.h"
 #include "watch.h"
 
 enum { DEFAULT_COUNT = 3, DEFAULT_GAP_MS = 1, MAX_COUNT = 100, MAX_GAP_MS = 1000, BITS_PER_BYTE = 8 };
@@ -366,6 +367,17 @@ static enum stf_kind make_absent(const struct stf_address_list *list, const stru
     return kind ? kind : stf_address_remove(found, err);
 }
 
+/* The connections of the address end first, while a reset still gets to the clients: they could not go on, and both
+ * ends would wait for each other. A kernel that can not do that keeps nobody from moving the address. */
+static enum stf_kind let_go(const struct stf_address_list *list, const struct stf_address *found, struct stf_err *err)
+{
+    struct stf_err ignored;
+    enum stf_kind kind = found ? check_secondaries(list, found, err) : STF_OK;
+    if (!kind && found)
+        (void)stf_sessions_end(found, &ignored);
+    return kind ? kind : make_absent(list, found, err);
+}
+
 /* The announcement also goes out when the address stood there already: an earlier write may have died in between. An
  * interface that is down has nobody to tell, and the state is the wanted one all the same. */
 static enum stf_kind make_present(const struct stf_address_list *list, const struct stf_address *found,
@@ -425,7 +437,7 @@ static enum stf_kind address_write(void *self, const struct stf_host *host, cons
         kind = stf_address_read(&list, err);
     if (!kind) {
         const struct stf_address *found = find(&list, &wanted);
-        kind = json_is_null(state) ? make_absent(&list, found, err) : make_present(&list, found, &wanted, err);
+        kind = json_is_null(state) ? let_go(&list, found, err) : make_present(&list, found, &wanted, err);
     }
     stf_netns_leave(&guard);
     stf_address_list_fini(&list);
