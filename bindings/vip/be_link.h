@@ -11,7 +11,8 @@
 enum stf_kind stf_link_is_up(const char *interface, bool *is_up, struct stf_err *err);
 enum stf_kind stf_link_set_up(unsigned interface_index, bool is_up, struct stf_err *err);
 
-/* An interface that was set up carries traffic a moment later. STF_OK also when there is no cable: a second is waited. */
+/* An interface that was set up carries traffic a moment later. STF_OK also when there is no cable: a second is waited.
+ */
 enum stf_kind stf_link_await_carrier(const char *interface, struct stf_err *err);
 
 /* The IPv4 routes over the interface that do not come back by themselves, as a sorted array of the kernel's own bytes

@@ -6,8 +6,8 @@ local support = require "support"
 local TestCli = {}
 
 local commands = { "new", "doctor", "rehearse", "plan", "rollout", "verify", "drill", "predict", "resume", "rollback",
-  "run", "runs", "show", "timeline", "report", "diff", "scripts", "test", "docs", "registry", "probe", "lab", "agent", "undo",
-  "takeover", "completion", "version" }
+  "run", "runs", "show", "timeline", "report", "diff", "scripts", "test", "docs", "registry", "probe", "lab", "agent",
+  "undo", "takeover", "completion", "version" }
 
 function TestCli:setUp()
   self.place = support.new_place()

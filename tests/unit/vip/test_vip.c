@@ -411,7 +411,7 @@ static void a_link_goes_down_and_comes_back_with_its_routes(void **state)
                            "ip -n %s route add 10.50.0.0/16 dev eth0 scope link; "
                            "ip -n %s route add default via 10.50.0.1 metric 7",
                            node1_ns, node1_ns, node1_ns, node1_ns));
-    json_t *routes = scratch_json("ip -n %s -j route show table all", node1_ns);
+    json_t *routes = scratch_json("ip -4 -n %s -j route show table all", node1_ns);
     json_t *up = read_link_state(NULL);
     assert_int_equal(json_array_size(json_object_get(up, "routes")), 2);
 
@@ -430,7 +430,7 @@ static void a_link_goes_down_and_comes_back_with_its_routes(void **state)
         assert_true(json_equal(found, up));
         json_decref(found);
     }
-    json_t *routes_now = scratch_json("ip -n %s -j route show table all", node1_ns);
+    json_t *routes_now = scratch_json("ip -4 -n %s -j route show table all", node1_ns);
     assert_true(json_equal(routes, routes_now));
     node_mac(node1_ns, mac);
     scratch_sh("sleep 0.1");
