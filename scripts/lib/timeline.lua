@@ -133,7 +133,41 @@ local negotiations = set_of { "IKE_SA_INIT", "CREATE_CHILD_SA", "main mode", "ag
 local downs = set_of { "ike-down", "child-down", "sa-delete", "sa-flush", "sa-expire" }
 local ups = set_of { "child-up", "sa-new" }
 
--- In the order in which KB 821839 tells them. What a phase begins with; `begun` has the phases that were found before.
+local function first_of(events, is_it)
+  for _, event in ipairs(events) do
+    if is_it(event) then return event end
+  end
+end
+
+-- The first new SA of each of the two ends, as far as they have told; after the negotiation began, where that was seen.
+local function ends_up(events, begun, front_end)
+  local negotiation, holder = begun.negotiation_begins, begun.address_on_new_node
+  local list = {}
+  for _, is_end in ipairs { function(host) return host == front_end end,
+    function(host) return host ~= front_end and (not holder or host == holder.host) end } do
+    list[#list + 1] = first_of(events, function(event)
+      return ups[event.event] and is_end(event.host) and (not negotiation or event.at_ns >= negotiation.at_ns)
+    end)
+  end
+  return list
+end
+
+-- The SA of the end that had it later. The answer proves that both had: what was told after it was told late, and then
+-- the other end counts.
+local function last_end_up(events, begun, front_end, answer_ns)
+  local in_time, late
+  for _, up in ipairs(ends_up(events, begun, front_end)) do
+    if answer_ns and up.at_ns > answer_ns then
+      if not late or up.at_ns < late.at_ns then late = up end
+    elseif not in_time or up.at_ns > in_time.at_ns then
+      in_time = up
+    end
+  end
+  return in_time or late
+end
+
+-- In the order in which KB 821839 tells them: what a phase begins with, or a function that finds it. `begun` has the
+-- phases that were found before.
 local phases = {
   { name = "holder_lost", is_optional = true, begins = function(event)
     return event.event == "daemon-ended" or event.event == "link-down"
@@ -144,16 +178,12 @@ local phases = {
     return event.event == "acquire" or negotiations[event.exchange] and not event.is_response
   end },
   { name = "address_on_new_node", begins = function(event) return event.event == "address-added" end },
-  { name = "sas_up", begins = function(event, begun) -- at the first end that says so
-    local negotiation = begun.negotiation_begins
-    return ups[event.event] and (not negotiation or event.at_ns >= negotiation.at_ns)
-  end },
+  { name = "sas_up", find = last_end_up },
 }
 
 -- The longest outage that was not over before the failover began; nil when nothing was lost.
-local function outage_of(report, begun)
-  local first_ns, longest = math.maxinteger, nil
-  for _, event in pairs(begun) do first_ns = math.min(first_ns, event.at_ns) end
+local function outage_of(report, first_ns)
+  local longest
   for _, outage in ipairs(report.outages) do
     local is_over = outage.first_answered_ns and outage.first_answered_ns < first_ns
     if not is_over and (not longest or outage.duration_us > longest.duration_us) then longest = outage end
@@ -174,16 +204,16 @@ local function first_answer(report, outage, begun)
 end
 
 -- The phases that begin with an event: a list of them, and name -> event.
-local function find(timeline, begun_ns)
+local function find(events, front_end, answer_ns)
   local begun, found = {}, {}
   for _, phase in ipairs(phases) do
-    for _, event in ipairs(timeline.events) do
-      if event.at_ns >= begun_ns and phase.begins(event, begun) then
-        begun[phase.name] = event
-        break
-      end
+    local event
+    if phase.find then
+      event = phase.find(events, begun, front_end, answer_ns)
+    else
+      event = first_of(events, phase.begins)
     end
-    local event = begun[phase.name]
+    begun[phase.name] = event
     if event then
       table.insert(found, { name = phase.name, seen = true, at_ns = event.at_ns, host = event.host,
         source = event.source, event = event.exchange or event.event })
@@ -192,6 +222,14 @@ local function find(timeline, begun_ns)
     end
   end
   return found, begun
+end
+
+local function since(events, begun_ns)
+  local list = {}
+  for _, event in ipairs(events) do
+    if event.at_ns >= begun_ns then list[#list + 1] = event end
+  end
+  return list
 end
 
 -- By time; the first answer after what was at the same time, then what was not seen, in its own order.
@@ -228,8 +266,9 @@ end
 -- Sets timeline.phases and what follows from them. Each phase has the time since the one before it; what came after
 -- the first answer has none, for it cost nothing. Pure. `report` is the probe's, with samples.
 function M.reduce(timeline, report, begun_ns, front_end)
-  local found, begun = find(timeline, begun_ns)
-  local outage = outage_of(report, begun)
+  local events = since(timeline.events, begun_ns)
+  local outage = outage_of(report, events[1] and events[1].at_ns or begun_ns)
+  local found, begun = find(events, front_end, outage and outage.first_answer_ns)
   local answer_ns = first_answer(report, outage, begun)
   table.insert(found, answer_ns and { name = "first_answer", seen = true, at_ns = answer_ns, host = front_end,
     source = "probe", event = "answered" } or { name = "first_answer", seen = false })

@@ -158,6 +158,33 @@ function TestTimeline:test_an_outage_that_has_not_ended()
   lu.assertFalse(reduced.agrees)
 end
 
+-- Traffic passes when both ends have the SA: of the node that got the address, not of another one.
+function TestTimeline:test_sas_are_up_when_the_second_end_has_them()
+  local events = whole_move()
+  table.insert(events, event(10, "node-b", "sa-new"))
+  table.insert(events, event(10.5, "node-b", "child-up"))
+  table.insert(events, event(12, "node-a", "child-up"))
+  local reduced = reduce(events, report_of(2, 11))
+  lu.assertEquals(lines_of(reduced)[5], "sas_up 8000+5000")
+  lu.assertEquals({ reduced.phases[5].host, reduced.phases[5].event }, { "node-b", "sa-new" })
+end
+
+function TestTimeline:test_an_end_that_tells_after_the_first_answer_tells_late()
+  local first_end, second_end = event(9, "fe1", "child-up"), event(14, "node-b", "child-up")
+  for _, ends in ipairs { { first_end, second_end }, { second_end, first_end } } do
+    local events = whole_move()
+    events[5] = ends[1]
+    events[6] = ends[2]
+    table.sort(events, function(a, b) return a.at_ns < b.at_ns end)
+    lu.assertEquals(lines_of(reduce(events, report_of(2, 11)))[5], "sas_up 7000+4000")
+  end
+  local events = whole_move() -- both late: the earlier one stands, after the outage
+  events[5] = event(15, "fe1", "child-up")
+  events[6] = event(14, "node-b", "child-up")
+  table.sort(events, function(a, b) return a.at_ns < b.at_ns end)
+  lu.assertEquals(lines_of(reduce(events, report_of(2, 11)))[6], "sas_up 12000")
+end
+
 -- A stall of the machine before the move is not the move's outage.
 function TestTimeline:test_an_outage_that_was_over_before()
   local report = report_of(2, 11)
