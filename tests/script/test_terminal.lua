@@ -92,7 +92,8 @@ end
 
 function TestTerminal:test_did_you_mean()
   for arguments, words in pairs { [{ "run", "rolout" }] = "did you mean 'rollout'?",
-    [{ "plan", "dril" }] = "did you mean 'drill'?", [{ "scripts", "show", "policy/mail-al" }] = "did you mean 'mail-all'?" } do
+    [{ "plan", "dril" }] = "did you mean 'drill'?",
+    [{ "scripts", "show", "policy/mail-al" }] = "did you mean 'mail-all'?" } do
     local answer = self.place:staffetta(table.unpack(arguments))
     lu.assertEquals(answer.code, 1)
     lu.assertStrContains(answer.err, words)
