@@ -1,5 +1,5 @@
 # A thin front: `make demo` shows the main job on real parts, `make test` proves it. Both install what they need.
-.PHONY: help demo test test-vm build deps need-root lint windows test-windows test-asan test-clang fuzz bench clean
+.PHONY: help demo test test-vm build deb test-deb test-reproducible deps need-root lint windows test-windows test-asan test-clang fuzz bench clean
 
 PRESET ?= debug
 CTEST_FLAGS ?= --output-on-failure --parallel 2
@@ -10,6 +10,9 @@ help:
 	@echo "make test-vm     real ESP in transport mode: in a virtual machine with Debian's kernel, 15 minutes at most"
 	@echo "make build       the program, as build/release/staffetta"
 	@echo "make windows     the program for Windows, as build/windows/staffetta.exe"
+	@echo "make deb         packages for Debian 12, in build/deb"
+	@echo "make test-deb    installs them in a fresh Debian 12 made for it, uses them, takes them out again"
+	@echo "make test-reproducible  two builds in different folders give the same bytes"
 	@echo "make lint        formatting and scripts"
 	@echo "make test-windows the tests of the Windows program, under Wine"
 	@echo "make test-asan   all tests under AddressSanitizer and UBSan"
@@ -27,6 +30,18 @@ deps:
 build: deps
 	@cmake --preset release >/dev/null
 	@cmake --build --preset release
+
+deb: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+deb: deps
+	@cmake --preset deb >/dev/null
+	@cmake --build --preset deb
+	@cd build/deb && cpack -G DEB
+
+test-deb: need-root deb
+	@tools/test-deb.sh build/deb
+
+test-reproducible: deps
+	@tools/test-reproducible.sh
 
 demo: need-root build
 	@KEEP=$(KEEP) tools/demo.sh build/release/staffetta

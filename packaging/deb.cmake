@@ -1,7 +1,7 @@
 # `cpack -G DEB`: staffetta, staffetta-dev and, where it is built, staffetta-winreg.
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME staffetta)
-set(CPACK_PACKAGE_CONTACT "The Staffetta authors <staffetta@localhost>")
+set(CPACK_PACKAGE_CONTACT "The Staffetta authors <staffetta@localhost>" CACHE STRING "Who makes the packages")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
@@ -11,6 +11,7 @@ if(TARGET staffetta-winreg)
 endif()
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
 set(CPACK_DEBIAN_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
@@ -36,12 +37,12 @@ set(CPACK_COMPONENT_DEV_DESCRIPTION
 
 set(CPACK_DEBIAN_WINREG_PACKAGE_NAME staffetta-winreg)
 set(CPACK_DEBIAN_WINREG_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_WINREG_PACKAGE_DEPENDS "staffetta (= ${PROJECT_VERSION})")
+set(CPACK_DEBIAN_WINREG_PACKAGE_DEPENDS "staffetta (= ${PROJECT_VERSION}-1)")
 set(CPACK_COMPONENT_WINREG_DESCRIPTION
     "Helper of Staffetta that reaches the registries of other Windows hosts, by\nSamba's \
 libraries and under their licence.")
 
-# Debian's own papers of each package; the change log is the tree's.
+# Debian's own papers of each package; what has changed is in the tree's change log.
 foreach(component ${CPACK_COMPONENTS_ALL})
     string(TOUPPER ${component} upper)
     set(doc ${CMAKE_INSTALL_DATADIR}/doc/${CPACK_DEBIAN_${upper}_PACKAGE_NAME})
@@ -50,16 +51,21 @@ foreach(component ${CPACK_COMPONENTS_ALL})
         set(copyright debian/copyright.winreg)
     endif()
     install(FILES ${copyright} DESTINATION ${doc} COMPONENT ${component} RENAME copyright)
-    install(FILES ${CMAKE_CURRENT_BINARY_DIR}/changelog.gz DESTINATION ${doc} COMPONENT ${component})
+    install(FILES ${CMAKE_CURRENT_BINARY_DIR}/changelog.gz ${CMAKE_CURRENT_BINARY_DIR}/changelog.Debian.gz
+            DESTINATION ${doc} COMPONENT ${component})
 endforeach()
 find_program(GZIP gzip REQUIRED)
-add_custom_command(
-    OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/changelog.gz
-    COMMAND ${GZIP} -9nc ${PROJECT_SOURCE_DIR}/CHANGELOG.md > ${CMAKE_CURRENT_BINARY_DIR}/changelog.gz
-    DEPENDS ${PROJECT_SOURCE_DIR}/CHANGELOG.md
-    VERBATIM)
-add_custom_target(papers ALL DEPENDS ${CMAKE_CURRENT_BINARY_DIR}/changelog.gz)
+string(TIMESTAMP packaged_at "%a, %d %b %Y %H:%M:%S +0000" UTC) # heeds SOURCE_DATE_EPOCH
+configure_file(debian/changelog.in changelog @ONLY)
+foreach(paper "changelog.gz ${PROJECT_SOURCE_DIR}/CHANGELOG.md"
+              "changelog.Debian.gz ${CMAKE_CURRENT_BINARY_DIR}/changelog")
+    separate_arguments(paper UNIX_COMMAND "${paper}")
+    list(GET paper 0 packed)
+    list(GET paper 1 plain)
+    add_custom_command(OUTPUT ${packed} COMMAND ${GZIP} -9nc ${plain} > ${packed} DEPENDS ${plain} VERBATIM)
+    list(APPEND papers ${CMAKE_CURRENT_BINARY_DIR}/${packed})
+endforeach()
+add_custom_target(papers ALL DEPENDS ${papers})
 
-# All files of a package have one time: the same tree gives the same bytes.
-set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_CURRENT_SOURCE_DIR}/one_time.cmake)
+set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_CURRENT_SOURCE_DIR}/finish_tree.cmake)
 include(CPack)
