@@ -215,27 +215,20 @@ static enum stf_kind remote_values(void *opened, stf_registry_node node, struct 
 
 /* ---- one thing by its name ---- */
 
-/* A key's spelling is told only in the list of the key above. */
-static enum stf_kind find_spelling(void *opened, stf_registry_node parent, const char *name, char **spelling,
-                                   struct stf_err *err)
+/* Takes over the handle. */
+static enum stf_kind add_open_child(struct stf_remote_session *session, struct stf_remote_key *parent, const char *name,
+                                    const struct stf_winreg_handle *handle, stf_registry_node *node,
+                                    struct stf_err *err)
 {
-    struct stf_registry_subkeys subkeys = {0};
-    enum stf_kind kind = remote_subkeys(opened, parent, &subkeys, err);
+    struct stf_remote_key *key = stf_remote_key_child(parent, name);
 
-    if (kind != STF_OK) {
-        return kind;
+    if (key == NULL) {
+        stf_remote_close_later(session, handle);
+        return no_memory(err);
     }
-    kind = STF_NOT_FOUND;
-    for (size_t i = 0; i < subkeys.count && kind != STF_OK; i++) {
-        if (stf_registry_name_compare(subkeys.items[i].name, name) == 0) {
-            free(*spelling);
-            *spelling = subkeys.items[i].name;
-            subkeys.items[i].name = NULL;
-            kind = STF_OK;
-        }
-    }
-    stf_registry_subkeys_fini(&subkeys);
-    return kind;
+    stf_remote_key_set_open(session, key, handle);
+    *node = (stf_registry_node)key;
+    return STF_OK;
 }
 
 /* Asks the other side each time, so that what others deleted or made anew meanwhile is seen. */
@@ -244,7 +237,6 @@ static enum stf_kind open_again(struct stf_remote_session *session, struct stf_r
 {
     struct stf_winreg_handle above;
     struct stf_winreg_handle handle;
-    struct stf_remote_key *key;
     enum stf_kind kind = stf_remote_key_open(session, parent, &above, err);
 
     if (kind == STF_OK) {
@@ -253,14 +245,7 @@ static enum stf_kind open_again(struct stf_remote_session *session, struct stf_r
     if (kind != STF_OK) {
         return kind;
     }
-    key = stf_remote_key_child(parent, name);
-    if (key == NULL) {
-        stf_remote_close_later(session, &handle);
-        return no_memory(err);
-    }
-    stf_remote_key_set_open(session, key, &handle);
-    *found = (stf_registry_node)key;
-    return STF_OK;
+    return add_open_child(session, parent, name, &handle, found, err);
 }
 
 static enum stf_kind remote_find_key(void *opened, stf_registry_node node, const char *name, stf_registry_node *found,
@@ -279,7 +264,9 @@ static enum stf_kind remote_find_key(void *opened, stf_registry_node node, const
     } else {
         kind = open_again(session, parent, name, found, err);
     }
-    return kind == STF_OK && spelling != NULL ? find_spelling(opened, node, name, spelling, err) : kind;
+    return kind == STF_OK && spelling != NULL
+               ? stf_registry_find_listed(&stf_registry_backend_remote, opened, node, name, NULL, spelling, err)
+               : kind;
 }
 
 /* The names with backslashes between them, malloc'ed. */
@@ -367,12 +354,6 @@ static enum stf_kind remote_find_value(void *opened, stf_registry_node node, con
 
 /* ---- changing ---- */
 
-static enum stf_kind refuse_at_root(const char *op, struct stf_err *err)
-{
-    return stf_err_set(err, STF_UNSUPPORTED, 0, op, NULL,
-                       "beside its roots (HKLM, HKCU, HKU, HKCR, HKCC) the registry has neither keys nor values");
-}
-
 static enum stf_kind create_key(void *opened, stf_registry_node node, const char *name,
                                 struct stf_winreg_name class_name, stf_registry_node *made, struct stf_err *err)
 {
@@ -382,9 +363,8 @@ static enum stf_kind create_key(void *opened, stf_registry_node node, const char
     struct stf_winreg_handle handle;
     struct stf_winreg_name wide = {0};
     struct stf_remote_key *parent = (struct stf_remote_key *)node;
-    struct stf_remote_key *key = NULL;
     enum stf_kind kind =
-        is_above_roots(parent) ? refuse_at_root("create", err) : stf_remote_name_init(&wide, name, err);
+        is_above_roots(parent) ? stf_registry_refuse_at_root("create", err) : stf_remote_name_init(&wide, name, err);
 
     if (kind == STF_OK) {
         kind = stf_remote_key_open(session, parent, &above, err);
@@ -397,14 +377,7 @@ static enum stf_kind create_key(void *opened, stf_registry_node node, const char
     if (kind != STF_OK) {
         return kind;
     }
-    key = stf_remote_key_child(parent, name);
-    if (key == NULL) {
-        stf_remote_close_later(session, &handle);
-        return no_memory(err);
-    }
-    stf_remote_key_set_open(session, key, &handle);
-    *made = (stf_registry_node)key;
-    return STF_OK;
+    return add_open_child(session, parent, name, &handle, made, err);
 }
 
 static enum stf_kind remote_create_key(void *opened, stf_registry_node node, const char *name, stf_registry_node *made,
@@ -667,7 +640,7 @@ static enum stf_kind remote_delete_key(void *opened, stf_registry_node node, str
     struct stf_remote_key *key = (struct stf_remote_key *)node;
     struct stf_registry_subkey subkey = {key->name, 0};
     struct stf_winreg_handle parent;
-    enum stf_kind kind = key->root != NULL ? refuse_at_root("delete", err) : STF_OK;
+    enum stf_kind kind = key->root != NULL ? stf_registry_refuse_at_root("delete", err) : STF_OK;
 
     if (kind == STF_OK) {
         kind = stf_remote_key_open(session, key->parent, &parent, err);
@@ -801,7 +774,7 @@ static enum stf_kind remote_edit_values(void *opened, stf_registry_node node, co
     struct stf_remote_session *session = ((struct store *)opened)->session;
     struct stf_remote_key *key = (struct stf_remote_key *)node;
     struct stf_winreg_handle handle;
-    enum stf_kind kind = is_above_roots(key) ? refuse_at_root("set", err) : check_sizes(edit, err);
+    enum stf_kind kind = is_above_roots(key) ? stf_registry_refuse_at_root("set", err) : check_sizes(edit, err);
 
     if (kind == STF_OK) {
         kind = stf_remote_key_open(session, key, &handle, err);

@@ -12,10 +12,7 @@
 
 #include <windows.h>
 
-enum {
-    PATH_UNITS_MAX = 32767, /* of a path that Windows takes */
-    READ_TRIES_MAX = 8,     /* for a list that others change while it is read */
-};
+enum { PATH_UNITS_MAX = 32767 }; /* of a path that Windows takes */
 
 /* A key by its way down from an anchor. Handles are opened for each call, so that a walk over the whole registry holds
  * none. */
@@ -217,7 +214,7 @@ static enum stf_kind read_steady(HKEY handle, const struct key *key, void *conte
                                                        struct stf_err *err),
                                  void (*forget)(void *out), void *out, struct stf_err *err)
 {
-    for (int i = 0; i < READ_TRIES_MAX; i++) {
+    for (int i = 0; i < STF_REGISTRY_READ_TRIES_MAX; i++) {
         FILETIME before = {0};
         FILETIME after = {0};
         LSTATUS status = RegQueryInfoKeyW(handle, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, &before);
@@ -547,29 +544,6 @@ static enum stf_kind find_root(struct session *session, const char *name, stf_re
     return STF_OK;
 }
 
-/* Windows tells the spelling of a key only in its parent's list. */
-static enum stf_kind find_spelling(struct session *session, const struct key *parent, const char *name, char **spelling,
-                                   struct stf_err *err)
-{
-    struct stf_registry_subkeys subkeys = {0};
-    enum stf_kind kind = windows_subkeys(session, (stf_registry_node)parent, &subkeys, err);
-
-    if (kind != STF_OK) {
-        return kind;
-    }
-    kind = STF_NOT_FOUND;
-    for (size_t i = 0; i < subkeys.count && kind != STF_OK; i++) {
-        if (stf_registry_name_compare(subkeys.items[i].name, name) == 0) {
-            free(*spelling);
-            *spelling = subkeys.items[i].name;
-            subkeys.items[i].name = NULL;
-            kind = STF_OK;
-        }
-    }
-    stf_registry_subkeys_fini(&subkeys);
-    return kind;
-}
-
 static enum stf_kind windows_find_key(void *store, stf_registry_node node, const char *name, stf_registry_node *found,
                                       char **spelling, struct stf_err *err)
 {
@@ -597,18 +571,14 @@ static enum stf_kind windows_find_key(void *store, stf_registry_node node, const
     if (kind == STF_OK) {
         RegCloseKey(handle);
         *found = (stf_registry_node)key;
-        kind = spelling != NULL ? find_spelling(session, parent, name, spelling, err) : STF_OK;
+        kind = spelling != NULL
+                   ? stf_registry_find_listed(&stf_registry_backend_windows, session, node, name, NULL, spelling, err)
+                   : STF_OK;
     }
     return kind;
 }
 
 /* ---- changing ---- */
-
-static enum stf_kind refuse_at_root(const char *op, struct stf_err *err)
-{
-    return stf_err_set(err, STF_UNSUPPORTED, 0, op, NULL,
-                       "beside its roots (HKLM, HKCU, HKU, HKCR, HKCC) the registry has neither keys nor values");
-}
 
 /* `class_name` is NULL for a key without one. */
 static enum stf_kind create_key(void *store, stf_registry_node node, const char *name, WCHAR *class_name,
@@ -623,8 +593,8 @@ static enum stf_kind create_key(void *store, stf_registry_node node, const char 
     HKEY handle = NULL;
     DWORD disposition = 0;
     LSTATUS status;
-    enum stf_kind kind =
-        is_above_roots(parent) ? refuse_at_root("create", err) : stf_windows_name("key", name, &wide, &units, err);
+    enum stf_kind kind = is_above_roots(parent) ? stf_registry_refuse_at_root("create", err)
+                                                : stf_windows_name("key", name, &wide, &units, err);
 
     if (kind == STF_OK) {
         kind = key_open(session, parent, "create", KEY_CREATE_SUB_KEY, &above, err);
@@ -854,7 +824,7 @@ static enum stf_kind windows_delete_key(void *store, stf_registry_node node, str
     enum stf_kind kind;
 
     if (key->anchor != NULL) {
-        return refuse_at_root("delete", err);
+        return stf_registry_refuse_at_root("delete", err);
     }
     if (has_nul(key->name, key->units)) {
         return refuse_nul(err);
@@ -949,7 +919,7 @@ static enum stf_kind windows_edit_values(void *store, stf_registry_node node, co
     enum stf_kind kind;
 
     if (is_above_roots(key)) {
-        return refuse_at_root("set", err);
+        return stf_registry_refuse_at_root("set", err);
     }
     kind = key_open(store, key, "set", KEY_QUERY_VALUE | KEY_SET_VALUE, &handle, err);
     if (kind != STF_OK) {

@@ -160,6 +160,12 @@ bool stf_registry_key_is_below(const char *key, const char *mount, const char **
     return true;
 }
 
+enum stf_kind stf_registry_refuse_at_root(const char *op, struct stf_err *err)
+{
+    return stf_err_set(err, STF_UNSUPPORTED, 0, op, NULL,
+                       "beside its roots (HKLM, HKCU, HKU, HKCR, HKCC) the registry has neither keys nor values");
+}
+
 /* ---- lists ---- */
 
 void stf_registry_subkeys_fini(struct stf_registry_subkeys *subkeys)
@@ -370,35 +376,43 @@ static enum stf_kind split(const char *key, struct parts *parts, struct stf_err 
     return kind;
 }
 
-/* STF_NOT_FOUND, without filling an error, when `parent` has no such subkey. */
-static enum stf_kind find_child(struct stf_registry *registry, stf_registry_node parent, const char *name,
-                                stf_registry_node *child, char **spelling, struct stf_err *err)
+enum stf_kind stf_registry_find_listed(const struct stf_registry_backend *backend, void *store,
+                                       stf_registry_node parent, const char *name, stf_registry_node *key,
+                                       char **spelling, struct stf_err *err)
 {
     struct stf_registry_subkeys subkeys = {0};
-    enum stf_kind kind;
+    enum stf_kind kind = backend->subkeys(store, parent, &subkeys, err);
 
-    if (registry->backend->find_key != NULL) {
-        return registry->backend->find_key(registry->store, parent, name, child, spelling, err);
-    }
-    kind = registry->backend->subkeys(registry->store, parent, &subkeys, err);
     if (kind != STF_OK) {
         return kind;
     }
     kind = STF_NOT_FOUND;
-    for (size_t i = 0; i < subkeys.count; i++) {
+    for (size_t i = 0; i < subkeys.count && kind != STF_OK; i++) {
         if (stf_registry_name_compare(subkeys.items[i].name, name) == 0) {
-            *child = subkeys.items[i].node;
+            if (key != NULL) {
+                *key = subkeys.items[i].node;
+            }
             if (spelling != NULL) {
                 free(*spelling);
                 *spelling = subkeys.items[i].name;
                 subkeys.items[i].name = NULL;
             }
             kind = STF_OK;
-            break;
         }
     }
     stf_registry_subkeys_fini(&subkeys);
     return kind;
+}
+
+/* STF_NOT_FOUND, without filling an error, when `parent` has no such subkey. */
+static enum stf_kind find_child(struct stf_registry *registry, stf_registry_node parent, const char *name,
+                                stf_registry_node *child, char **spelling, struct stf_err *err)
+{
+    const struct stf_registry_backend *backend = registry->backend;
+
+    return backend->find_key != NULL
+               ? backend->find_key(registry->store, parent, name, child, spelling, err)
+               : stf_registry_find_listed(backend, registry->store, parent, name, child, spelling, err);
 }
 
 /* The value `name` of a key, or STF_NOT_FOUND without filling an error. */

@@ -6,10 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    READ_TRIES_MAX = 8, /* for a list that others change while it is read */
-    NAME_SIZE_MAX = 2 * (STF_REGISTRY_VALUE_UNITS_MAX + 1),
-};
+enum { NAME_SIZE_MAX = 2 * (STF_REGISTRY_VALUE_UNITS_MAX + 1) };
 
 static const struct stf_remote_root roots[] = {
     {"HKCR", "HKEY_CLASSES_ROOT", STF_WINREG_OPEN_HKCR},   {"HKCU", "HKEY_CURRENT_USER", STF_WINREG_OPEN_HKCU},
@@ -573,7 +570,7 @@ enum stf_kind stf_remote_read_list(struct stf_remote_session *session, const str
                                    struct stf_err *err)
 {
     *reading = (struct stf_remote_reading){.handle = *handle, .operation = operation};
-    for (int i = 0; i < READ_TRIES_MAX; i++) {
+    for (int i = 0; i < STF_REGISTRY_READ_TRIES_MAX; i++) {
         enum stf_kind kind = read_once(session, reading, err);
         if (kind != STF_OK || reading->is_steady) {
             return kind;
@@ -630,7 +627,7 @@ static bool take_named(struct stf_remote_reading *reading, const char *name, str
 enum stf_kind stf_remote_find_value(struct stf_remote_session *session, const struct stf_winreg_handle *handle,
                                     const char *name, struct stf_registry_value *value, struct stf_err *err)
 {
-    for (int i = 0; i < READ_TRIES_MAX; i++) {
+    for (int i = 0; i < STF_REGISTRY_READ_TRIES_MAX; i++) {
         struct stf_remote_reading reading = {.handle = *handle, .operation = STF_WINREG_ENUM_VALUE, .is_steady = true};
         bool is_there = false;
         bool is_found = false;

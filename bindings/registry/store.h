@@ -100,6 +100,7 @@ struct stf_registry {
 
 enum {
     STF_REGISTRY_DEPTH_MAX = 512,        /* keys below keys: Windows' limit */
+    STF_REGISTRY_READ_TRIES_MAX = 8,     /* for a list of a live registry that others change while it is read */
     STF_REGISTRY_KEY_UNITS_MAX = 255,    /* UTF-16 units of a key's name */
     STF_REGISTRY_VALUE_UNITS_MAX = 16383 /* and of a value's */
 };
@@ -117,6 +118,14 @@ enum stf_kind stf_registry_values_edit(struct stf_registry_values *values, const
 /* By name regardless of case, then by spelling. */
 void stf_registry_subkeys_sort(struct stf_registry_subkeys *subkeys);
 void stf_registry_values_sort(struct stf_registry_values *values);
+
+/* A key by its name in the list of the key above, which tells its spelling: as `find_key` of a backend.
+ * `key` may be NULL. */
+enum stf_kind stf_registry_find_listed(const struct stf_registry_backend *backend, void *store,
+                                       stf_registry_node parent, const char *name, stf_registry_node *key,
+                                       char **spelling, struct stf_err *err);
+/* Of a whole live registry, for what is to be changed above its roots. */
+enum stf_kind stf_registry_refuse_at_root(const char *op, struct stf_err *err);
 
 /* The node of `key`. STF_NOT_FOUND when it is absent. */
 enum stf_kind stf_registry_find(struct stf_registry *registry, const char *key, stf_registry_node *node,
