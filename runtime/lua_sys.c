@@ -9,8 +9,11 @@
 
 #include "common/clock.h"
 #include "common/doc.h"
+#include "embedded.h"
 #include "fault.h"
 #include "run.h"
+
+extern const struct stf_embedded stf_meta_files[];
 
 /* ---- scripts ---- */
 
@@ -185,6 +188,17 @@ static int l_bindings(lua_State *L)
     for (size_t i = 0; i < rt->bound_count; i++) {
         lua_pushstring(L, rt->bound[i].binding->name);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
+/* meta() -> the texts that describe what scripts can call */
+static int l_meta(lua_State *L)
+{
+    lua_newtable(L);
+    for (const struct stf_embedded *file = stf_meta_files; file->name; file++) {
+        lua_pushlstring(L, file->bytes, file->size);
+        lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
     }
     return 1;
 }
@@ -608,6 +622,7 @@ void stf_lua_push_sys(lua_State *L)
         {"record_script", l_record_script},
         {"needs", l_needs},
         {"bindings", l_bindings},
+        {"meta", l_meta},
         {"normalize", l_normalize},
         {"fingerprint", l_fingerprint},
         {"power", l_power},

@@ -111,21 +111,21 @@ local probe = {}
 ---@field received? string first line, at most 200 bytes, what is not printable as "."
 ---@field failure? "timeout"|"refused"|"unreachable"|"denied"|"closed"|"unexpected_answer"
 
---- Begins to send, one attempt at each target at each place of a fixed schedule, until stopped.
+--- Begins to send, one attempt at each target at each place of a fixed schedule, until stopped. Needs "probe".
 ---@param options staffetta.probe.options
 ---@return staffetta.probe.running? running
 ---@return staffetta.err? err
 function probe:start(options) end
 
 --- Stops it and says what was measured. Waits for attempts in flight, at most linger_ms (0 to 900; left out: their
---- timeout). A probe is stopped once; afterwards the handle is gone ("not_found").
+--- timeout). A probe is stopped once; afterwards the handle is gone ("not_found"). Needs "probe".
 ---@param running staffetta.probe.running
 ---@param options? { linger_ms?: integer, samples?: { from_ns: integer, to_ns: integer } }
 ---@return staffetta.probe.report|{ reports: staffetta.probe.report[] }? report a list if started with `targets`
 ---@return staffetta.err? err
 function probe:stop(running, options) end
 
---- One attempt, now. A server that does not answer is a result, not an error.
+--- One attempt, now. A server that does not answer is a result, not an error. Needs "probe".
 ---@param options staffetta.probe.once_options
 ---@return staffetta.probe.answer? answer
 ---@return staffetta.err? err

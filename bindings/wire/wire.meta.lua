@@ -57,13 +57,13 @@ local wire = {}
 ---@field duration_ms integer
 ---@field trace? staffetta.wire.trace    when `start` was asked for it
 
----Starts a capture. When it returns, every later packet is counted.
+---Starts a capture. When it returns, every later packet is counted. Needs "wire".
 ---@param options staffetta.wire.options
 ---@return staffetta.wire.capture? capture
 ---@return staffetta.err? err
 function wire:start(options) end
 
----Ends a capture and tells what it saw.
+---Ends a capture and tells what it saw. Needs "wire".
 ---@param capture staffetta.wire.capture what `start` gave
 ---@return staffetta.wire.report? report
 ---@return staffetta.err? err

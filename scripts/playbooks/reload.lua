@@ -7,7 +7,7 @@ return {
   name = "reload",
   kind = "playbook",
   summary = "Load again what restarted IPsec daemons have lost: connections and secrets",
-  needs = { "ipsec.read", "ipsec.write" },
+  needs = { "ipsec.write" },
   params = {
     cluster = { type = "cluster", doc = "whose hosts; the site's only one when left out" },
     host = { type = "host", optional = true, doc = "only this one" },

@@ -270,7 +270,7 @@ end
 function TestCli:test_scripts_lint()
   local answer = self.place:staffetta("scripts", "lint")
   lu.assertEquals({ answer.code, answer.out, answer.err }, { 0, "", "" }) -- nothing to say of those that ship
-  self.place:write("site/lib/mover.lua", [[return function(host) return host.vip:move() end]])
+  self.place:write("site/lib/mover.lua", [[return function(host) return host.vip:take() end]])
   self.place:playbook("greedy", [[needs = { "vip.move", "probe", "files.read", "registry.read" },]], [[
     local mover = require "mover"
     local found = ctx.site.hosts()[1].registry:get("a", "b")
@@ -281,8 +281,27 @@ function TestCli:test_scripts_lint()
   lu.assertEquals(answer.code, 3)
   lu.assertEquals(answer.out, "playbook greedy declares 'probe', and nothing in it or its libraries uses probe\n"
     .. "playbook greedy declares 'files.read', and nothing in it or its libraries uses files\n"
-    .. "playbook greedy uses wire, and declares no need of it\n")
+    .. "playbook greedy calls wire:start, and does not declare 'wire'\n")
   lu.assertEquals(#self.place:json("scripts", "lint").doc, 3)
+end
+
+-- Each method has needs of its own, as its description says.
+function TestCli:test_scripts_lint_tells_reading_from_writing()
+  self.place:playbook("reader", [[needs = { "registry.read", "registry.write", "ipsec.read" },]], [[
+    local registry = ctx.site.hosts()[1].registry
+    return registry:get("a", "b"), ctx.site.hosts()[1].ipsec:initiate {}, ctx.site.clusters.x:holder()
+  ]])
+  self.place:playbook("writer", [[needs = { "registry.read" },]], [[
+    return ctx.site.hosts()[1].registry:set("a", "b", "dword", 1), ctx.site.hosts()[1].registry:get("a", "b")
+  ]])
+  local answer = self.place:staffetta("scripts", "lint")
+  lu.assertEquals(answer.code, 3)
+  lu.assertEquals(answer.out,
+    "playbook reader declares 'registry.write', and no method of registry that it or its libraries call needs that\n"
+    .. "playbook reader declares 'ipsec.read', and no method of ipsec that it or its libraries call needs that\n"
+    .. "playbook reader calls ipsec:initiate, and does not declare 'ipsec.initiate'\n"
+    .. "playbook reader calls vip:holds, and does not declare 'vip.read'\n"
+    .. "playbook writer calls registry:set, and does not declare 'registry.write'\n")
 end
 
 function TestCli:test_scripts_list_show_where()

@@ -88,6 +88,22 @@ end
 
 -- ---- bindings ----
 
+-- Lint goes by them.
+function TestMeta:test_every_method_says_what_it_needs()
+  local is_need, count = {}, 0
+  for _, need in ipairs(self:all_needs()) do is_need[need] = true end
+  for binding, method in support.shell("%s", list_methods):gmatch("method (%w+)%.([%w_]+)\n") do
+    local file = assert(io.open(("%s/bindings/%s/%s.meta.lua"):format(source, binding, binding)))
+    local above = file:read("a"):match(("^(.*)function %s:%s%%("):format(binding, method)):match(".*\n\n(.*)$")
+    file:close()
+    local need = above:gsub("\n%-%-%-", ""):match('Needs "([%w_.]+)"')
+    lu.assertTrue(is_need[need], binding .. ":" .. method)
+    lu.assertEquals(need:match("^[^.]+"), binding, method)
+    count = count + 1
+  end
+  lu.assertTrue(count > 60, count)
+end
+
 function TestMeta:test_every_method_of_every_binding()
   local live = {}
   for binding, method in support.shell("%s", list_methods):gmatch("method (%w+)%.([%w_]+)\n") do
