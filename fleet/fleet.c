@@ -14,6 +14,7 @@
 #include "fleet/armed.h"
 #include "fleet/channel.h"
 #include "fleet/hold.h"
+#include "fleet/install.h"
 #include "fleet/reach.h"
 
 enum {
@@ -90,28 +91,36 @@ static void free_shared(struct shared_channel *shared)
     free(shared);
 }
 
+static enum stf_kind start_agent(const struct stf_fleet *fleet, const struct stf_host *host, const json_t *hello,
+                                 struct stf_channel **channel, struct stf_err *err)
+{
+    struct stf_transport *transport;
+    enum stf_kind kind = stf_reach_host(host, fleet->version, &transport, err);
+    return kind == STF_OK ? stf_channel_open(transport, host->name, hello, HELLO_TIMEOUT_MS, channel, NULL, err) : kind;
+}
+
 /* With the link's mutex held. */
 static enum stf_kind open_channel(struct stf_fleet *fleet, struct link *link, const struct stf_host *host,
                                   struct stf_err *err)
 {
-    struct stf_transport *transport;
-    enum stf_kind kind = stf_reach_host(host, &transport, err);
-    if (kind != STF_OK)
-        return kind;
     json_t *hello = json_pack("{s:s, s:s, s:s*, s:s*, s:O}", "program", fleet->version, "host", host->name, "netns",
                               host->netns, "site_dir", host->site_dir, "config", host->config);
     struct shared_channel *shared = calloc(1, sizeof *shared);
-    if (!hello || !shared) {
-        transport->ops->close(transport);
-        kind = no_memory(err);
-    } else {
-        kind = stf_channel_open(transport, host->name, hello, HELLO_TIMEOUT_MS, &shared->channel, NULL, err);
+    struct stf_err why = {0};
+    enum stf_kind kind = hello && shared ? start_agent(fleet, host, hello, &shared->channel, &why) : no_memory(&why);
+    if (kind == STF_UNREACHABLE && why.code == STF_INSTALL_MISSING) {
+        kind = stf_install_agent(host, fleet->version, &why);
+        if (kind == STF_OK)
+            kind = start_agent(fleet, host, hello, &shared->channel, &why);
     }
     json_decref(hello);
-    if (kind != STF_OK)
-        free(shared);
-    else
+    if (kind == STF_OK) {
         link->current = shared;
+        return STF_OK;
+    }
+    free(shared);
+    if (err)
+        *err = why;
     return kind;
 }
 
@@ -347,7 +356,7 @@ static enum stf_kind hold_there(struct stf_fleet *fleet, struct link *link, cons
     enum stf_kind kind = add_user(fleet, link, host, &shared, err);
     if (kind == STF_OK)
         drop_user(link, shared, false);
-    return kind == STF_UNREACHABLE || kind == STF_TIMEOUT ? STF_OK : kind;
+    return kind == STF_BUSY ? kind : STF_OK; /* what else is wrong with it is said when it is needed */
 }
 
 /* Hosts that wait for one of the threads. */

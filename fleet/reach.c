@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/doc.h"
+#include "fleet/install.h"
 #include "fleet/transport_libssh.h"
 
 /* Strings point into the host's configuration, but for the config, which is malloc'ed. */
@@ -89,17 +90,26 @@ enum stf_kind stf_reach_command(const struct stf_host *host, const char *command
     return kind;
 }
 
-enum stf_kind stf_reach_host(const struct stf_host *host, struct stf_transport **transport, struct stf_err *err)
+static enum stf_kind name_command(const struct stf_host *host, const char *version,
+                                  char command[STF_INSTALL_COMMAND_SIZE], struct stf_err *err)
 {
+    const char *program;
+    enum stf_kind kind = stf_doc_opt_string(json_object_get(host->config, "ssh"), "program", NULL, &program, err);
+    if (kind == STF_OK && !program)
+        return stf_install_command(version, command, err);
+    if (kind == STF_OK && snprintf(command, STF_INSTALL_COMMAND_SIZE, "%s agent", program) >= STF_INSTALL_COMMAND_SIZE)
+        kind = stf_err_set(err, STF_INVALID_DATA, 0, "connect", host->name, "ssh.program is too long");
+    return kind;
+}
+
+enum stf_kind stf_reach_host(const struct stf_host *host, const char *version, struct stf_transport **transport,
+                             struct stf_err *err)
+{
+    char command[STF_INSTALL_COMMAND_SIZE];
+    *transport = NULL;
     if (strcmp(transport_of(host), "agent") == 0)
         return stf_transport_process((const char *const[]){"/proc/self/exe", "agent", NULL}, host->name, transport,
                                      err);
-    const char *program;
-    char command[4096];
-    *transport = NULL;
-    enum stf_kind kind =
-        stf_doc_opt_string(json_object_get(host->config, "ssh"), "program", "staffetta", &program, err);
-    if (kind == STF_OK && (size_t)snprintf(command, sizeof command, "%s agent", program) >= sizeof command)
-        kind = stf_err_set(err, STF_INVALID_DATA, 0, "connect", host->name, "ssh.program is too long");
+    enum stf_kind kind = name_command(host, version, command, err);
     return kind == STF_OK ? stf_reach_command(host, command, transport, err) : kind;
 }

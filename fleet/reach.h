@@ -8,9 +8,10 @@
 /* An agent, by `host->config`: "transport" is "agent" (this program as a child), "libssh" (a session of this program's
  * own) or "openssh" (the operator's ssh), the latter two with "ssh":
  *   { "host": the name for ssh, default the host's address, "user", "port", "config": a file instead of the operator's,
- *     "program": the agent's path on the far side, default "staffetta" }
+ *     "program": the agent's path on the far side; left out, any of `version` that can be found there (install.h) }
  * STF_INVALID_DATA for anything else. */
-enum stf_kind stf_reach_host(const struct stf_host *host, struct stf_transport **transport, struct stf_err *err);
+enum stf_kind stf_reach_host(const struct stf_host *host, const char *version, struct stf_transport **transport,
+                             struct stf_err *err);
 
 /* The same way, to any `command` for the shell there. STF_INVALID_DATA where "transport" is not by ssh. */
 enum stf_kind stf_reach_command(const struct stf_host *host, const char *command, struct stf_transport **transport,

@@ -127,7 +127,8 @@ static void drain_errors(struct session *session)
         stf_said_add(&session->said, bytes, (size_t)size);
 }
 
-/* With the mutex held: what still comes is of no use, but the exit status that follows it is. */
+/* With the mutex held: what still comes is of no use, but the exit status that follows it is; asking for that also
+ * takes what comes after the end of the output, which reading does not. */
 static void await_end(struct session *session, int patience_ms)
 {
     char bytes[DISCARD_SIZE];
@@ -139,8 +140,8 @@ static void await_end(struct session *session, int patience_ms)
         while ((size = ssh.channel_read_nonblocking(session->channel, bytes, sizeof bytes, false)) > 0)
             continue;
         drain_errors(session);
-        is_over = left_ms == 0 || size == SSH_ERROR || !ssh.is_connected(session->ssh) ||
-                  ssh.channel_is_closed(session->channel);
+        is_over = ssh.channel_get_exit_status(session->channel) >= 0 || left_ms == 0 || size == SSH_ERROR ||
+                  !ssh.is_connected(session->ssh) || ssh.channel_is_closed(session->channel);
         if (!is_over)
             poll(&fd, 1, left_ms);
     }
@@ -150,8 +151,8 @@ static void await_end(struct session *session, int patience_ms)
 static enum stf_kind ended(struct session *session, struct stf_err *err)
 {
     await_end(session, PATIENCE_MS / 10);
-    bool is_cut = !ssh.channel_is_closed(session->channel);
     int status = ssh.channel_get_exit_status(session->channel);
+    bool is_cut = status < 0 && !ssh.channel_is_closed(session->channel);
     stf_err_set(err, STF_UNREACHABLE, status > 0 ? status : 0, "connect", session->subject, "%s: %s", session->subject,
                 stf_said_text(&session->said, is_cut ? "the connection is lost" : "the agent ended without a word"));
     return STF_OK;

@@ -72,8 +72,11 @@ const struct stf_command stf_commands[] = {
      stf_probe_help, stf_cmd_probe},
     {"lab", "up | down | status | exec | fault | vm [options]",
      "Rehearse on this machine: real daemons in network namespaces", NULL, stf_cmd_lab},
-    {"agent", "", "Serve a controller on standard input and output: what ssh starts on another host",
-     "Not for a person: docs/agent-protocol.md says what it understands. Ends when its input ends.\n", stf_cmd_agent},
+    {"agent", "[remove HOST [options]]",
+     "Serve a controller on standard input and output: what ssh starts on another host",
+     "Not for a person: docs/agent-protocol.md says what it understands. Ends when its input ends.\n"
+     "`agent remove HOST` takes away what was sent to a host of the site that had no agent: fleet/README.md.\n",
+     stf_cmd_agent},
     {"undo", "[FILE|DIR]", "Wait for armed undos to be due, and put their host back",
      "Arming an undo starts it; a host starts it at boot, for all that are armed in DIR (default: " STF_ARMED_DIR
      ").\n",

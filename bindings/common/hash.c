@@ -23,3 +23,12 @@ bool stf_sha256_of_doc(const json_t *doc, char text[STF_SHA256_TEXT_SIZE])
     SHA256End(&context, text);
     return is_whole;
 }
+
+void stf_sha256_of_bytes(const void *bytes, size_t size, char text[STF_SHA256_TEXT_SIZE])
+{
+    SHA2_CTX context;
+
+    SHA256Init(&context);
+    SHA256Update(&context, bytes, size);
+    SHA256End(&context, text);
+}

@@ -2,6 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local lu = require "luaunit"
 local lab_support = require "lab_support"
+local sshd_support = require "sshd_support"
 local support = require "support"
 
 local bash, expect = lab_support.bash, lab_support.expect
@@ -25,13 +26,11 @@ end
 
 function TestFleet:tearDown()
   if self.sshd then
-    bash(([[
-      pkill -KILL -P %s; kill %s; while kill -0 %s; do sleep 0.01; done
-      for proxy in $(pgrep -f '[d]ev/tcp/10.9.0.100/%d'); do pkill -KILL -P $proxy; kill -KILL $proxy; done
-    ]]):format(self.sshd, self.sshd, self.sshd, self.port))
+    bash(("for proxy in $(pgrep -f '[d]ev/tcp/10.9.0.100/%d'); do pkill -KILL -P $proxy; kill -KILL $proxy; done")
+      :format(self.sshd.port))
+    self.sshd:close()
   end
-  if self.dir then bash("rm -rf " .. self.dir) end
-  self.sshd, self.dir = nil, nil
+  self.sshd = nil
   local lab = self.lab
   self.lab = nil
   if lab then lab:down() end
@@ -39,52 +38,14 @@ end
 
 -- ---- a real sshd ----
 
--- Keys, configurations and a port of the test's own; sshd listens in the namespace `netns`, or in ours.
 function TestFleet:start_sshd(options)
-  self.dir = self.dir or bash("mktemp -d"):match("%S+")
-  self.port = 20000 + tonumber(self.dir:match("%w+$"):gsub("%W", ""):sub(1, 6), 36) % 20000
-  local listen = options.listen or "127.0.0.1"
-  local answer, code = bash(([[
-    set -e; cd %s; mkdir -p -m 755 /run/sshd
-    [ -f host_key ] || { ssh-keygen -qt ed25519 -N '' -f host_key; ssh-keygen -qt ed25519 -N '' -f client_key
-      cp client_key.pub authorized_keys; }
-    cat >sshd.conf <<END
-Port %d
-ListenAddress %s
-HostKey $PWD/host_key
-AuthorizedKeysFile $PWD/authorized_keys
-PidFile none
-UsePAM no
-StrictModes no
-PermitRootLogin yes
-PasswordAuthentication no
-MaxStartups 100
-END
-    echo "[%s]:%d $(cut -d' ' -f1,2 host_key.pub)" >known_hosts
-    cat >ssh.conf <<END
-Host *
-  User root
-  Port %d
-  HostName %s
-  IdentityFile $PWD/client_key
-  IdentitiesOnly yes
-  UserKnownHostsFile $PWD/known_hosts
-  GlobalKnownHostsFile /dev/null
-  StrictHostKeyChecking yes
-  %s
-END
-    %s /usr/sbin/sshd -D -e -f $PWD/sshd.conf </dev/null >/dev/null 2>sshd.log & pid=$!
-    until grep -qs 'listening on' sshd.log; do kill -0 $pid || { cat sshd.log; exit 1; }; sleep 0.01; done
-    echo pid $pid
-  ]]):format(self.dir, self.port, listen, listen, self.port, self.port, listen, options.proxy or "",
-    options.netns and "ip netns exec " .. options.netns or ""))
-  lu.assertEquals(code, 0, answer)
-  self.sshd = answer:match("pid (%d+)\n$")
+  self.sshd = self.sshd or sshd_support.new()
+  self.sshd:start(options)
 end
 
 function TestFleet:ssh_fields(transport)
   return ('transport = "%s", undo_dir = "%s/armed", ssh = { config = "%s/ssh.conf", program = "%s" }'):format(
-    transport, self.dir, self.dir, lab_support.program)
+    transport, self.sshd.dir, self.sshd.dir, lab_support.program)
 end
 
 -- The lab with every host behind the sshd of the test.
@@ -134,7 +95,7 @@ function over_ssh:an_unknown_host_key_is_refused(transport)
   for _, edit in ipairs {
     "ssh-keygen -qt ed25519 -N '' -f other; sed -i \"s| .*| $(cut -d' ' -f1,2 other.pub)|\" known_hosts",
     ": >known_hosts; sed -i 's/StrictHostKeyChecking yes/StrictHostKeyChecking ask/' ssh.conf" } do
-    local _, code = bash(("cd %s && %s"):format(self.dir, edit))
+    local _, code = bash(("cd %s && %s"):format(self.sshd.dir, edit))
     lu.assertEquals(code, 0)
     local answer = lab:staffetta("rollout")
     lu.assertNotEquals(answer.code, 0)
@@ -147,7 +108,7 @@ end
 function over_ssh:a_key_that_is_not_let_in(transport)
   local lab = self:up_behind(transport)
   local before = lab:snapshot()
-  bash((": >%s/authorized_keys"):format(self.dir))
+  bash((": >%s/authorized_keys"):format(self.sshd.dir))
   local answer = lab:staffetta("rollout")
   lu.assertNotEquals(answer.code, 0)
   lu.assertStrContains(answer.err .. answer.out,
@@ -159,7 +120,7 @@ function over_ssh:the_link_is_lost_in_the_middle(transport)
   local lab = self:up_behind(transport)
   local before = lab:snapshot()
   local answer = lab:signalled(nil, { line = "front ends permit",
-    run = ("kill -STOP %s; pkill -KILL -P %s; (sleep 2; kill -CONT %s) &"):format(self.sshd, self.sshd, self.sshd) },
+    run = self.sshd:drop_for(2) },
     "rollout")
   lu.assertNotEquals(answer.code, 0, answer.out)
   expect(lab:staffetta("rollback", "1"), 0)
@@ -232,17 +193,18 @@ function TestFleet:test_a_policy_that_cuts_off_the_controller_comes_back_by_itse
   local lab = self:up(function(site)
     site = lab_support.edit(site, '["node-a"] = node("node-a", "10.9.0.11"),',
       ('["node-a"] = (function() local h = node("node-a", "10.9.0.11"); h.transport = "openssh"; h.undo_dir = %q; '
-      .. 'h.ssh = { config = %q, program = %q }; return h end)(),'):format(self.dir .. "/armed",
-        self.dir .. "/ssh.conf", lab_support.program))
+      .. 'h.ssh = { config = %q, program = %q }; return h end)(),'):format(self.sshd.dir .. "/armed",
+        self.sshd.dir .. "/ssh.conf", lab_support.program))
     return with_site_field(site, "confirm_within_ms = 8000")
   end)
-  bash(("kill %s"):format(self.sshd))
-  self:start_sshd { netns = lab:netns("node-a"), listen = "10.9.0.100", proxy = ("ProxyCommand ip netns exec %s "
-    .. "bash -c 'exec 3<>/dev/tcp/10.9.0.100/%s; cat <&3 & cat >&3; kill $!'"):format(lab:netns("witness"), self.port) }
+  self.sshd:stop()
+  self:start_sshd { netns = lab:netns("node-a"), listen = "10.9.0.100", client = ("ProxyCommand ip netns exec %s "
+    .. "bash -c 'exec 3<>/dev/tcp/10.9.0.100/%s; cat <&3 & cat >&3; kill $!'"):format(lab:netns("witness"),
+    self.sshd.port) }
   lab.place:write("site/policies/cut-off.lua", ([[return { api = 1, name = "cut-off", kind = "policy",
     summary = "protects the port that the controller uses", extends = "mail-passwords", policy = {
       traffic = { { protocol = "tcp", ports = { 110, %s } } }, asks = { { port = 110, expect = "+OK" } } } }]])
-    :format(self.port))
+    :format(self.sshd.port))
   local before = lab:snapshot()
   local answer = lab:staffetta("rollout", "--param", "policy=cut-off")
   lu.assertNotEquals(answer.code, 0)

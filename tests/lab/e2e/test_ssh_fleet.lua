@@ -1,0 +1,151 @@
+-- Many hosts behind real sshd, 50 of them, over either kind of ssh: faults of single hosts with one recorded outcome
+-- for each, and the agent that is sent to hosts that have none. SPDX-License-Identifier: MIT
+local lu = require "luaunit"
+local support = require "support"
+local lab_support = require "lab_support"
+local sshd_support = require "sshd_support"
+
+local bash, expect = lab_support.bash, lab_support.expect
+local hostile_agent = assert(os.getenv("STAFFETTA_HOSTILE_AGENT"), "STAFFETTA_HOSTILE_AGENT must name the program")
+
+local TestSshFleet = {}
+
+function TestSshFleet:setUp()
+  self.sshd = sshd_support.new()
+  self.place = support.new_place()
+end
+
+function TestSshFleet:tearDown()
+  self.sshd:close()
+  self.place:close()
+end
+
+-- A site of `count` hosts, each with an sshd, a hive and a folder of its own, and the playbook "roll".
+-- programs[i] is that host's agent; false: none, so that one is sent.
+function TestSshFleet:site(transport, count, programs)
+  local hosts = {}
+  self.place:hive("hive")
+  for i = 1, count do
+    local program = programs[i] == nil and lab_support.program or programs[i]
+    hosts[i] = ([[
+    ["h%02d"] = { role = "front_end", windows = "2003", transport = %q, registry = { ["HKLM\\SYSTEM"] = %q },
+      ssh = { host = "127.0.0.1", config = %q, port = %d, program = %s } },
+]]):format(i, transport, self:folder(i) .. "/SYSTEM", self.sshd.dir .. "/ssh.conf", self.sshd.port + i - 1,
+      program and ("%q"):format(program) or "nil")
+    bash(("mkdir %s; cp %s/hive %s/SYSTEM"):format(self:folder(i), self.place.dir, self:folder(i)))
+  end
+  self.place:site_file(('return { api = 1, name = "fleet", clusters = {}, hosts = {\n%s} }\n'):format(
+    table.concat(hosts)))
+  self.place:playbook("roll", 'needs = { "registry.write", "system.write" },', ([[
+    ctx:step("a value and a file", ctx.site.hosts(), function(host)
+      local _, err = host.registry:set("HKLM\\SYSTEM\\Test", "NLBSFlags", "dword", 1)
+      if err then error(err, 0) end
+      _, err = host.system:write_file { path = %q .. host.name .. "/policy.conf", content = "protect\n" }
+      if err then error(err, 0) end
+    end, { max_fail = 1000 })
+  ]]):format(self.place.dir .. "/"))
+end
+
+function TestSshFleet:folder(i)
+  return ("%s/h%02d"):format(self.place.dir, i)
+end
+
+function TestSshFleet:roll(code)
+  return expect(self.place:json("run", "roll"), code).doc
+end
+
+-- What stands on all hosts, without times.
+function TestSshFleet:snapshot(count)
+  local found = {}
+  for i = 1, count do
+    found[i] = bash(("ls %s"):format(self:folder(i))) .. support.reglookup(self:folder(i) .. "/SYSTEM")
+  end
+  return found
+end
+
+local over_ssh = {}
+
+function over_ssh:fifty_hosts_and_back(transport)
+  local count = 50
+  self.sshd:start { count = count }
+  self:site(transport, count, {})
+  local before = self:snapshot(count)
+  local report = self:roll(0)
+  lu.assertEquals(report.counts.done, count)
+  for _, each in ipairs(self:snapshot(count)) do
+    lu.assertStrContains(each, "policy.conf")
+    lu.assertStrContains(each, "/Test/NLBSFlags,DWORD,0x00000001")
+  end
+  expect(self.place:staffetta("rollback"), 0)
+  lu.assertEquals(self:snapshot(count), before)
+end
+
+function over_ssh:each_fault_is_one_outcome(transport)
+  local faults = {
+    [2] = { "nobody listens", "unreachable" },
+    [3] = { "hangs", "unreachable" },
+    [4] = { "what speaks there is no agent", "failed", program = "yes #" },
+    [5] = { "", "unreachable", program = "kill -9 $PPID #" },
+    [6] = { transport == "libssh" and "host key" or "Host key", transport == "libssh" and "failed" or "unreachable" },
+    [7] = { "install the same version there", "failed", program = hostile_agent .. " is-newer" },
+    [8] = { "No space left on device", "failed" },
+    [9] = { "/nonexistent/staffetta: No such file", "unreachable", program = "/nonexistent/staffetta" },
+  }
+  local count = 10
+  local programs = {}
+  for i, fault in pairs(faults) do programs[i] = fault.program end
+  self.sshd:start { count = count, client = "ConnectTimeout 3" }
+  self:site(transport, count, programs)
+  local folder = self:folder(8)
+  bash(([[
+    cd %s; kill %d; kill -STOP %d
+    ssh-keygen -qt ed25519 -N '' -f other; sed -i "/:%d /s| .*| $(cut -d' ' -f1,2 other.pub)|" known_hosts
+    mount -t tmpfs -o size=64k none %s; cp %s/hive %s/SYSTEM; cat /dev/zero >%s/full 2>/dev/null
+  ]]):format(self.sshd.dir, self.sshd.pids[2], self.sshd.pids[3], self.sshd.port + 5, folder, self.place.dir, folder,
+    folder))
+  local answer = self.place:json("run", "roll")
+  bash("umount " .. folder)
+  local report = expect(answer, 3).doc
+  for i = 1, count do
+    local host, fault = report.hosts[("h%02d"):format(i)], faults[i]
+    lu.assertEquals(host.outcome, fault and fault[2] or "done", ("h%02d: %s"):format(i, host.reason))
+    if fault and i > 3 then lu.assertStrContains(host.reason, fault[1]) end
+  end
+  lu.assertEquals(report.counts.done, count - 8)
+end
+
+function over_ssh:an_agent_is_sent_where_there_is_none(transport)
+  self.sshd:start { count = 2 }
+  self:site(transport, 2, { false, false })
+  local sent = self.sshd.dir .. "/home/.cache/staffetta"
+  lu.assertEquals(self:roll(0).counts.done, 2)
+  local inode = bash("cd " .. sent .. " && stat -c '%a %i' . */staffetta && ls */")
+  lu.assertStrMatches(inode, "700 %d+\n700 (%d+)\nstaffetta\n")
+  expect(self.place:staffetta("rollback"), 0)
+  lu.assertEquals(bash("cd " .. sent .. " && stat -c '%a %i' . */staffetta && ls */"), inode, "it was sent twice")
+  -- one that is not what was sent is never run
+  bash(("cd %s/* && echo 'touch %s/ran' >staffetta"):format(sent, self.place.dir))
+  lu.assertEquals(self:roll(0).counts.done, 2)
+  lu.assertEquals(bash("ls " .. self.place.dir .. "/ran 2>/dev/null"), "")
+  expect(self.place:staffetta("agent", "remove", "h01"), 0)
+  lu.assertEquals(bash("ls " .. sent .. " 2>&1 | grep -c 'No such file'"), "1\n")
+end
+
+function over_ssh:an_agent_that_can_not_be_sent(transport)
+  self.sshd:start { count = 1 }
+  self:site(transport, 1, { false })
+  local home = self.sshd.dir .. "/home"
+  bash("mount -t tmpfs -o size=64k none " .. home)
+  local report = self:roll(3)
+  lu.assertEquals(bash("find " .. home .. " -type f"), "", "a part of it was left behind")
+  bash("umount " .. home)
+  lu.assertStrContains(report.hosts.h01.reason, "No space left on device")
+end
+
+for name, test in pairs(over_ssh) do
+  for _, transport in ipairs { "libssh", "openssh" } do
+    TestSshFleet[("test_%s_over_%s"):format(name, transport)] = function(self) test(self, transport) end
+  end
+end
+
+return TestSshFleet
