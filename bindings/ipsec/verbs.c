@@ -533,12 +533,15 @@ static enum stf_kind watch_stop(void *self, const struct stf_host *host, const j
 static enum stf_kind settle(void *self, const struct stf_host *host, const json_t *args, json_t **result,
                             struct stf_err *err)
 {
+    static const char *const known[] = {"id", "state", NULL};
     const json_t *ipsec = json_object_get(host->config, "ipsec");
-    const char *address;
+    const char *address = NULL;
     (void)self;
     (void)result;
 
-    enum stf_kind kind = stf_doc_string(json_object_get(args, "id"), "address", &address, err);
+    enum stf_kind kind = stf_doc_check_keys(args, known, "settle", err);
+    if (!kind)
+        kind = stf_doc_string(json_object_get(args, "id"), "address", &address, err);
     if (kind || !json_object_get(ipsec, "vici"))
         return kind;
     bool lets_go = json_is_null(json_object_get(args, "state"));
