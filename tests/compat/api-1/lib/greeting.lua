@@ -1,0 +1,5 @@
+local M = {}
+
+function M.of(name) return "visited " .. name end
+
+return M
