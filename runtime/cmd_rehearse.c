@@ -26,10 +26,11 @@ const char stf_rehearse_help[] =
     "\n"
     "Exit code: 0 when all stages passed, else that of the first one that did not; 5 when a host differs afterwards.\n";
 
-enum { MAX_STAGES = 8, MAX_ARGUMENTS = 48 };
+enum { MAX_WORDS = 48 }; /* of a command line */
 
 struct rehearsal {
     const struct stf_cli *cli;
+    struct stf_runtime *rt;
     char program[PATH_MAX];
     char work[512];      /* a folder of its own: site/, state/, before, after */
     char name[32];       /* the lab's */
@@ -94,12 +95,40 @@ static int run_child(const char *const *argv, int output_fd)
 }
 
 /* What children print is for a person: in the way of a document it goes to standard error. */
-static int run_self(const struct rehearsal *rehearsal, const char *const *arguments)
+static int run_self(const struct rehearsal *rehearsal, const char *const *words)
 {
-    const char *argv[MAX_ARGUMENTS + 2] = {rehearsal->program};
-    for (size_t i = 0; arguments[i] && i < MAX_ARGUMENTS; i++)
-        argv[i + 1] = arguments[i];
+    const char *argv[MAX_WORDS + 2] = {rehearsal->program};
+    for (size_t i = 0; words[i]; i++)
+        argv[i + 1] = words[i];
     return run_child(argv, rehearsal->cli->is_json ? STDERR_FILENO : STDOUT_FILENO);
+}
+
+/* ---- parameters ---- */
+
+static bool has_param(const struct rehearsal *rehearsal, const char *playbook, const char *name)
+{
+    json_t *description = NULL;
+    struct stf_err err;
+    bool has_it = stf_trusted_describe(rehearsal->rt, "playbook", playbook, &description, &err) == STF_OK &&
+                  json_object_get(json_object_get(description, "params"), name);
+    json_decref(description);
+    return has_it;
+}
+
+/* Each is for one of the playbooks, or it is a mistake. */
+static enum stf_kind check_params(const struct rehearsal *rehearsal, struct stf_err *err)
+{
+    json_t *value;
+    const char *name;
+    json_object_foreach (rehearsal->cli->params, name, value) {
+        if (!has_param(rehearsal, "rollout", name) && !has_param(rehearsal, "verify", name) &&
+            !has_param(rehearsal, "drill", name))
+            return stf_err_set(err, STF_INVALID_DATA, 0, "rehearse", name,
+                               "neither rollout nor verify nor drill has a parameter '%s'; `staffetta scripts show "
+                               "playbook/rollout` lists those of one",
+                               name);
+    }
+    return STF_OK;
 }
 
 /* ---- the site of the rehearsal ---- */
@@ -116,8 +145,9 @@ static enum stf_kind run_tool(const char *const *argv, struct stf_err *err)
 }
 
 /* site.lua of the lab in a copy of the site's folder. */
-static enum stf_kind write_site(struct rehearsal *rehearsal, struct stf_runtime *rt, struct stf_err *err)
+static enum stf_kind write_site(const struct rehearsal *rehearsal, struct stf_err *err)
 {
+    struct stf_runtime *rt = rehearsal->rt;
     const json_t *site;
     json_t *made = NULL;
     char from[PATH_MAX], path[PATH_MAX];
@@ -142,7 +172,7 @@ static enum stf_kind write_site(struct rehearsal *rehearsal, struct stf_runtime 
     return kind;
 }
 
-static enum stf_kind prepare(struct rehearsal *rehearsal, struct stf_runtime *rt, struct stf_err *err)
+static enum stf_kind prepare(struct rehearsal *rehearsal, struct stf_err *err)
 {
     ssize_t length = readlink("/proc/self/exe", rehearsal->program, sizeof rehearsal->program - 1);
     const char *folder = getenv("TMPDIR");
@@ -157,7 +187,7 @@ static enum stf_kind prepare(struct rehearsal *rehearsal, struct stf_runtime *rt
     snprintf(rehearsal->state_dir, sizeof rehearsal->state_dir, "%s/state", rehearsal->work);
     if (mkdir(rehearsal->site_dir, 0755) != 0)
         return stf_err_errno(err, errno, "rehearse", rehearsal->site_dir, "cannot make a folder to work in");
-    return write_site(rehearsal, rt, err);
+    return write_site(rehearsal, err);
 }
 
 /* ---- stages ---- */
@@ -173,54 +203,68 @@ static bool is_over(const struct rehearsal *rehearsal)
     return rehearsal->exit_code != STF_EXIT_OK || stop_signal;
 }
 
-/* Adds the --param options that the playbook takes. */
-static size_t add_params(const struct rehearsal *rehearsal, struct stf_runtime *rt, const char *playbook,
-                         const char **arguments, size_t count, char texts[][256], size_t room)
+/* A command line of this program's. */
+struct line {
+    const char *words[MAX_WORDS + 1];
+    size_t count;
+    json_t *made; /* words that live as long as the line */
+};
+
+static void add_word(struct line *line, const char *word)
 {
-    json_t *description = NULL, *value;
-    const char *name;
-    struct stf_err err;
-    if (stf_trusted_describe(rt, "playbook", playbook, &description, &err) != STF_OK)
-        return count;
-    size_t used = 0;
-    json_object_foreach (rehearsal->cli->params, name, value) {
-        if (used == room || !json_object_get(json_object_get(description, "params"), name))
-            continue;
-        snprintf(texts[used], sizeof texts[used], "%s=%s", name, json_string_value(value));
-        arguments[count++] = "--param";
-        arguments[count++] = texts[used++];
-    }
-    json_decref(description);
-    return count;
+    if (line->count < MAX_WORDS)
+        line->words[line->count++] = word;
 }
 
-/* One command on the lab's site; `allowed` is an exit code besides 0 that is as good. */
-static void stage(struct rehearsal *rehearsal, struct stf_runtime *rt, const char *name, const char *operand,
-                  const char *what, int allowed)
+/* The --param options that the playbook takes. */
+static void add_params(const struct rehearsal *rehearsal, struct line *line, const char *playbook)
 {
-    enum { MAX_PARAMS = 16 };
-    const char *arguments[MAX_ARGUMENTS] = {name,   "--site", rehearsal->site_dir, "--state", rehearsal->state_dir,
-                                            operand};
-    static char texts[MAX_PARAMS][256];
+    json_t *value;
+    const char *name;
+    json_object_foreach (rehearsal->cli->params, name, value) {
+        if (!has_param(rehearsal, playbook, name))
+            continue;
+        json_t *made = json_sprintf("%s=%s", name, json_string_value(value));
+        json_array_append_new(line->made, made);
+        add_word(line, "--param");
+        add_word(line, json_string_value(made));
+    }
+}
+
+struct stage {
+    const char *command;
+    const char *playbook; /* that gets the parameters, or NULL */
+    const char *operand;  /* or NULL */
+    const char *what;     /* for a person */
+    int allowed;          /* an exit code that is as good as 0 */
+};
+
+static void run_stage(struct rehearsal *rehearsal, const struct stage *stage)
+{
     if (is_over(rehearsal))
         return;
-    say(rehearsal, name, what);
-    size_t count = operand ? 6 : 5;
-    if (!operand)
-        count = add_params(rehearsal, rt, strcmp(name, "plan") == 0 ? "rollout" : name, arguments, count, texts,
-                           MAX_PARAMS);
+    say(rehearsal, stage->command, stage->what);
+    struct line line = {.made = json_array()};
+    add_word(&line, stage->command);
+    if (stage->operand)
+        add_word(&line, stage->operand);
+    const char *const options[] = {"--site", rehearsal->site_dir, "--state", rehearsal->state_dir};
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        add_word(&line, options[i]);
+    if (stage->playbook)
+        add_params(rehearsal, &line, stage->playbook);
     if (rehearsal->cli->scripts_dir) {
-        arguments[count++] = "--dev";
-        arguments[count++] = rehearsal->cli->scripts_dir;
+        add_word(&line, "--dev");
+        add_word(&line, rehearsal->cli->scripts_dir);
     }
-    arguments[count] = NULL;
     int64_t start_ns = stf_clock_ns();
-    int exit_code = run_self(rehearsal, arguments);
+    int exit_code = run_self(rehearsal, line.words);
     json_array_append_new(rehearsal->stages,
-                          json_pack("{s:s, s:i, s:I}", "stage", name, "exit_code", exit_code, "duration_ms",
+                          json_pack("{s:s, s:i, s:I}", "stage", stage->command, "exit_code", exit_code, "duration_ms",
                                     (json_int_t)((stf_clock_ns() - start_ns) / 1000000)));
-    if (exit_code != STF_EXIT_OK && exit_code != allowed)
+    if (exit_code != STF_EXIT_OK && exit_code != stage->allowed)
         rehearsal->exit_code = exit_code;
+    json_decref(line.made);
 }
 
 static void lab_up(struct rehearsal *rehearsal)
@@ -335,19 +379,25 @@ static enum stf_kind compare(struct rehearsal *rehearsal, const char *before, st
 
 /* ---- the whole ---- */
 
-static enum stf_kind run_stages(struct rehearsal *rehearsal, struct stf_runtime *rt, struct stf_err *err)
+static enum stf_kind run_stages(struct rehearsal *rehearsal, struct stf_err *err)
 {
     char *before = NULL, rollout[24];
+    const struct stage stages[] = {
+        {"plan", "rollout", NULL, "what a rollout would change", STF_EXIT_PENDING},
+        {"rollout", "rollout", NULL, "stage by stage, proved on the wire", STF_EXIT_OK},
+        {"verify", "verify", NULL, "does it stand, and does it protect?", STF_EXIT_OK},
+        {"drill", "drill", NULL, "the virtual IP moves, measured from a front end", STF_EXIT_OK},
+        {"rollback", NULL, rollout, "every change of the rollout is put back", STF_EXIT_OK},
+    };
     lab_up(rehearsal);
     enum stf_kind kind = is_over(rehearsal) ? STF_OK : take_snapshot(rehearsal, &before, err);
     if (kind != STF_OK)
         return kind;
-    stage(rehearsal, rt, "plan", NULL, "what a rollout would change", STF_EXIT_PENDING);
-    stage(rehearsal, rt, "rollout", NULL, "stage by stage, proved on the wire", STF_EXIT_OK);
-    find_rollout(rehearsal, rollout, sizeof rollout);
-    stage(rehearsal, rt, "verify", NULL, "does it stand, and does it protect?", STF_EXIT_OK);
-    stage(rehearsal, rt, "drill", NULL, "the virtual IP moves, measured from a front end", STF_EXIT_OK);
-    stage(rehearsal, rt, "rollback", rollout, "every change of the rollout is put back", STF_EXIT_OK);
+    for (size_t i = 0; i < sizeof stages / sizeof *stages; i++) {
+        run_stage(rehearsal, &stages[i]);
+        if (strcmp(stages[i].command, "rollout") == 0)
+            find_rollout(rehearsal, rollout, sizeof rollout);
+    }
     kind = compare(rehearsal, before, err);
     free(before);
     return kind;
@@ -389,19 +439,20 @@ static void tell_end(const struct rehearsal *rehearsal, int64_t duration_ms)
 int stf_cmd_rehearse(int argc, char **argv)
 {
     struct stf_cli cli;
-    struct stf_runtime *rt = NULL;
     struct stf_err err;
     int exit_code = stf_cli_parse(&cli, argc, argv, 0);
     struct rehearsal rehearsal = {.cli = &cli, .stages = json_array()};
-    if (exit_code == -1 && !stf_cli_open(&cli, &rt))
+    if (exit_code == -1 && !stf_cli_open(&cli, &rehearsal.rt))
         exit_code = STF_EXIT_ERROR;
     if (exit_code != -1)
         goto out;
     int64_t start_ns = stf_clock_ns();
     heed_stops();
-    enum stf_kind kind = prepare(&rehearsal, rt, &err);
+    enum stf_kind kind = check_params(&rehearsal, &err);
     if (kind == STF_OK)
-        kind = run_stages(&rehearsal, rt, &err);
+        kind = prepare(&rehearsal, &err);
+    if (kind == STF_OK)
+        kind = run_stages(&rehearsal, &err);
     if (kind != STF_OK) {
         stf_cli_error(&cli, &err);
         rehearsal.exit_code = STF_EXIT_ERROR;
@@ -414,7 +465,7 @@ int stf_cmd_rehearse(int argc, char **argv)
     exit_code = rehearsal.exit_code;
 out:
     json_decref(rehearsal.stages);
-    stf_runtime_close(rt);
+    stf_runtime_close(rehearsal.rt);
     stf_cli_fini(&cli);
     return exit_code;
 }

@@ -71,6 +71,23 @@ function TestRehearse:test_a_failed_stage_ends_it()
   lu.assertEquals(self:traces(answer.pid), "")
 end
 
+-- A script of the site that alters a host behind the journal's back: no rollback knows of it, the comparison does.
+function TestRehearse:test_a_host_that_differs_afterwards_is_told()
+  expect(support.command { "new", "site", self.site }, 0)
+  self.place:write("Mail.Site/playbooks/verify.lua", [[
+return { api = 1, name = "verify", kind = "playbook", summary = "sly", needs = { "system.run" }, overrides = "verify",
+  run = function(ctx)
+    ctx:act("add an address", { ctx.site.host("fe1") }, function(host)
+      assert(host.system:run { argv = { "ip", "address", "add", "10.9.0.77/32", "dev", "eth0" } })
+    end)
+  end }
+]])
+  local answer = expect(self:rehearse(), 5)
+  lu.assertStrContains(answer.err, "\n+eth0 10.9.0.77/32\n")
+  lu.assertStrContains(answer.out, "rehearsal: fail")
+  lu.assertEquals(self:traces(answer.pid), "")
+end
+
 function TestRehearse:test_a_stop_takes_everything_down()
   expect(support.command { "new", "site", self.site }, 0)
   for _, signal in ipairs { "INT", "TERM" } do
@@ -90,6 +107,13 @@ function TestRehearse:test_without_a_site()
   local answer = support.command { "rehearse", "--site", self.place.dir }
   lu.assertEquals({ answer.code, answer.out }, { 1, "" })
   lu.assertStrContains(answer.err, "site.lua")
+end
+
+function TestRehearse:test_a_parameter_that_nobody_takes()
+  expect(support.command { "new", "site", self.site }, 0)
+  local answer = support.command { "rehearse", "--site", self.site, "--param", "polcy=mail-all" }
+  lu.assertEquals({ answer.code, answer.out }, { 1, "" })
+  lu.assertStrContains(answer.err, "neither rollout nor verify nor drill has a parameter 'polcy'")
 end
 
 function TestRehearse:test_nothing_to_stand_for()
