@@ -128,6 +128,10 @@ function TestManifest:test_a_wrong_site_file_is_named()
     { [[return { api = 1, name = "x", hosts = { a = { role = "node", address = "10.0.0.1" } },
         clusters = { c = { virtual_ip = "10.0.0.9", nodes = { "a", "b" }, front_ends = {} } } }]],
       "names 'b', which is no host" },
+    { [[return { api = 1, name = "x", hosts = { a = { role = "node", address = "10.0.0.1" },
+          b = { role = "node", address = "10.0.0.2", vip = {} }, f = { role = "front_end", address = "10.0.0.3" } },
+        clusters = { c = { virtual_ip = "10.0.0.9", nodes = { "a", "b" }, front_ends = { "f" }, manager = "pacemaker" }
+        } }]], "manager is 'pacemaker', so hosts['a'] needs for instance vip = { resource = \"virtual_ip\" }" },
     { [[return { api = 1, name = "x", clusters = {}, hosts = {
         ["fe.1"] = { role = "node", address = "10.0.0.1" }, ["FE-1"] = { role = "node", address = "10.0.0.2" } } }]],
       "hosts['FE-1'] and hosts['fe.1'] differ in case and punctuation only" },
@@ -138,6 +142,30 @@ function TestManifest:test_a_wrong_site_file_is_named()
     lu.assertEquals(answer.code, 1)
     lu.assertStrContains(answer.err, case[2])
   end
+end
+
+-- PowerShell is a stand-in that knows one group, and which of the nodes has it.
+function TestManifest:test_the_holder_of_a_windows_cluster_is_its_groups_owner()
+  local tests = os.getenv "STAFFETTA_SOURCE" .. "/tests"
+  self.place:write("node", "NODE2\n")
+  self.place:site_file(([[
+    local function node(address, name)
+      return { role = "node", address = address, windows = "2016", vip = { group = "Anna's mail", node = name,
+        powershell = { "%s/support/cluster_powershell.sh", "%s/unit/vip/golden", "%s" } } }
+    end
+    return { api = 1, name = "x",
+      hosts = { a = node("10.0.0.1", "NODE1"), b = node("10.0.0.2", "NODE2"), f = { role = "front_end",
+        address = "10.0.0.3" } },
+      clusters = { c = { virtual_ip = "10.9.0.100", nodes = { "a", "b" }, front_ends = { "f" },
+        manager = "windows_cluster" } } }
+  ]]):format(tests, tests, self.place.dir))
+  self.place:playbook("who", [[needs = { "vip.read" },
+    params = { cluster = { type = "cluster", doc = "the only one" } },]], [[
+    ctx:measure("holder", { name = assert(p.cluster:holder()).name })
+  ]])
+  local answer = self.place:run("who")
+  lu.assertEquals(answer.code, 0, answer.err)
+  lu.assertEquals(answer.doc.measures.holder.name, "b")
 end
 
 local function policy_file(name, fields)
