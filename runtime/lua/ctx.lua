@@ -170,11 +170,28 @@ local function give_up(step, failure)
   if not undone then error(err, 0) end
 end
 
+-- fn(host) for all hosts of the batch, at most the site's `forks` at once; what failed, in the batch's order.
+local function run_hosts(step, stage, batch, fn)
+  local found, next_one, workers = {}, 1, {}
+  local function work()
+    while next_one <= #batch do
+      local i = next_one
+      next_one = i + 1
+      found[i] = finish(step, stage, start(step, stage, fn, batch[i])) or false
+    end
+  end
+  for i = 1, math.min((sys.site() or {}).forks or #batch, #batch) do workers[i] = sys.spawn(step, work) end
+  for _, worker in ipairs(workers) do
+    local ok, failure = sys.join(worker)
+    if not ok then error(failure.error, 0) end
+  end
+  local failed = {}
+  for i = 1, #batch do failed[#failed + 1] = found[i] or nil end
+  return failed
+end
+
 local function run_batch(step, stage, batch, fn, failures)
-  local started = {}
-  for i, host in ipairs(batch) do started[i] = start(step, stage, fn, host) end
-  local new = {}
-  for _, each in ipairs(started) do new[#new + 1] = finish(step, stage, each) end
+  local new = run_hosts(step, stage, batch, fn)
   table.move(new, 1, #new, #failures + 1, failures)
   if #failures > stage.max_fail then
     local first = failures[1]

@@ -3,8 +3,8 @@
 -- Trusted: runs with `sys`. Must never act on a host.
 local sys = ...
 
-local site_fields = { "api", "name", "hosts", "clusters", "budgets", "confirm_within_ms", "on_gate_fail", "forbid",
-  "lab" }
+local site_fields = { "api", "name", "hosts", "clusters", "budgets", "confirm_within_ms", "forks", "on_gate_fail",
+  "forbid", "lab" }
 local host_fields = { "role", "address", "interface", "netns", "windows", "ipsec", "registry",
   "transport", "ssh", "undo_dir" }
 local cluster_fields = { "virtual_ip", "prefix_length", "interface", "nodes", "front_ends", "manager", "ipsec_id",
@@ -164,6 +164,9 @@ return function(site)
   local within_ms = site.confirm_within_ms
   if within_ms ~= nil and (math.type(within_ms) ~= "integer" or within_ms < 1000) then
     fail("confirm_within_ms is '%s'; expected a whole number of milliseconds, 1000 or more", tostring(within_ms))
+  end
+  if site.forks ~= nil and (math.type(site.forks) ~= "integer" or site.forks < 1) then
+    fail("forks is '%s'; expected how many hosts may be worked on at once, 1 or more", tostring(site.forks))
   end
   for _, need in ipairs(site.forbid or {}) do check_choice(need, sys.needs(), "forbid") end
   expect(site.hosts, "table", "hosts")

@@ -280,4 +280,23 @@ function TestStages:test_every_host_has_an_outcome()
   lu.assertEquals({ undone.doc.counts.rolled_back, undone.doc.counts.skipped }, { 1, 11 })
 end
 
+function TestStages:test_so_many_hosts_at_once_as_the_site_says()
+  local body = [[
+    local at_once, most = 0, 0
+    ctx:step("all", ctx.site.hosts(), function(host)
+      at_once = at_once + 1
+      most = math.max(most, at_once)
+      ctx:sleep_ms(20)
+      at_once = at_once - 1
+    end)
+    ctx:measure("together", { most = most })
+  ]]
+  lu.assertEquals(self:try(body).doc.measures.together.most, host_count)
+  local site = self.place:read("site/site.lua")
+  self.place:site_file((site:gsub("api = 1,", "api = 1, forks = 5,")))
+  lu.assertEquals(self:try(body).doc.measures.together.most, 5)
+  self.place:site_file((site:gsub("api = 1,", "api = 1, forks = 0,")))
+  lu.assertStrContains(self:try(body).err, "forks is '0'")
+end
+
 return TestStages
