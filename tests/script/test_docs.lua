@@ -4,6 +4,7 @@
 --   <!-- lab -->          the same, and needs root: it builds a lab
 --   <!-- save: PATH -->   is written there, for what follows on the page
 --   <!-- file: PATH -->   is that file of the source tree
+--   <!-- part of: PATH --> stands so in that file; in any language
 --   <!-- not run: WHY -->
 local lu = require "luaunit"
 local support = require "support"
@@ -84,6 +85,8 @@ function TestDocs:run_block(page, block)
     self.place:write("page/" .. block.word:gsub("mysite", self.name), block.text)
   elseif verb == "file" then
     lu.assertEquals(block.text, read_file(source .. "/" .. block.word), page)
+  elseif verb == "part of" then
+    lu.assertStrContains(read_file(source .. "/" .. block.word), block.text)
   else
     lu.assertEquals(verb, "not run", ("%s:%d"):format(page, block.line))
     lu.assertTrue(#block.word > 8, "it says why")
@@ -96,7 +99,7 @@ local function run_page(self, page)
     local is_example = block.language == "sh" or block.language == "lua"
     lu.assertTrue(block.verb ~= nil or not is_example,
       ("%s:%d: a block of %s must say whether it is run"):format(page, block.line, block.language))
-    if is_example then self:run_block(page, block) end
+    if is_example or block.verb then self:run_block(page, block) end
   end
 end
 
