@@ -53,6 +53,10 @@ function TestReport:run_hostile()
     end)
     ctx:measure(ugly, { outage_us = 12000, error_us = 500, budget_ms = 6000, summary = ugly, lost = 1, sent = 2,
       is_steady = true })
+    ctx:measure("crash", { outage_us = 900, error_us = 10, timeline = { summary = ugly, from_us = -1000, to_us = 2000,
+      outage_us = 900, sum_us = 900, error_us = 10, agrees = true,
+      events = { { at_us = 0, host = ugly, source = ugly, event = ugly } },
+      phases = { { name = ugly, seen = true, at_us = 0, duration_us = 0, host = ugly, source = ugly, event = "x" } } } })
     ctx:measure("other", { [ugly] = 1, depth_ms = 5 })
     ctx:checks(ugly, { { check = "ugly", hosts = ctx.site.hosts() }, { check = "wrong" }, { check = "blind" } })
   ]]):format(hostile), 3)
@@ -89,6 +93,14 @@ function TestReport:test_only_its_own_style_is_allowed()
   local hash = support.shell("openssl dgst -sha256 -binary %s | base64 -w0", style)
   lu.assertEquals(policy,
     ("default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-%s'"):format(hash))
+end
+
+function TestReport:test_the_picture_of_a_failover_and_its_phases()
+  self:run_hostile()
+  local page, path = self:report("html")
+  lu.assertEquals(count(path, "//figure[@class = 'timeline']//*[local-name() = 'svg']"), 1)
+  lu.assertEquals(count(path, "//section[@id = 'failovers']//tbody/tr"), 1)
+  lu.assertEquals(select(2, page:match("style%-src [^\"]+"):gsub("sha256", "")), 2) -- the page's, the picture's
 end
 
 function TestReport:test_it_can_be_heard_and_walked_through()
