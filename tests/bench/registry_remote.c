@@ -8,7 +8,7 @@
 #include "common/clock.h"
 #include "registry/registry.h"
 
-enum { ROUNDS = 500, CONNECTIONS = 20, KEY_VALUES = 1000 };
+enum { ROUNDS = 101, CONNECTIONS = 11, KEY_VALUES = 1000 };
 
 static struct stf_registry_remote remote;
 static struct stf_registry *registry;

@@ -16,9 +16,9 @@ trap 'rm -rf "$work"' EXIT
 credentials=$SMB_FOLDER/root.cred
 key='HKLM\SOFTWARE\Bench'
 
-# Median milliseconds of 31 runs of a `net rpc registry` command.
+# Median milliseconds of 11 runs of a `net rpc registry` command.
 net_ms() {
-    for _ in $(seq 31); do
+    for _ in $(seq 11); do
         start=$(date +%s%N)
         net rpc registry "$@" -S 127.0.0.1 -s "$SMB_CONF_PATH" --authentication-file="$credentials" >/dev/null
         echo $((($(date +%s%N) - start) / 1000))
