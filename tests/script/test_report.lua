@@ -56,7 +56,8 @@ function TestReport:run_hostile()
     ctx:measure("crash", { outage_us = 900, error_us = 10, timeline = { summary = ugly, from_us = -1000, to_us = 2000,
       outage_us = 900, sum_us = 900, error_us = 10, agrees = true,
       events = { { at_us = 0, host = ugly, source = ugly, event = ugly } },
-      phases = { { name = ugly, seen = true, at_us = 0, duration_us = 0, host = ugly, source = ugly, event = "x" } } } })
+      phases = { { name = ugly, seen = true, at_us = 0, duration_us = 0, host = ugly, source = ugly, event = ugly },
+        { name = "first_answer", seen = false } } } })
     ctx:measure("other", { [ugly] = 1, depth_ms = 5 })
     ctx:checks(ugly, { { check = "ugly", hosts = ctx.site.hosts() }, { check = "wrong" }, { check = "blind" } })
   ]]):format(hostile), 3)
@@ -99,7 +100,7 @@ function TestReport:test_the_picture_of_a_failover_and_its_phases()
   self:run_hostile()
   local page, path = self:report("html")
   lu.assertEquals(count(path, "//figure[@class = 'timeline']//*[local-name() = 'svg']"), 1)
-  lu.assertEquals(count(path, "//section[@id = 'failovers']//tbody/tr"), 1)
+  lu.assertEquals(count(path, "//section[@id = 'failovers']//tbody/tr"), 2)
   lu.assertEquals(select(2, page:match("style%-src [^\"]+"):gsub("sha256", "")), 2) -- the page's, the picture's
 end
 
