@@ -36,6 +36,7 @@ struct rehearsal {
     char name[32];       /* the lab's */
     char site_dir[544];  /* work + "/site" */
     char state_dir[544]; /* work + "/state" */
+    json_t *notes;       /* what is not as on the site */
     json_t *stages;      /* [{stage, exit_code, duration_ms}] */
     int exit_code;
     bool has_lab;
@@ -145,7 +146,7 @@ static enum stf_kind run_tool(const char *const *argv, struct stf_err *err)
 }
 
 /* site.lua of the lab in a copy of the site's folder. */
-static enum stf_kind write_site(const struct rehearsal *rehearsal, struct stf_err *err)
+static enum stf_kind write_site(struct rehearsal *rehearsal, struct stf_err *err)
 {
     struct stf_runtime *rt = rehearsal->rt;
     const json_t *site;
@@ -167,6 +168,7 @@ static enum stf_kind write_site(const struct rehearsal *rehearsal, struct stf_er
     snprintf(path, sizeof path, "%s/site.lua", rehearsal->site_dir);
     if (kind == STF_OK)
         kind = stf_whole_file_write(path, text, strlen(text), err);
+    rehearsal->notes = json_incref(json_object_get(made, "notes"));
     json_decref(input);
     json_decref(made);
     return kind;
@@ -272,6 +274,11 @@ static void lab_up(struct rehearsal *rehearsal)
     char pid[24];
     snprintf(pid, sizeof pid, "%ld", (long)getpid());
     say(rehearsal, "lab", "the site's hosts as network namespaces");
+    size_t index;
+    json_t *note;
+    json_array_foreach (rehearsal->cli->is_json ? NULL : rehearsal->notes, index, note) {
+        printf("  %s\n", json_string_value(note));
+    }
     const char *const kept[] = {"lab", "up", "--site", rehearsal->site_dir, NULL};
     const char *const owned[] = {"lab", "up", "--site", rehearsal->site_dir, "--with-pid", pid, NULL};
     rehearsal->has_lab = true;
@@ -425,8 +432,8 @@ static void tell_end(const struct rehearsal *rehearsal, int64_t duration_ms)
 {
     const char *verdict = rehearsal->exit_code == STF_EXIT_OK ? "pass" : "fail";
     if (rehearsal->cli->is_json) {
-        json_t *doc = json_pack("{s:s, s:O, s:I}", "verdict", verdict, "stages", rehearsal->stages, "duration_ms",
-                                (json_int_t)duration_ms);
+        json_t *doc = json_pack("{s:s, s:O, s:O, s:I}", "verdict", verdict, "notes", rehearsal->notes, "stages",
+                                rehearsal->stages, "duration_ms", (json_int_t)duration_ms);
         stf_output_json(doc);
         json_decref(doc);
         return;
@@ -465,6 +472,7 @@ int stf_cmd_rehearse(int argc, char **argv)
     exit_code = rehearsal.exit_code;
 out:
     json_decref(rehearsal.stages);
+    json_decref(rehearsal.notes);
     stf_runtime_close(rehearsal.rt);
     stf_cli_fini(&cli);
     return exit_code;

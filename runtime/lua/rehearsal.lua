@@ -60,6 +60,7 @@ local function lab_host(host_name, host, name, run)
   if moved.registry then moved.registry = lab_registry(moved.registry, dir) end
   if moved.role == "node" then
     moved.vip = copy(moved.vip or {})
+    moved.vip.resource, moved.vip.group = nil, nil -- of managers that the lab has not
     moved.vip.track_file = dir .. "/keepalived.track"
   end
   if host.ipsec and not moved.ipsec or not host.address or host.windows then
@@ -97,21 +98,27 @@ local function write(value, indent)
   return "{\n" .. table.concat(lines) .. indent .. "}"
 end
 
--- { site = document, name = the lab's, servers = "real" | "responder" } -> { text = of site.lua }
+-- { site = document, name = the lab's, servers = "real" | "responder" } -> { text = of site.lua, notes = what is not as on the site }
 return function(input)
   local site, name = input.site, input.name
   local run = "/run/staffetta-lab/" .. name
   local moved = copy(site)
   moved.name, moved.hosts, moved.clusters, moved.confirm_within_ms = name, {}, {}, nil
-  local taken = {}
+  local taken, notes = {}, {}
   for host_name, host in pairs(site.hosts) do
     moved.hosts[host_name] = lab_host(host_name, host, name, run)
+    if host.windows then notes[#notes + 1] = host_name .. ": no Windows runs in a lab, so it is its registry only" end
     taken[#taken + 1] = number_of(host.address)
   end
   for cluster_name, cluster in pairs(site.clusters) do
     local there = copy(cluster)
     there.interface = there.interface or "eth0"
     there.secret = ("%s/%s.psk"):format(run, cluster_name)
+    if there.manager and there.manager ~= "keepalived" and there.manager ~= "address" then
+      notes[#notes + 1] = ("%s: the lab has no %s, so Staffetta moves its address itself"):format(cluster_name,
+        there.manager)
+      there.manager = "address"
+    end
     moved.clusters[cluster_name] = there
     taken[#taken + 1] = number_of(cluster.virtual_ip)
   end
@@ -123,5 +130,6 @@ return function(input)
   moved.lab = copy(site.lab or {})
   moved.lab.servers = moved.lab.servers or input.servers
   moved.lab.subnet_prefix_length = math.min(moved.lab.subnet_prefix_length or 24, prefix_length(taken))
-  return { text = "return " .. write(moved, "") .. "\n" }
+  table.sort(notes)
+  return { text = "return " .. write(moved, "") .. "\n", notes = notes }
 end

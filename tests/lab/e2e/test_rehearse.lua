@@ -50,8 +50,13 @@ function TestRehearse:test_real_hosts_are_moved_into_the_lab()
   text = lab_support.edit(text, "in_lab = true", "in_lab = false")
   text = text:gsub("%-%- (%[\"win%-fe1\"%])", "%1")
   text = lab_support.edit(text, 'front_ends = { "fe1" }', 'front_ends = { "fe1", "win-fe1" }')
-  support.shell("cat >%s <<'END'\n" .. text .. "END", self.site .. "/site.lua")
+  text = lab_support.edit(text, 'manager = "address", ', 'manager = "pacemaker", ')
+  text = lab_support.edit(text, "  return described\n",
+    '  if role == "node" then described.vip = { resource = "ip" } end\n  return described\n')
+  self.place:write("Mail.Site/site.lua", text)
   local answer = expect(self:rehearse(), 0)
+  lu.assertStrContains(answer.out, "  mail: the lab has no pacemaker, so Staffetta moves its address itself\n"
+    .. "  win-fe1: no Windows runs in a lab, so it is its registry only\n")
   lu.assertStrContains(answer.out, "\nwin-fe1\n  registry.value: HKLM\\SYSTEM\\")
   -- four hosts, and the switch
   lu.assertStrContains(answer.out, "ip, nft and swanctl see 5 namespaces exactly as before")
