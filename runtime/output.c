@@ -69,29 +69,38 @@ static size_t control_length(const char *text)
     return next >= 0x80 && next <= 0x9f ? 2 : 0;
 }
 
-void stf_output_text(FILE *stream, const char *text, bool has_lines)
+/* malloc'ed; NULL when memory is out. */
+static char *escape(const char *text, bool has_lines)
 {
+    enum { ESCAPE_BYTES = 4 }; /* of "\x1b" */
+    char *made = malloc(ESCAPE_BYTES * strlen(text) + 1), *to = made;
+    if (!made)
+        return NULL;
     for (size_t length; *text; text += length ? length : 1) {
         length = control_length(text);
         if (length == 0 || (has_lines && *text == '\n'))
-            putc(*text, stream);
+            *to++ = *text;
         else if (*text == '\n')
-            fputs("\\n", stream);
+            to += sprintf(to, "\\n");
         else
-            fprintf(stream, "\\x%02x", (unsigned char)text[length - 1]);
+            to += sprintf(to, "\\x%02x", (unsigned char)text[length - 1]);
     }
+    *to = '\0';
+    return made;
+}
+
+void stf_output_text(FILE *stream, const char *text, bool has_lines)
+{
+    char *escaped = escape(text, has_lines);
+    fputs(escaped ? escaped : "(not enough memory to show it)", stream);
+    free(escaped);
 }
 
 static json_t *printable_text(const char *text, bool has_lines)
 {
-    char *made = NULL;
-    size_t size = 0;
-    FILE *stream = open_memstream(&made, &size);
-    if (!stream)
-        return NULL;
-    stf_output_text(stream, text, has_lines);
-    json_t *string = fclose(stream) == 0 ? json_string(made) : NULL;
-    free(made);
+    char *escaped = escape(text, has_lines);
+    json_t *string = escaped ? json_string(escaped) : NULL;
+    free(escaped);
     return string;
 }
 

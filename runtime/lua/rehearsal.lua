@@ -98,7 +98,8 @@ local function write(value, indent)
   return "{\n" .. table.concat(lines) .. indent .. "}"
 end
 
--- { site = document, name = the lab's, servers = "real" | "responder" } -> { text = of site.lua, notes = what is not as on the site }
+-- { site = document, name = the lab's, servers = "real" | "responder" }
+-- -> { text = of site.lua, notes = what is not as on the site }
 return function(input)
   local site, name = input.site, input.name
   local run = "/run/staffetta-lab/" .. name
