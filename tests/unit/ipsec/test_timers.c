@@ -189,8 +189,8 @@ static void test_without_a_daemon_nothing_is_written(void **state)
 static void test_somebody_elses_file_is_left_alone(void **state)
 {
     static const char *const contents[] = {"", "charon { retransmit_tries = 1 }\n",
-                                           "# Written by Staffetta; change the policy there, not here.\n"
-                                           "# staffetta-document: {}\n"};
+                                           ("# Written by Staffetta; change the policy there, not here.\n"
+                                            "# staffetta-document: {}\n")};
     struct stf_err err;
     json_t *found, *wanted = timers(300, 4);
     char edited[1100];
@@ -217,8 +217,8 @@ static void test_what_is_no_such_document(void **state)
         "{}",
         "{\"retransmit_timeout_ms\":300,\"retransmit_base\":1,\"retransmit_tries\":4,\"acquire_expires_ms\":1000}",
         "{\"retransmit_timeout_ms\":0,\"retransmit_base\":1.0,\"retransmit_tries\":4,\"acquire_expires_ms\":1000}",
-        "{\"retransmit_timeout_ms\":300,\"retransmit_base\":1.0,\"retransmit_tries\":4,\"acquire_expires_ms\":1000,"
-        "\"loaded\":true}",
+        ("{\"retransmit_timeout_ms\":300,\"retransmit_base\":1.0,\"retransmit_tries\":4,\"acquire_expires_ms\":1000,"
+         "\"loaded\":true}"),
         "{\"retransmit_timeout_ms\":300,\"retransmit_base\":1.0,\"retransmit_tries\":4,\"acquire_expires\":1}",
     };
     struct stf_err err;
