@@ -233,11 +233,12 @@ local function change_row(change)
 end
 
 local function changes(report)
-  return #report.changes > 0 and section("changes", "Before and after", mapped(facts.grouped(report.changes, "host"),
-    function(group)
-      return { h.h3 { group.name }, table_of(("%s on %s, in their order"):format(facts.count(#group.rows, "change"),
-        group.name), { "#Nr", "What", "Before", "After", "State", "Step" }, mapped(group.rows, change_row)) }
-    end))
+  local groups = facts.grouped(report.changes, "host")
+  table.sort(groups, function(one, other) return one.name < other.name end)
+  return #groups > 0 and section("changes", "Before and after", mapped(groups, function(group)
+    return { h.h3 { group.name }, table_of(("%s on %s, in their order"):format(facts.count(#group.rows, "change"),
+      group.name), { "#Nr", "What", "Before", "After", "State", "Step" }, mapped(group.rows, change_row)) }
+  end))
 end
 
 local function way_back(report, state_dir)
