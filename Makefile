@@ -100,6 +100,8 @@ bench: build
 	@tests/bench/probe_load.sh build/release
 	@tests/bench/probe_error.sh build/release
 	@tests/bench/runs.sh build/release/staffetta
+	@cmake --build --preset release --target make_hive
+	@tests/bench/fleet.sh build/release
 	@tests/bench/drill.sh build/release/staffetta
 
 clean:
