@@ -87,6 +87,7 @@
 ---@field clusters table<string, staffetta.site_file.cluster>
 ---@field budgets? table<string, integer> of drills: planned_move_ms, failback_ms, crash_ms, restart_ms, flap_ms
 ---@field forbid? string[] powers that no script gets, whatever it declares: { "vip.move", "system.run" }
+---@field forks? integer how many hosts of a batch are worked on at once; left out: all
 ---@field on_gate_fail? "rollback"|"hold" what becomes of a run whose gate fails; default "rollback"
 ---@field confirm_within_ms? integer hosts put themselves back when a run does not end well within this time after its
 --- newest change there; left out: they do not
