@@ -12,12 +12,13 @@ local h = markup.h
 local tones = { pass = "good", fail = "bad", unknown = "unsure", done = "good", failed = "bad", unreachable = "bad",
   rolled_back = "unsure", undone = "unsure", intent = "unsure" }
 local signs = { good = "✓", bad = "✗", unsure = "?" }
+local own_signs = { rolled_back = "↺", undone = "↺" }
 
 -- A verdict, an outcome or a state: told by a word and a sign, coloured besides.
 local function tag(name)
   local tone = tones[name]
   if not tone then return h.span { class = "muted", facts.words(name) } end
-  return h.span { class = "tag " .. tone, ["data-sign"] = signs[tone], facts.words(name) }
+  return h.span { class = "tag " .. tone, ["data-sign"] = own_signs[name] or signs[tone], facts.words(name) }
 end
 
 -- What is wider than the page scrolls by itself, with the keyboard too.
