@@ -21,6 +21,7 @@ return {
       { check = "policy-in-place", hosts = connections.speakers(p.policy, cluster), params = params },
       { check = "timers-set", hosts = connections.with_charon(timed), params = { policy = p.policy } },
       { check = "sa-installed", hosts = { holder }, params = params },
+      { check = "one-sa-per-peer", params = params },
       { check = "answers-protected", hosts = connections.askers(cluster), params = params },
       { check = "no-clear-text", params = params },
     })
