@@ -167,9 +167,9 @@ static enum stf_kind session_read(struct stf_transport *base, char *bytes, size_
     *got = 0;
     for (;;) {
         pthread_mutex_lock(&session->mutex);
+        drain_errors(session);
+        /* last, for each call of libssh may take in what the next one is asked for, and poll would not tell of it */
         int size = ssh.channel_read_nonblocking(session->channel, bytes, (uint32_t)room, false);
-        if (size <= 0)
-            drain_errors(session);
         if ((size < 0 && size != SSH_AGAIN) || (size <= 0 && (is_cut || !ssh.is_connected(session->ssh)))) {
             enum stf_kind kind = ended(session, err);
             pthread_mutex_unlock(&session->mutex);
