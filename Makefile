@@ -2,7 +2,7 @@
 .PHONY: help demo test test-vm build deb test-deb test-reproducible deps need-root lint windows test-windows test-asan test-clang fuzz bench clean
 
 PRESET ?= debug
-CTEST_FLAGS ?= --output-on-failure --parallel 2
+CTEST_FLAGS ?= --output-on-failure --parallel 3
 
 help:
 	@echo "make demo        the whole job on real parts, in network namespaces (KEEP=1 leaves the lab up)"
