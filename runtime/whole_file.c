@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static enum stf_kind no_memory(const char *path, struct stf_err *err)
@@ -86,11 +87,31 @@ static enum stf_kind replace(const char *path, const char *temporary, const void
     return kind;
 }
 
+/* A device or a pipe is written to; to put a file in its place would take /dev/null from the machine. */
+static bool is_no_file(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && !S_ISREG(status.st_mode);
+}
+
+static enum stf_kind write_into(const char *path, const void *bytes, size_t size, struct stf_err *err)
+{
+    FILE *stream = fopen(path, "wb");
+    if (!stream)
+        return failed("open", path, err);
+    enum stf_kind kind = write_stream(stream, path, bytes, size, err);
+    if (fclose(stream) != 0 && kind == STF_OK)
+        kind = failed("write", path, err);
+    return kind;
+}
+
 enum stf_kind stf_whole_file_write(const char *path, const void *bytes, size_t size, struct stf_err *err)
 {
     char *temporary;
     if (strcmp(path, "-") == 0)
         return write_stream(stdout, path, bytes, size, err);
+    if (is_no_file(path))
+        return write_into(path, bytes, size, err);
     if (asprintf(&temporary, "%s.%ld.new", path, (long)getpid()) < 0)
         return no_memory(path, err);
     enum stf_kind kind = replace(path, temporary, bytes, size, err);

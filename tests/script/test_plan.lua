@@ -92,6 +92,15 @@ function TestPlan:test_a_plan_with_nothing_to_do()
   lu.assertEquals(self:apply().code, 0)
 end
 
+-- What is no file stays what it is: a rename would put a file in the place of /dev/null.
+function TestPlan:test_a_plan_goes_into_a_pipe()
+  local pipe, copy = self.place.dir .. "/pipe", self.place.dir .. "/copy"
+  support.shell("mkfifo %s && { timeout 60 cat %s >%s & }", pipe, pipe, copy)
+  lu.assertEquals(self.place:json("plan", "try", "--out", pipe).code, 2)
+  support.shell("test -p %s", pipe)
+  support.wait_until(function() return self.place:read("copy"):find("staffetta-plan", 1, true) end, "the plan")
+end
+
 function TestPlan:test_a_host_that_has_changed_refuses()
   self:plan()
   self:set_outside("win-b", "a", 5)
