@@ -64,7 +64,7 @@ function TestHelp:test_zsh()
   skip_unless("zsh")
   local path = self:completion("zsh")
   lu.assertEquals(support.shell("zsh -n %s 2>&1", path), "")
-  lu.assertEquals(support.shell("zsh -fc 'autoload -U compinit; compinit -u -d /dev/null; source %s; "
+  lu.assertEquals(support.shell("zsh -fc 'autoload -U compinit; compinit -u -D; source %s; "
     .. "print $_comps[staffetta]' 2>&1", path), "_staffetta\n")
 end
 
