@@ -75,9 +75,6 @@ enum stf_undo_verdict {
     STF_UNDO_UNKNOWN,  /* it could not be read */
 };
 
-/* "undo"; never NULL. */
-const char *stf_undo_verdict_name(enum stf_undo_verdict verdict);
-
 /* One change against what stands now; writes nothing. For a run with several changes of one thing only the newest can
  * be judged this way: stf_engine_rollback_plan judges a whole run. */
 enum stf_kind stf_engine_undo_check(struct stf_engine *engine, const struct stf_change *change,

@@ -17,11 +17,6 @@ static const char *const verdict_names[] = {
 };
 enum { VERDICT_COUNT = sizeof verdict_names / sizeof verdict_names[0] };
 
-const char *stf_undo_verdict_name(enum stf_undo_verdict verdict)
-{
-    return verdict_names[verdict];
-}
-
 static enum stf_kind no_memory(struct stf_err *err)
 {
     return stf_err_set(err, STF_NO_MEMORY, 0, "rollback", NULL, "out of memory");

@@ -112,11 +112,6 @@ enum stf_windows_tool stf_windows_tool_of(const char *text)
     return (enum stf_windows_tool)i;
 }
 
-const char *stf_windows_tool_name(enum stf_windows_tool tool)
-{
-    return tools[tool];
-}
-
 bool stf_windows_has_tool(enum stf_windows_generation generation, enum stf_windows_tool tool)
 {
     return tool < STF_WINDOWS_TOOL_COUNT && generations[generation].has_tool[tool];

@@ -44,7 +44,6 @@ extern const char *const stf_windows_generations[];                             
 
 /* "ipsec_static", "consec", "powershell". */
 enum stf_windows_tool stf_windows_tool_of(const char *text);
-const char *stf_windows_tool_name(enum stf_windows_tool tool);
 bool stf_windows_has_tool(enum stf_windows_generation generation, enum stf_windows_tool tool);
 
 /* The newest tool that the generation has; the COUNT on Windows 2000, which has none of them. */

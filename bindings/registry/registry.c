@@ -239,52 +239,6 @@ static size_t find_value(const struct stf_registry_values *values, const char *n
     return i;
 }
 
-static void remove_value(struct stf_registry_values *values, const char *name)
-{
-    size_t i = find_value(values, name);
-
-    if (i == values->count) {
-        return;
-    }
-    stf_registry_value_fini(&values->items[i]);
-    values->count--;
-    memmove(&values->items[i], &values->items[i + 1], (values->count - i) * sizeof(values->items[0]));
-}
-
-static enum stf_kind put_value(struct stf_registry_values *values, const struct stf_registry_value *value,
-                               struct stf_err *err)
-{
-    size_t i = find_value(values, value->name);
-    struct stf_registry_value copy;
-    enum stf_kind kind = stf_registry_value_init(&copy, value->name, value->type, value->data, value->size, err);
-
-    if (kind != STF_OK) {
-        return kind;
-    }
-    if (i == values->count) {
-        kind = stf_registry_values_add(values, &copy, err);
-        stf_registry_value_fini(&copy);
-        return kind;
-    }
-    stf_registry_value_fini(&values->items[i]);
-    values->items[i] = copy;
-    return STF_OK;
-}
-
-enum stf_kind stf_registry_values_edit(struct stf_registry_values *values, const struct stf_registry_edit *edit,
-                                       struct stf_err *err)
-{
-    enum stf_kind kind = STF_OK;
-
-    for (size_t i = 0; i < edit->gone_count; i++) {
-        remove_value(values, edit->gone[i]);
-    }
-    for (size_t i = 0; i < edit->set_count && kind == STF_OK; i++) {
-        kind = put_value(values, &edit->set[i], err);
-    }
-    return kind;
-}
-
 static int compare_then_spelling(const char *a, const char *b)
 {
     int order = stf_registry_name_compare(a, b);

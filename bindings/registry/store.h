@@ -112,9 +112,6 @@ enum stf_kind stf_registry_subkeys_add(struct stf_registry_subkeys *subkeys, cha
                                        struct stf_err *err);
 enum stf_kind stf_registry_values_add(struct stf_registry_values *values, struct stf_registry_value *value,
                                       struct stf_err *err);
-/* Does what `edit` says to a list in memory. */
-enum stf_kind stf_registry_values_edit(struct stf_registry_values *values, const struct stf_registry_edit *edit,
-                                       struct stf_err *err);
 /* By name regardless of case, then by spelling. */
 void stf_registry_subkeys_sort(struct stf_registry_subkeys *subkeys);
 void stf_registry_values_sort(struct stf_registry_values *values);
