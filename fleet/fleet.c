@@ -124,42 +124,55 @@ static enum stf_kind open_channel(struct stf_fleet *fleet, struct link *link, co
     return kind;
 }
 
-/* With the link's mutex held: tells the agent of needs that were granted since. */
-static enum stf_kind send_grants(struct stf_fleet *fleet, struct shared_channel *shared, struct stf_err *err)
+/* With the link's mutex held: the needs that were granted since the agent was told, and their end; NULL: none. */
+static json_t *new_grants(struct stf_fleet *fleet, const struct shared_channel *shared, size_t *end)
 {
-    json_t *needs = json_array(), *answer = NULL;
+    json_t *needs = NULL;
     pthread_mutex_lock(&fleet->mutex);
-    size_t count = json_array_size(fleet->needs);
-    for (size_t i = shared->granted_count; i < count; i++)
+    *end = json_array_size(fleet->needs);
+    if (shared->granted_count < *end)
+        needs = json_array();
+    for (size_t i = shared->granted_count; needs && i < *end; i++)
         json_array_append(needs, json_array_get(fleet->needs, i));
     pthread_mutex_unlock(&fleet->mutex);
-    enum stf_kind kind = STF_OK;
-    if (json_array_size(needs) > 0) {
-        json_t *request = json_pack("{s:s, s:O}", "op", "grant", "needs", needs);
-        kind = request ? stf_channel_request(shared->channel, request, HELLO_TIMEOUT_MS, &answer, err) : no_memory(err);
-        json_decref(request);
-    }
-    if (kind == STF_OK)
-        shared->granted_count = count;
+    return needs;
+}
+
+/* Steals the request. */
+static enum stf_kind tell_agent(struct shared_channel *shared, json_t *request, struct stf_err *err)
+{
+    json_t *answer = NULL;
+    enum stf_kind kind =
+        request ? stf_channel_request(shared->channel, request, HELLO_TIMEOUT_MS, &answer, err) : no_memory(err);
     json_decref(answer);
-    json_decref(needs);
+    json_decref(request);
     return kind;
 }
 
-/* With the link's mutex held. */
+/* With the link's mutex held; each call comes here, so nothing is made when there is nothing to say. */
+static enum stf_kind send_grants(struct stf_fleet *fleet, struct shared_channel *shared, struct stf_err *err)
+{
+    size_t end;
+    json_t *needs = new_grants(fleet, shared, &end);
+    enum stf_kind kind =
+        needs ? tell_agent(shared, json_pack("{s:s, s:o}", "op", "grant", "needs", needs), err) : STF_OK;
+    if (needs && kind == STF_OK)
+        shared->granted_count = end;
+    return kind;
+}
+
+/* The same for the holder. */
 static enum stf_kind send_hold(struct stf_fleet *fleet, struct shared_channel *shared, struct stf_err *err)
 {
-    json_t *answer = NULL;
+    if (shared->is_holding)
+        return STF_OK;
     pthread_mutex_lock(&fleet->mutex);
-    json_t *request = json_pack("{s:s, s:O*}", "op", "hold", "holder", fleet->holder);
-    bool is_wanted = fleet->holder && !shared->is_holding;
+    json_t *holder = json_incref(fleet->holder);
     pthread_mutex_unlock(&fleet->mutex);
-    enum stf_kind kind = !request    ? no_memory(err)
-                         : is_wanted ? stf_channel_request(shared->channel, request, HELLO_TIMEOUT_MS, &answer, err)
-                                     : STF_OK;
-    shared->is_holding = shared->is_holding || (is_wanted && kind == STF_OK);
-    json_decref(answer);
-    json_decref(request);
+    if (!holder)
+        return STF_OK;
+    enum stf_kind kind = tell_agent(shared, json_pack("{s:s, s:o}", "op", "hold", "holder", holder), err);
+    shared->is_holding = kind == STF_OK;
     return kind;
 }
 
@@ -209,6 +222,15 @@ static enum stf_kind ask(struct stf_fleet *fleet, const struct stf_host *host, j
         drop_user(link, shared, stf_channel_is_lost(shared->channel));
     }
     json_decref(request);
+    return kind;
+}
+
+/* The same where nothing is told back. Steals the request. */
+static enum stf_kind tell(struct stf_fleet *fleet, const struct stf_host *host, json_t *request, struct stf_err *err)
+{
+    json_t *nothing = NULL;
+    enum stf_kind kind = ask(fleet, host, request, &nothing, err);
+    json_decref(nothing);
     return kind;
 }
 
@@ -316,13 +338,9 @@ enum stf_kind stf_fleet_write(struct stf_fleet *fleet, const struct stf_host *ho
 {
     if (is_here(fleet, host))
         return resource->write(self, host, id, state, err);
-    json_t *nothing = NULL;
-    enum stf_kind kind =
-        ask(fleet, host,
-            json_pack("{s:s, s:s, s:O, s:O}", "op", "write", "name", resource->name, "document", id, "state", state),
-            &nothing, err);
-    json_decref(nothing);
-    return kind;
+    return tell(
+        fleet, host,
+        json_pack("{s:s, s:s, s:O, s:O}", "op", "write", "name", resource->name, "document", id, "state", state), err);
 }
 
 /* ---------- one controller at a time ---------- */
@@ -420,18 +438,13 @@ enum stf_kind stf_fleet_hold(struct stf_fleet *fleet, int64_t run, const struct 
 
 enum { TOKEN_SIZE = 256 };
 
-static enum stf_kind name_token(const struct stf_fleet *fleet, int64_t run, const struct stf_host *host,
-                                char token[TOKEN_SIZE], struct stf_err *err)
-{
-    int length = snprintf(token, TOKEN_SIZE, "%s-%lld-%s", fleet->controller, (long long)run, host->name);
-    return length < TOKEN_SIZE ? STF_OK
-                               : stf_err_set(err, STF_INVALID_DATA, 0, "arm", host->name, "the name is too long");
-}
-
-static enum stf_kind init_armed(const struct stf_fleet *fleet, const struct stf_host *host, const char *token,
-                                struct stf_armed *armed, struct stf_err *err)
+/* The undo of `run` on the host; the token is written to `token`. The folder is that of a host reached here. */
+static enum stf_kind name_armed(const struct stf_fleet *fleet, int64_t run, const struct stf_host *host,
+                                char token[TOKEN_SIZE], struct stf_armed *armed, struct stf_err *err)
 {
     *armed = (struct stf_armed){.token = token, .confirm_within_ms = fleet->confirm_within_ms};
+    if (snprintf(token, TOKEN_SIZE, "%s-%lld-%s", fleet->controller, (long long)run, host->name) >= TOKEN_SIZE)
+        return stf_err_set(err, STF_INVALID_DATA, 0, "arm", host->name, "the name is too long");
     return stf_doc_opt_string(host->config, "undo_dir", fleet->undo_dir, &armed->dir, err);
 }
 
@@ -440,38 +453,29 @@ enum stf_kind stf_fleet_arm(struct stf_fleet *fleet, int64_t run, const struct s
 {
     char token[TOKEN_SIZE];
     struct stf_armed armed;
-    json_t *nothing = NULL;
     if (!fleet || fleet->confirm_within_ms == 0)
         return STF_OK;
-    enum stf_kind kind = name_token(fleet, run, host, token, err);
-    if (kind == STF_OK && is_here(fleet, host)) {
-        kind = init_armed(fleet, host, token, &armed, err);
-        return kind == STF_OK ? stf_armed_add(&armed, host, change, err) : kind;
-    }
-    if (kind == STF_OK)
-        kind = ask(fleet, host,
-                   json_pack("{s:s, s:O, s:O, s:s, s:I}", "op", "arm", "name", json_object_get(change, "resource"),
-                             "document", change, "token", token, "confirm_within_ms",
-                             (json_int_t)fleet->confirm_within_ms),
-                   &nothing, err);
-    json_decref(nothing);
-    return kind;
+    enum stf_kind kind = name_armed(fleet, run, host, token, &armed, err);
+    if (kind != STF_OK)
+        return kind;
+    if (is_here(fleet, host))
+        return stf_armed_add(&armed, host, change, err);
+    return tell(fleet, host,
+                json_pack("{s:s, s:O, s:O, s:s, s:I}", "op", "arm", "name", json_object_get(change, "resource"),
+                          "document", change, "token", token, "confirm_within_ms",
+                          (json_int_t)fleet->confirm_within_ms),
+                err);
 }
 
 enum stf_kind stf_fleet_confirm(struct stf_fleet *fleet, int64_t run, const struct stf_host *host, struct stf_err *err)
 {
     char token[TOKEN_SIZE];
     struct stf_armed armed;
-    json_t *nothing = NULL;
     if (!fleet || fleet->confirm_within_ms == 0)
         return STF_OK;
-    enum stf_kind kind = name_token(fleet, run, host, token, err);
-    if (kind == STF_OK && is_here(fleet, host)) {
-        kind = init_armed(fleet, host, token, &armed, err);
-        return kind == STF_OK ? stf_armed_confirm(&armed, err) : kind;
-    }
-    if (kind == STF_OK)
-        kind = ask(fleet, host, json_pack("{s:s, s:s}", "op", "confirm", "token", token), &nothing, err);
-    json_decref(nothing);
-    return kind;
+    enum stf_kind kind = name_armed(fleet, run, host, token, &armed, err);
+    if (kind != STF_OK)
+        return kind;
+    return is_here(fleet, host) ? stf_armed_confirm(&armed, err)
+                                : tell(fleet, host, json_pack("{s:s, s:s}", "op", "confirm", "token", token), err);
 }
