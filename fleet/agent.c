@@ -10,19 +10,20 @@
 #include <unistd.h>
 
 #include "common/doc.h"
+#include "common/offer.h"
 #include "fleet/armed.h"
 #include "fleet/hold.h"
 #include "fleet/message.h"
+#include "fleet/opened.h"
 
 enum {
     THREADS = 4,
     READ_SIZE = 64 * 1024,
-    BINDINGS_MAX = 32, /* as in the runtime */
 };
 
 struct agent {
     const struct stf_agent_config *config;
-    void *selves[BINDINGS_MAX];
+    struct stf_opened opened;
     json_t *hello;
     struct stf_host host;  /* points into `hello` */
     struct stf_hold *hold; /* of the host for the controller; NULL: not asked for yet. Used under `reading` alone */
@@ -132,49 +133,27 @@ static enum stf_kind check_granted(const struct agent *agent, const char *need, 
                        need);
 }
 
-/* Who may look at anything else of a binding may look at its resources: a need that ends in ".read" is for that. */
-static bool may_look(const struct agent *agent, const struct stf_binding *binding)
-{
-    static const char suffix[] = ".read";
-    for (const struct stf_verb *verb = binding->verbs; verb && verb->name; verb++) {
-        size_t size = strlen(verb->need);
-        if (size >= sizeof suffix && strcmp(verb->need + size + 1 - sizeof suffix, suffix) == 0 &&
-            json_object_get(agent->granted, verb->need))
-            return true;
-    }
-    return false;
-}
-
 static enum stf_kind find_verb(const struct agent *agent, const char *name, struct job *job)
 {
-    for (size_t i = 0; agent->config->bindings[i]; i++) {
-        const struct stf_verb *verb = agent->config->bindings[i]->verbs;
-        for (; verb && verb->name; verb++) {
-            if (strcmp(verb->name, name) == 0) {
-                job->verb = verb;
-                job->self = agent->selves[i];
-                return check_granted(agent, verb->need, name, &job->err);
-            }
-        }
-    }
-    return stf_err_set(&job->err, STF_UNSUPPORTED, 0, "agent", name, "this agent has no verb %s", name);
+    size_t index;
+    job->verb = stf_opened_verb(&agent->opened, name, &index);
+    if (!job->verb)
+        return stf_err_set(&job->err, STF_UNSUPPORTED, 0, "agent", name, "this agent has no verb %s", name);
+    job->self = agent->opened.selves[index];
+    return check_granted(agent, job->verb->need, name, &job->err);
 }
 
+/* Who may change it may look at it, too: a rollback has no other need. */
 static enum stf_kind find_resource(const struct agent *agent, const char *name, struct job *job)
 {
-    for (size_t i = 0; agent->config->bindings[i]; i++) {
-        const struct stf_resource *resource = agent->config->bindings[i]->resources;
-        for (; resource && resource->name; resource++) {
-            if (strcmp(resource->name, name) == 0) {
-                job->resource = resource;
-                job->self = agent->selves[i];
-                return !job->is_write && !job->is_arm && may_look(agent, agent->config->bindings[i])
-                           ? STF_OK
-                           : check_granted(agent, resource->need, name, &job->err);
-            }
-        }
-    }
-    return stf_err_set(&job->err, STF_UNSUPPORTED, 0, "agent", name, "this agent has no resource %s", name);
+    size_t index;
+    job->resource = stf_opened_resource(&agent->opened, name, &index);
+    if (!job->resource)
+        return stf_err_set(&job->err, STF_UNSUPPORTED, 0, "agent", name, "this agent has no resource %s", name);
+    job->self = agent->opened.selves[index];
+    const char *read_need = stf_binding_read_need(agent->config->bindings[index], job->resource);
+    bool may_look = !job->is_write && !job->is_arm && json_object_get(agent->granted, read_need);
+    return may_look ? STF_OK : check_granted(agent, job->resource->need, name, &job->err);
 }
 
 static enum stf_kind grant(struct agent *agent, const json_t *needs, struct stf_err *err)
@@ -355,8 +334,7 @@ enum stf_kind stf_agent_serve(const struct stf_agent_config *config, struct stf_
     *err = (struct stf_err){0};
     pthread_mutex_init(&agent.reading, NULL);
     pthread_mutex_init(&agent.writing, NULL);
-    for (size_t i = 0; config->bindings[i] && i < BINDINGS_MAX; i++)
-        agent.selves[i] = config->bindings[i]->open ? config->bindings[i]->open() : NULL;
+    stf_opened_init(&agent.opened, config->bindings);
     enum stf_kind kind = take_hello(&agent, err);
     if (kind == STF_OK) {
         serve_all(&agent);
@@ -365,10 +343,7 @@ enum stf_kind stf_agent_serve(const struct stf_agent_config *config, struct stf_
         if (kind != STF_OK)
             send_error(&agent, 0, err);
     }
-    for (size_t i = 0; config->bindings[i] && i < BINDINGS_MAX; i++) {
-        if (config->bindings[i]->close)
-            config->bindings[i]->close(agent.selves[i]);
-    }
+    stf_opened_fini(&agent.opened);
     stf_hold_release(agent.hold);
     stf_buffer_fini(&agent.received);
     json_decref(agent.hello);

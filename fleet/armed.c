@@ -18,11 +18,11 @@
 
 #include "common/clock.h"
 #include "common/doc.h"
+#include "fleet/opened.h"
 
 enum {
     LOOK_AGAIN_MS = 200, /* whether it was confirmed */
     TRIES = 60,          /* a second apart, for a daemon that is starting */
-    BINDINGS_MAX = 32,
 };
 
 extern char **environ;
@@ -232,8 +232,7 @@ enum stf_kind stf_armed_confirm(const struct stf_armed *armed, struct stf_err *e
 /* ---------- carrying it out ---------- */
 
 struct undo {
-    const struct stf_binding *const *bindings;
-    void *selves[BINDINGS_MAX];
+    struct stf_opened opened;
     json_t *lines; /* the first is the host */
     struct stf_host host;
 };
@@ -269,31 +268,18 @@ static bool is_due(const json_t *lines)
     return (boot && strcmp(boot, boot_id) != 0) || boot_ms() >= json_integer_value(json_object_get(newest, "due_ms"));
 }
 
-static const struct stf_resource *find_resource(const struct undo *undo, const char *name, void **self)
-{
-    for (size_t i = 0; undo->bindings[i]; i++) {
-        const struct stf_resource *resource = undo->bindings[i]->resources;
-        for (; resource && resource->name; resource++) {
-            if (name && strcmp(resource->name, name) == 0) {
-                *self = undo->selves[i];
-                return resource;
-            }
-        }
-    }
-    return NULL;
-}
-
 /* One change. `*outcome` is what became of it. */
 static enum stf_kind put_back(const struct undo *undo, const json_t *change, const char **outcome, struct stf_err *err)
 {
     const char *name = json_string_value(json_object_get(change, "resource"));
     const json_t *id = json_object_get(change, "id"), *before = json_object_get(change, "before");
-    void *self;
     json_t *now = NULL;
-    const struct stf_resource *resource = find_resource(undo, name, &self);
+    size_t index;
+    const struct stf_resource *resource = name ? stf_opened_resource(&undo->opened, name, &index) : NULL;
     *outcome = "failed";
     if (!resource || !id || !before)
         return stf_err_set(err, STF_INVALID_DATA, 0, "undo", name, "the armed undo has a change that is none");
+    void *self = undo->opened.selves[index];
     enum stf_kind kind = resource->read(self, &undo->host, id, &now, err);
     if (kind == STF_OK && json_equal(now, before)) {
         *outcome = "nothing";
@@ -339,7 +325,8 @@ static enum stf_kind write_outcome(const struct place *place, json_t *items, str
 }
 
 /* With the file locked and its lines read. */
-static enum stf_kind carry_out(struct undo *undo, const struct place *place, struct stf_err *err)
+static enum stf_kind carry_out(struct undo *undo, const struct stf_binding *const *bindings, const struct place *place,
+                               struct stf_err *err)
 {
     const json_t *head = json_array_get(undo->lines, 0);
     json_t *items = NULL;
@@ -348,8 +335,7 @@ static enum stf_kind carry_out(struct undo *undo, const struct place *place, str
                                    .netns = json_string_value(json_object_get(head, "netns")),
                                    .config = json_object_get(head, "config"),
                                    .site_dir = json_string_value(json_object_get(head, "site_dir"))};
-    for (size_t i = 0; undo->bindings[i] && i < BINDINGS_MAX; i++)
-        undo->selves[i] = undo->bindings[i]->open ? undo->bindings[i]->open() : NULL;
+    stf_opened_init(&undo->opened, bindings);
     for (int i = 0; i < TRIES && !is_done; i++) {
         if (i > 0)
             pause_ms(1000);
@@ -358,10 +344,7 @@ static enum stf_kind carry_out(struct undo *undo, const struct place *place, str
     }
     enum stf_kind kind = write_outcome(place, items, err);
     json_decref(items);
-    for (size_t i = 0; undo->bindings[i] && i < BINDINGS_MAX; i++) {
-        if (undo->bindings[i]->close)
-            undo->bindings[i]->close(undo->selves[i]);
-    }
+    stf_opened_fini(&undo->opened);
     if (kind == STF_OK && unlink(place->path) < 0)
         kind = stf_err_errno(err, errno, "undo", place->path, "can not remove the armed undo");
     if (kind == STF_OK && !is_done)
@@ -388,7 +371,7 @@ enum stf_kind stf_armed_wait(const char *path, const struct stf_binding *const *
     while (kind == STF_OK && !is_over) {
         struct stf_err why;
         enum stf_kind found = lock_place(&place, 0, &why);
-        struct undo undo = {.bindings = bindings, .lines = found == STF_OK ? read_lines(place.fd) : NULL};
+        struct undo undo = {.lines = found == STF_OK ? read_lines(place.fd) : NULL};
         if (found == STF_NOT_FOUND) {
             is_over = true; /* confirmed */
         } else if (found != STF_OK) {
@@ -398,7 +381,7 @@ enum stf_kind stf_armed_wait(const char *path, const struct stf_binding *const *
             unlink(place.path); /* nothing was made, and whoever began it will not go on */
             is_over = true;
         } else if (is_due(undo.lines)) {
-            kind = carry_out(&undo, &place, err);
+            kind = carry_out(&undo, bindings, &place, err);
             is_over = true;
         }
         json_decref(undo.lines);

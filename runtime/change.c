@@ -2,6 +2,7 @@
  * intent is durable, nor in a plan. SPDX-License-Identifier: MIT */
 #include "engine.h"
 
+#include "common/offer.h"
 #include "fault.h"
 
 #include <stdlib.h>
@@ -115,18 +116,12 @@ json_t *stf_changes_take(json_t *by_thing, const json_t *change)
 
 static bool find_resource(struct stf_thing *thing, const struct stf_engine *engine, const char *name)
 {
-    for (size_t i = 0; i < engine->binding_count; i++) {
-        const struct stf_resource *resource = engine->bindings[i].binding->resources;
-        for (; resource && resource->name; resource++) {
-            if (strcmp(resource->name, name) == 0) {
-                thing->resource = resource;
-                thing->binding = engine->bindings[i].binding;
-                thing->self = engine->bindings[i].self;
-                return true;
-            }
-        }
+    for (size_t i = 0; i < engine->binding_count && !thing->resource; i++) {
+        thing->resource = stf_binding_resource(engine->bindings[i].binding, name);
+        thing->binding = engine->bindings[i].binding;
+        thing->self = engine->bindings[i].self;
     }
-    return false;
+    return thing->resource;
 }
 
 enum stf_kind stf_thing_init(struct stf_thing *thing, const struct stf_engine *engine, const struct stf_host *host,

@@ -10,6 +10,7 @@
 
 #include "change.h"
 #include "common/doc.h"
+#include "common/offer.h"
 #include "registry/tree.h"
 #include "runtime.h"
 
@@ -50,19 +51,11 @@ static void session_fini(struct session *session)
     json_decref(session->changes);
 }
 
-static const struct stf_resource *resource_named(const char *name)
-{
-    const struct stf_resource *resource = stf_registry_binding.resources;
-    while (strcmp(resource->name, name) != 0)
-        resource++;
-    return resource;
-}
-
 enum stf_kind stf_registry_target_state(const struct stf_registry_target *target, const char *resource,
                                         const json_t *id, json_t **state, struct stf_err *err)
 {
     *state = NULL;
-    return resource_named(resource)->read(target->binding, &target->host, id, state, err);
+    return stf_binding_resource(&stf_registry_binding, resource)->read(target->binding, &target->host, id, state, err);
 }
 
 static enum stf_kind begin_run(struct session *session, struct stf_err *err)
@@ -98,7 +91,7 @@ static json_t *described(const struct stf_resource *resource, const json_t *id, 
 /* What was changed, in words: the states themselves are in the journal, and may be large. */
 static void note_change(struct session *session, const struct stf_registry_wish *wish, const json_t *result)
 {
-    const struct stf_resource *resource = resource_named(wish->resource);
+    const struct stf_resource *resource = stf_binding_resource(&stf_registry_binding, wish->resource);
     json_array_append_new(session->changes,
                           json_pack("{s:s, s:o, s:o, s:o}", "resource", wish->resource, "what",
                                     described(resource, wish->id, NULL), "before",

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/doc.h"
+#include "common/offer.h"
 #include "run.h"
 
 struct power {
@@ -201,12 +202,6 @@ static int l_call_gc(lua_State *L)
     return 0;
 }
 
-static bool only_looks(const char *need)
-{
-    size_t length = strlen(need);
-    return length > 5 && strcmp(need + length - 5, ".read") == 0;
-}
-
 /* What was done to a host without being a change, for the audit. Texts sent over the wire may hold a password. */
 static void journal_action(const struct call *call)
 {
@@ -228,7 +223,7 @@ static void work(uv_work_t *work)
     case CALL_VERB:
         call->kind = stf_fleet_call(call->run->fleet, call->host, call->verb, call->bound->self, document,
                                     &call->result, &call->err);
-        if (call->run->id && !only_looks(call->verb->need))
+        if (call->run->id && !stf_need_only_looks(call->verb->need))
             journal_action(call);
         break;
     case CALL_READ:
@@ -318,13 +313,11 @@ int stf_lua_verb(lua_State *L, const char *name, int args, stf_lua_push push)
 {
     args = lua_absindex(L, args);
     const struct power *power = to_power(L, 1);
-    const struct stf_verb *verb = power->bound->binding->verbs;
-    while (verb && verb->name && strcmp(verb->name, name) != 0)
-        verb++;
-    if (!verb || !verb->name)
+    const struct stf_verb *verb = stf_binding_verb(power->bound->binding, name);
+    if (!verb)
         return luaL_error(L, "the binding %s has no verb %s", power->bound->binding->name, name);
     check_grant(L, power, verb->need, name);
-    if (stf_run_of(L)->is_planning && !only_looks(verb->need))
+    if (stf_run_of(L)->is_planning && !stf_need_only_looks(verb->need))
         return luaL_error(L, "%s acts on a host, and this is a plan: put it into ctx:act or a check", name);
     struct call *call = new_call(L, power, args);
     call->call_kind = CALL_VERB;
@@ -335,21 +328,10 @@ int stf_lua_verb(lua_State *L, const char *name, int args, stf_lua_push push)
 
 static const struct stf_resource *check_resource(lua_State *L, const struct power *power, const char *name)
 {
-    const struct stf_resource *resource = power->bound->binding->resources;
-    while (resource && resource->name && strcmp(resource->name, name) != 0)
-        resource++;
-    if (!resource || !resource->name)
+    const struct stf_resource *resource = stf_binding_resource(power->bound->binding, name);
+    if (!resource)
         luaL_error(L, "the binding %s has no resource %s", power->bound->binding->name, name);
     return resource;
-}
-
-/* Reading a resource needs the binding's ".read" power where it has one, else the power to change it. */
-static const char *read_need(const struct stf_bound *bound, const struct stf_resource *resource)
-{
-    for (const struct stf_verb *verb = bound->binding->verbs; verb && verb->name; verb++)
-        if (only_looks(verb->need))
-            return verb->need;
-    return resource->need;
 }
 
 int stf_lua_read(lua_State *L, const char *name, int id, stf_lua_push push)
@@ -357,7 +339,7 @@ int stf_lua_read(lua_State *L, const char *name, int id, stf_lua_push push)
     id = lua_absindex(L, id);
     const struct power *power = to_power(L, 1);
     const struct stf_resource *resource = check_resource(L, power, name);
-    check_grant(L, power, read_need(power->bound, resource), name);
+    check_grant(L, power, stf_binding_read_need(power->bound->binding, resource), name);
     struct call *call = new_call(L, power, id);
     call->call_kind = CALL_READ;
     call->resource = resource->name;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/offer.h"
 #include "embedded.h"
 #include "runtime.h"
 
@@ -15,11 +16,10 @@
 
 static const struct stf_resource *find_resource(const char *name)
 {
-    for (const struct stf_bound *bound = stf_builtin_bindings; bound->binding; bound++)
-        for (const struct stf_resource *each = bound->binding->resources; each && each->name; each++)
-            if (strcmp(each->name, name) == 0)
-                return each;
-    return NULL; /* of a program that embeds us, or of a newer one */
+    const struct stf_resource *resource = NULL; /* of a program that embeds us, or of a newer one */
+    for (const struct stf_bound *bound = stf_builtin_bindings; bound->binding && !resource; bound++)
+        resource = stf_binding_resource(bound->binding, name);
+    return resource;
 }
 
 /* In words: the thing itself when `state` is NULL, else that state of it. */
