@@ -226,7 +226,7 @@ static enum stf_kind ask(struct stf_fleet *fleet, const struct stf_host *host, j
 }
 
 /* The same where nothing is told back. Steals the request. */
-static enum stf_kind tell(struct stf_fleet *fleet, const struct stf_host *host, json_t *request, struct stf_err *err)
+static enum stf_kind order(struct stf_fleet *fleet, const struct stf_host *host, json_t *request, struct stf_err *err)
 {
     json_t *nothing = NULL;
     enum stf_kind kind = ask(fleet, host, request, &nothing, err);
@@ -338,7 +338,7 @@ enum stf_kind stf_fleet_write(struct stf_fleet *fleet, const struct stf_host *ho
 {
     if (is_here(fleet, host))
         return resource->write(self, host, id, state, err);
-    return tell(
+    return order(
         fleet, host,
         json_pack("{s:s, s:s, s:O, s:O}", "op", "write", "name", resource->name, "document", id, "state", state), err);
 }
@@ -460,11 +460,11 @@ enum stf_kind stf_fleet_arm(struct stf_fleet *fleet, int64_t run, const struct s
         return kind;
     if (is_here(fleet, host))
         return stf_armed_add(&armed, host, change, err);
-    return tell(fleet, host,
-                json_pack("{s:s, s:O, s:O, s:s, s:I}", "op", "arm", "name", json_object_get(change, "resource"),
-                          "document", change, "token", token, "confirm_within_ms",
-                          (json_int_t)fleet->confirm_within_ms),
-                err);
+    return order(fleet, host,
+                 json_pack("{s:s, s:O, s:O, s:s, s:I}", "op", "arm", "name", json_object_get(change, "resource"),
+                           "document", change, "token", token, "confirm_within_ms",
+                           (json_int_t)fleet->confirm_within_ms),
+                 err);
 }
 
 enum stf_kind stf_fleet_confirm(struct stf_fleet *fleet, int64_t run, const struct stf_host *host, struct stf_err *err)
@@ -477,5 +477,5 @@ enum stf_kind stf_fleet_confirm(struct stf_fleet *fleet, int64_t run, const stru
     if (kind != STF_OK)
         return kind;
     return is_here(fleet, host) ? stf_armed_confirm(&armed, err)
-                                : tell(fleet, host, json_pack("{s:s, s:s}", "op", "confirm", "token", token), err);
+                                : order(fleet, host, json_pack("{s:s, s:s}", "op", "confirm", "token", token), err);
 }
