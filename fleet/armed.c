@@ -18,6 +18,7 @@
 
 #include "common/clock.h"
 #include "common/doc.h"
+#include "common/folder.h"
 #include "fleet/opened.h"
 
 enum {
@@ -92,19 +93,6 @@ static void release_place(struct place *place)
     place->fd = -1;
 }
 
-static enum stf_kind sync_dir(const char *dir, struct stf_err *err)
-{
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) < 0) {
-        enum stf_kind kind = stf_err_errno(err, errno, "arm", dir, "can not make the folder durable");
-        if (fd >= 0)
-            close(fd);
-        return kind;
-    }
-    close(fd);
-    return STF_OK;
-}
-
 static enum stf_kind append_line(struct place *place, const json_t *line, struct stf_err *err)
 {
     char *text = json_dumps(line, JSON_COMPACT | JSON_SORT_KEYS);
@@ -159,22 +147,7 @@ static enum stf_kind begin_file(struct place *place, const char *dir, const stru
     if (kind == STF_OK)
         kind = append_line(place, head, err);
     json_decref(head);
-    return kind == STF_OK ? sync_dir(dir, err) : kind;
-}
-
-/* With the folders above it. */
-static enum stf_kind make_dir(const char *dir, struct stf_err *err)
-{
-    char path[PATH_MAX];
-    if (snprintf(path, sizeof path, "%s/", dir) >= (int)sizeof path)
-        return stf_err_set(err, STF_INVALID_DATA, 0, "arm", dir, "the path is too long");
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (mkdir(path, 0700) < 0 && errno != EEXIST)
-            return stf_err_errno(err, errno, "arm", path, "can not make the folder of armed undos");
-        *slash = '/';
-    }
-    return STF_OK;
+    return kind == STF_OK ? stf_folder_sync(dir, err) : kind;
 }
 
 enum stf_kind stf_armed_add(const struct stf_armed *armed, const struct stf_host *host, const json_t *change,
@@ -185,7 +158,7 @@ enum stf_kind stf_armed_add(const struct stf_armed *armed, const struct stf_host
     char boot_id[64];
     enum stf_kind kind = name_place(&place, armed->dir, armed->token, err);
     if (kind == STF_OK)
-        kind = make_dir(armed->dir, err);
+        kind = stf_folder_make(armed->dir, err);
     if (kind == STF_OK && access(place.undone, F_OK) == 0)
         kind = fail_undone(&place, err);
     if (kind == STF_OK)

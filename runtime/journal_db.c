@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/folder.h"
+
 enum { BUSY_TIMEOUT_MS = 5000 };
 
 /* ---- errors ---- */
@@ -552,7 +554,7 @@ static enum stf_kind create(struct stf_journal *journal, struct stf_err *err)
         kind = stf_err_errno(err, errno, "journal", journal->path, "can not make the journal");
     }
     if (kind == STF_OK) {
-        kind = stf_statedir_sync(journal->state_dir, err);
+        kind = stf_folder_sync(journal->state_dir, err);
     }
     free(name);
     return kind;
@@ -656,7 +658,7 @@ enum stf_kind stf_journal_open(const char *state_dir, const char *what, struct s
         return stf_db_no_memory(err);
     }
     made->is_writer = true;
-    enum stf_kind kind = stf_statedir_make(state_dir, err);
+    enum stf_kind kind = stf_folder_make(state_dir, err);
     if (kind == STF_OK) {
         kind = stf_statelock_take(&made->lock, state_dir, what, err);
     }

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <libgen.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,56 +16,6 @@
 /* The witness stands at the start at a fixed width, so that raising it is one small write in place. */
 #define WITNESS_FORMAT "changes %020" PRId64 "\n"
 enum { WITNESS_SIZE = 8 + 20 + 1, DEAD_HOLDER_STEP_MS = 5, DEAD_HOLDER_WAIT_MS = 5000 };
-
-enum stf_kind stf_statedir_sync(const char *dir, struct stf_err *err)
-{
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) < 0) {
-        enum stf_kind kind = stf_err_errno(err, errno, "fsync", dir, "can not make the folder durable");
-        if (fd >= 0) {
-            close(fd);
-        }
-        return kind;
-    }
-    close(fd);
-    return STF_OK;
-}
-
-static enum stf_kind make_one(const char *path, struct stf_err *err)
-{
-    if (mkdir(path, 0700) < 0) {
-        return errno == EEXIST ? STF_OK : stf_err_errno(err, errno, "mkdir", path, "can not make the state folder");
-    }
-    char *copy = strdup(path);
-    if (!copy) {
-        return stf_err_set(err, STF_NO_MEMORY, 0, "mkdir", path, "out of memory");
-    }
-    enum stf_kind kind = stf_statedir_sync(dirname(copy), err);
-    free(copy);
-    return kind;
-}
-
-enum stf_kind stf_statedir_make(const char *state_dir, struct stf_err *err)
-{
-    char *path = strdup(state_dir);
-    if (!path) {
-        return stf_err_set(err, STF_NO_MEMORY, 0, "mkdir", state_dir, "out of memory");
-    }
-    enum stf_kind kind = STF_OK;
-    for (char *slash = path; kind == STF_OK && (slash = strchr(slash + 1, '/'));) {
-        *slash = '\0';
-        struct stat status;
-        if (stat(path, &status) < 0) {
-            kind = make_one(path, err);
-        }
-        *slash = '/';
-    }
-    if (kind == STF_OK) {
-        kind = make_one(path, err);
-    }
-    free(path);
-    return kind;
-}
 
 static char *lock_path(const char *state_dir)
 {

@@ -1,4 +1,4 @@
-/* statedir.h - the state folder: made where missing, and held by one controller at a time.
+/* statedir.h - the state folder: held by one controller at a time.
  * Must never wait for a holder that lives, nor remove anything. SPDX-License-Identifier: MIT */
 #pragma once
 
@@ -6,9 +6,6 @@
 #include <stdint.h>
 
 #include <staffetta/err.h>
-
-/* Makes the folder and what is missing above it (0700), durably. */
-enum stf_kind stf_statedir_make(const char *state_dir, struct stf_err *err);
 
 /* The file <state_dir>/lock. It is held by a lock of the kernel's, which ends with the process however that ends; what
  * is written in it tells others who holds it, and bears a witness: the newest change that was durable in the journal,
@@ -28,6 +25,3 @@ enum stf_kind stf_statelock_mark(struct stf_statelock *lock, int64_t change, str
 
 /* Does anybody hold it now? Asks without taking it. False when that can not be told. */
 bool stf_statelock_is_held(const char *state_dir);
-
-/* The folder's entries survive a power cut once this has returned. */
-enum stf_kind stf_statedir_sync(const char *dir, struct stf_err *err);

@@ -4,8 +4,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +13,7 @@
 
 #include "common/clock.h"
 #include "common/netns.h"
+#include "common/thread.h"
 
 enum {
     DEFAULT_BUFFER_BYTES = 16 << 20,
@@ -82,17 +81,6 @@ static void *listen_until_woken(void *argument)
     return NULL;
 }
 
-/* Signals are the main thread's. */
-static int start_thread(struct stf_netlink_watch *watch)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int errnum = pthread_create(&watch->thread, NULL, listen_until_woken, watch);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return errnum;
-}
-
 /* ---------- start and stop ---------- */
 
 static enum stf_kind open_socket(struct stf_netlink_watch *watch, const struct stf_netlink_watch_options *options,
@@ -123,7 +111,7 @@ static enum stf_kind start_in(struct stf_netlink_watch *watch, const struct stf_
         kind = stf_err_errno(err, errno, options->op, options->netns, "cannot tell the network namespace");
     else
         kind = open_socket(watch, options, err);
-    int errnum = kind ? 0 : start_thread(watch);
+    int errnum = kind ? 0 : stf_thread_start(&watch->thread, listen_until_woken, watch);
     if (errnum)
         kind = stf_err_errno(err, errnum, options->op, options->netns, "start a thread");
     stf_netns_leave(&guard);

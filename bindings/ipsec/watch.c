@@ -4,14 +4,13 @@
 #include "ipsec/watch.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/thread.h"
 
 enum { EVENTS_MAX = 100000, REGISTER_MS = 5000 };
 
@@ -102,17 +101,6 @@ static void *listen_until_woken(void *argument)
     }
 }
 
-/* Signals are the main thread's. */
-static int start_thread(struct stf_ipsec_watch *watch)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int errnum = pthread_create(&watch->thread, NULL, listen_until_woken, watch);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return errnum;
-}
-
 static void watch_free(struct stf_ipsec_watch *watch)
 {
     stf_vici_close(watch->client);
@@ -144,7 +132,7 @@ enum stf_kind stf_ipsec_watch_start(struct stf_vici_client *client, bool with_lo
     kind = stf_vici_listen(client, events, REGISTER_MS, err);
     if (kind)
         goto out;
-    int errnum = start_thread(started);
+    int errnum = stf_thread_start(&started->thread, listen_until_woken, started);
     if (errnum)
         kind = stf_err_errno(err, errnum, "watch", NULL, "start a thread");
 out:

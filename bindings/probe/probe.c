@@ -3,9 +3,7 @@
 #include "probe.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +16,7 @@
 
 #include "common/clock.h"
 #include "common/netns.h"
+#include "common/thread.h"
 #include "datagram.h"
 #include "exchange.h"
 #include "session.h"
@@ -635,15 +634,10 @@ static enum stf_kind arm_schedule(struct stf_probe *probe, struct stf_err *err)
     return STF_OK;
 }
 
-/* The new thread inherits this thread's namespace, so it is born where it has to open its sockets. It gets no signals:
- * they are for the program's own threads. */
+/* The new thread inherits this thread's namespace, so it is born where it has to open its sockets. */
 static enum stf_kind start_thread(struct stf_probe *probe, struct stf_err *err)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int errnum = pthread_create(&probe->thread, NULL, run, probe);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int errnum = stf_thread_start(&probe->thread, run, probe);
     if (errnum)
         return stf_err_errno(err, errnum, "probe.start", probe->targets[0].name, "cannot start the probe's thread");
     probe->has_thread = true;

@@ -8,8 +8,6 @@
 #include <linux/if_link.h>
 #include <pcap/pcap.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +18,7 @@
 #include "common/clock.h"
 #include "common/dl.h"
 #include "common/netns.h"
+#include "common/thread.h"
 
 enum {
     SNAP_BYTES = 256, /* link, VLAN, IPv6 with a few extension headers, TCP */
@@ -352,14 +351,10 @@ static enum stf_kind open_capture(struct stf_wire *wire, struct stf_err *err)
 /* The thread is born in the caller's present network namespace, and stays there. */
 static enum stf_kind start_thread(struct stf_wire *wire, struct stf_err *err)
 {
-    sigset_t all, before;
-    sigfillset(&all);
     wire->stop_fd = eventfd(0, EFD_CLOEXEC);
     if (wire->stop_fd < 0)
         return stf_err_errno(err, errno, "capture", wire->interface, "cannot make an eventfd");
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int errnum = pthread_create(&wire->thread, NULL, capture, wire);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int errnum = stf_thread_start(&wire->thread, capture, wire);
     if (errnum)
         return stf_err_errno(err, errnum, "capture", wire->interface, "cannot start the capture's thread");
     wire->is_running = true;
