@@ -80,8 +80,9 @@ static bool add_param(struct stf_cli *cli, const char *text)
     return is_ok;
 }
 
-static int take_option(struct stf_cli *cli, int option, const char *name)
+static int take_option(void *user, int option, const char *name)
 {
+    struct stf_cli *cli = user;
     if (!has_option(cli, option))
         return stf_cli_usage_error(cli->command, "%s has no option --%s", cli->command, name);
     switch (option) {
@@ -146,6 +147,23 @@ static int take_option(struct stf_cli *cli, int option, const char *name)
     }
 }
 
+int stf_cli_options(struct stf_cli *cli, int argc, char **argv, const char *letters, const struct option *options,
+                    int (*take)(void *user, int option, const char *name), void *user)
+{
+    static char program[] = "staffetta";
+    int option, index = 0;
+    argv[0] = program; /* what getopt's own messages begin with */
+    optind = 1;
+    while ((option = getopt_long(argc, argv, letters, options, &index)) != -1) {
+        int exit_code = take(user, option, options[index].name);
+        if (exit_code != -1)
+            return exit_code;
+    }
+    cli->operands = argv + optind;
+    cli->operand_count = argc - optind;
+    return -1;
+}
+
 int stf_cli_parse(struct stf_cli *cli, int argc, char **argv, int max_operands)
 {
     const struct stf_command *command = stf_command_find(argv[0]); /* NULL: `staffetta --version` */
@@ -170,18 +188,10 @@ int stf_cli_parse(struct stf_cli *cli, int argc, char **argv, int max_operands)
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    static char program[] = "staffetta";
     *cli = (struct stf_cli){.command = argv[0], .params = json_object()};
-    argv[0] = program; /* what getopt's own messages begin with */
-    int option, index = 0;
-    optind = 1;
-    while ((option = getopt_long(argc, argv, "hp:", options, &index)) != -1) {
-        int exit_code = take_option(cli, option, options[index].name);
-        if (exit_code != -1)
-            return exit_code;
-    }
-    cli->operands = argv + optind;
-    cli->operand_count = argc - optind;
+    int exit_code = stf_cli_options(cli, argc, argv, "hp:", options, take_option, cli);
+    if (exit_code != -1)
+        return exit_code;
     if (cli->operand_count > max_operands)
         return stf_cli_usage_error(cli->command, "'%s' is one argument too many", cli->operands[max_operands]);
     if (!cli->site_dir && access(STF_DEFAULT_SITE_DIR, F_OK) == 0)

@@ -64,6 +64,12 @@ void stf_command_help(const struct stf_command *command, FILE *stream);
 int stf_cli_parse(struct stf_cli *cli, int argc, char **argv, int max_operands);
 void stf_cli_fini(struct stf_cli *cli);
 
+/* For commands that read their options by themselves: `take` gets each, as getopt_long tells it ('?': not among them),
+ * and ends the reading with an exit code, or goes on with -1. Sets the operands. */
+struct option;
+int stf_cli_options(struct stf_cli *cli, int argc, char **argv, const char *letters, const struct option *options,
+                    int (*take)(void *user, int option, const char *name), void *user);
+
 /* Opens the runtime that the options describe; prints the error and gives false when that fails. */
 bool stf_cli_open(const struct stf_cli *cli, struct stf_runtime **runtime);
 

@@ -110,8 +110,10 @@ static int take_time(struct request *request, int option)
     return is_good ? -1 : usage(names[option], expected, optarg);
 }
 
-static int take_option(struct request *request, int option)
+static int take_option(void *user, int option, const char *name)
 {
+    struct request *request = user;
+    (void)name;
     switch (option) {
     case 'm':
         request->ask.method = optarg;
@@ -217,18 +219,10 @@ static int parse(struct request *request, int argc, char **argv)
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    static char program[] = "staffetta";
-    int option;
     request->cli.command = argv[0];
-    argv[0] = program; /* what getopt's own messages begin with */
-    optind = 1;
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-        int exit_code = take_option(request, option);
-        if (exit_code != -1)
-            return exit_code;
-    }
-    request->cli.operands = argv + optind;
-    request->cli.operand_count = argc - optind;
+    int exit_code = stf_cli_options(&request->cli, argc, argv, "h", options, take_option, request);
+    if (exit_code != -1)
+        return exit_code;
     request->probe.target_count = (size_t)request->cli.operand_count;
     if (request->cli.operand_count == 0)
         return stf_cli_usage_error("probe", "expected a target: an address, or a name to look up");

@@ -504,8 +504,10 @@ enum option_code {
     OPTION_HELP,
 };
 
-static int take_option(struct stf_registry_cli *rc, int option)
+static int take_option(void *user, int option, const char *name)
 {
+    struct stf_registry_cli *rc = user;
+    (void)name;
     switch (option) {
     case OPTION_SITE:
         rc->cli.site_dir = optarg;
@@ -588,21 +590,14 @@ static int parse(struct stf_registry_cli *rc, int argc, char **argv)
         {"help", no_argument, NULL, OPTION_HELP},
         {NULL, 0, NULL, 0},
     };
-    static char program[] = "staffetta";
-    int option;
     *rc = (struct stf_registry_cli){.cli.command = "registry"};
-    argv[0] = program; /* what getopt's own messages begin with */
-    optind = 1;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        int exit_code = take_option(rc, option);
-        if (exit_code != -1)
-            return exit_code;
-    }
-    if (optind == argc)
+    int exit_code = stf_cli_options(&rc->cli, argc, argv, "", options, take_option, rc);
+    if (exit_code != -1)
+        return exit_code;
+    if (rc->cli.operand_count == 0)
         return stf_cli_usage_error("registry", "expected a verb, such as get or list");
-    rc->verb = argv[optind];
-    rc->cli.operands = argv + optind + 1;
-    rc->cli.operand_count = argc - optind - 1;
+    rc->verb = *rc->cli.operands++;
+    rc->cli.operand_count--;
     if (!rc->cli.site_dir && access(STF_DEFAULT_SITE_DIR, F_OK) == 0)
         rc->cli.site_dir = STF_DEFAULT_SITE_DIR;
     return -1;

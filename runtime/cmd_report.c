@@ -32,8 +32,10 @@ struct request {
 
 static const char *const forms[FORM_COUNT] = {"html", "junit", "prometheus", "markdown"};
 
-static int take_option(struct request *request, int option)
+static int take_option(void *user, int option, const char *name)
 {
+    struct request *request = user;
+    (void)name;
     switch (option) {
     case 0:
     case 1:
@@ -73,25 +75,17 @@ static int parse(struct request *request, int argc, char **argv)
         {"state", required_argument, NULL, 't'},    {"site", required_argument, NULL, 's'},
         {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
     };
-    static char program[] = "staffetta";
-    int option;
     request->cli.command = "report";
-    argv[0] = program; /* what getopt's own messages begin with */
-    optind = 1;
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-        int exit_code = take_option(request, option);
-        if (exit_code != -1)
-            return exit_code;
-    }
-    request->cli.operands = argv + optind;
-    request->cli.operand_count = argc - optind;
+    int exit_code = stf_cli_options(&request->cli, argc, argv, "h", options, take_option, request);
+    if (exit_code != -1)
+        return exit_code;
     if (request->cli.operand_count > 1)
         return stf_cli_usage_error("report", "'%s' is one argument too many", request->cli.operands[1]);
     bool has_form = request->cli.is_json;
     for (size_t i = 0; i < FORM_COUNT; i++)
         has_form = has_form || request->paths[i];
     if (!has_form)
-        take_option(request, 3);
+        take_option(request, 3, NULL);
     return -1;
 }
 
