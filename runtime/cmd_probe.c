@@ -270,17 +270,17 @@ static enum stf_kind keep_raw(const struct request *request, const struct stf_pr
 static enum stf_kind measure(const struct request *request, json_t **reports, struct stf_err *err)
 {
     struct stf_probe *probe = NULL;
-    sigset_t signals, before;
+    sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
-    sigprocmask(SIG_BLOCK, &signals, &before);
+    /* until the program ends: a second one, which timeout(1) sends at once, must not take the report away */
+    sigprocmask(SIG_BLOCK, &signals, NULL);
     enum stf_kind kind = stf_probe_start(&request->probe, &probe, err);
     if (kind == STF_OK) {
         wait_for_end(probe, &signals);
         kind = stf_probe_stop(probe, -1, err);
     }
-    sigprocmask(SIG_SETMASK, &before, NULL);
     if (kind == STF_OK)
         kind = keep_raw(request, probe, err);
     if (kind == STF_OK)

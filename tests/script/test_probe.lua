@@ -69,7 +69,7 @@ function TestProbe:test_for_a_person()
   lu.assertStrMatches(answer.out, ".*\n  sent %d+, answered %d+, lost 0.*")
   lu.assertStrMatches(answer.out, ".*\n  jitter +p50 [%d.]+  p90 [%d.]+  p99 [%d.]+  max [%d.]+ ms.*")
   lu.assertNotStrContains(answer.out, "\27")
-  answer = support.command { "probe", "127.0.0.1", "--port", "1", "--count", "5" }
+  answer = support.command { "probe", "127.0.0.1", "--port", "1", "--interval", "50ms", "--count", "5" }
   lu.assertStrMatches(answer.out, ".*\n  outage +at 0.000 s: [%d.]+ ms at least, not over, %d+ lost .*")
 end
 
