@@ -78,10 +78,11 @@ lint: deps
 	@tools/lint.sh
 
 FUZZ_SECONDS ?= 20
+FUZZ_SEED ?= 0
 fuzz: deps
 	@cmake --preset fuzz >/dev/null
 	@cmake --build --preset fuzz
-	@tools/fuzz.sh build/fuzz $(FUZZ_SECONDS)
+	@tools/fuzz.sh build/fuzz $(FUZZ_SECONDS) $(FUZZ_SEED)
 
 bench: build
 	@tests/bench/startup.sh build/release/staffetta

@@ -1,8 +1,10 @@
 #!/bin/sh
 # Runs every fuzz target of the build folder $1 for $2 seconds, from its corpus; what it finds stays in $1/findings.
+# $3 is the seed of its chances: 0, another each time; else the same commit tries the same inputs again.
 set -eu
 build=$1
 seconds=$2
+seed=${3:-0}
 root=$(cd "$(dirname "$0")/.." && pwd)
 found=0
 for target in "$build"/tests/fuzz/fuzz_*; do
@@ -11,7 +13,7 @@ for target in "$build"/tests/fuzz/fuzz_*; do
     work="$build/findings/$name"
     mkdir -p "$work/corpus"
     echo "fuzz $name, $seconds s"
-    if ! "$target" -max_total_time="$seconds" -artifact_prefix="$work/" -print_final_stats=1 -verbosity=0 \
+    if ! "$target" -max_total_time="$seconds" -seed="$seed" -artifact_prefix="$work/" -print_final_stats=1 -verbosity=0 \
         "$work/corpus" "$root/tests/fuzz/corpus/$name" >"$work/log" 2>&1; then
         tail -n 30 "$work/log" >&2
         echo "fuzz $name: failed; findings and log are in $work" >&2

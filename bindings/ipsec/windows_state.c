@@ -251,8 +251,10 @@ static enum stf_kind read_static(struct stf_windows_state *state, const char *na
 {
     const char *kind = text_of(object, "kind"), *own = text_of(object, "name");
     bool is_policy = strcmp(kind, "policy") == 0;
-    if (is_policy && strcasecmp(text_of(json_object_get(object, "members"), "Assigned"), "yes") == 0)
+    if (is_policy && strcasecmp(text_of(json_object_get(object, "members"), "Assigned"), "yes") == 0) {
+        json_decref(state->assigned); /* a text may name more than one, though Windows has but one assigned */
         state->assigned = json_incref(json_object_get(object, "name"));
+    }
     if (is_policy ? strcmp(own, name) != 0 : !is_part(own, name))
         return STF_OK;
     if (strcmp(kind, "rule") != 0) /* rules go with their policy */
