@@ -7,6 +7,7 @@
 #include <staffetta/staffetta.h>
 
 #include "paths.h"
+#include "terminal.h"
 
 /* docs/exit-codes.md */
 enum stf_exit {
@@ -88,7 +89,7 @@ int stf_cli_usage_error(const char *command, const char *format, ...) STF_PRINTF
 /* output.c: events as they happen, and the end of a run, for a person. */
 struct stf_output {
     FILE *stream;
-    bool has_colour;
+    struct stf_terminal terminal;
     bool is_verbose; /* with the evidence of each check */
 };
 void stf_output_init(struct stf_output *output, FILE *stream);

@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli.h"
 #include "timeline.h"
@@ -13,19 +12,17 @@ static const char *const escapes[] = {"\033[0m", "\033[32m", "\033[31m", "\033[3
 
 void stf_output_init(struct stf_output *output, FILE *stream)
 {
-    const char *term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
-    *output = (struct stf_output){.stream = stream};
-    output->has_colour = isatty(fileno(stream)) && !(no_colour && *no_colour) && term && strcmp(term, "dumb") != 0;
+    *output = (struct stf_output){.stream = stream, .terminal = stf_terminal_look(stream)};
 }
 
 static const char *on(const struct stf_output *output, enum colour colour)
 {
-    return output->has_colour ? escapes[colour] : "";
+    return output->terminal.has_colour ? escapes[colour] : "";
 }
 
 static const char *off(const struct stf_output *output)
 {
-    return output->has_colour ? escapes[PLAIN] : "";
+    return output->terminal.has_colour ? escapes[PLAIN] : "";
 }
 
 const char *stf_cli_text(const json_t *doc, const char *key)

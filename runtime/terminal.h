@@ -1,0 +1,24 @@
+/* terminal.h - what can be shown on a stream: how wide a line may be, whether it may be written over, in colour, in
+ * UTF-8. The one place that decides it. SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stdbool.h>
+#include <stdio.h>
+
+struct stf_terminal {
+    bool is_live;      /* a terminal on which a line can be written over; TERM=dumb has none */
+    bool has_colour;   /* the same, and NO_COLOR is not set */
+    bool has_utf8;     /* of the locale */
+    int width_columns; /* 0: no terminal, lines are as long as they are */
+};
+
+/* COLUMNS, where set, rules over what the terminal says. */
+struct stf_terminal stf_terminal_look(FILE *stream);
+
+/* Prints one line's text in at most so many columns (0: in all it takes), the end cut off for an ellipsis where it is
+ * longer: "…", or "..." without UTF-8. */
+void stf_terminal_print(const struct stf_terminal *terminal, FILE *stream, const char *text, int columns);
+
+/* console.c: what the operating system knows. 0: not told. */
+int stf_console_width(FILE *stream);
+bool stf_console_has_utf8(void);
