@@ -77,7 +77,7 @@ static void send_message(struct agent *agent, const struct stf_buffer *message)
 static void send_error(struct agent *agent, json_int_t id, const struct stf_err *err)
 {
     struct stf_buffer out = {0};
-    json_t *answer = json_pack("{s:I, s:o}", "id", id, "error", stf_message_from_err(err));
+    json_t *answer = json_pack("{s:I, s:o}", "id", id, "error", stf_doc_from_err(err));
     if (answer && stf_message_append(&out, answer, NULL) == STF_OK)
         send_message(agent, &out);
     json_decref(answer);

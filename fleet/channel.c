@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "common/clock.h"
+#include "common/doc.h"
 #include "fleet/message.h"
 
 enum { READ_SIZE = 64 * 1024 };
@@ -172,7 +173,7 @@ static enum stf_kind take_result(const struct stf_channel *channel, json_t *answ
     enum stf_kind kind = STF_OK;
     if (json_is_object(error)) {
         struct stf_err said;
-        stf_message_to_err(error, &said);
+        stf_doc_to_err(error, &said);
         if (err)
             *err = said;
         kind = said.kind;

@@ -388,27 +388,3 @@ enum stf_kind stf_message_next(const struct stf_buffer *received, size_t *taken,
     *taken += SIZE_BYTES + size;
     return stf_message_parse(body, size, document, err);
 }
-
-/* ---------- errors ---------- */
-
-json_t *stf_message_from_err(const struct stf_err *err)
-{
-    return json_pack("{s:s, s:i, s:s, s:s, s:s, s:b}", "kind", stf_kind_name(err->kind), "code", err->code, "op",
-                     err->op, "subject", err->subject, "message", err->message, "is_retryable", err->is_retryable);
-}
-
-static const char *text_of(const json_t *document, const char *key)
-{
-    const char *text = json_string_value(json_object_get(document, key));
-    return text ? text : "";
-}
-
-void stf_message_to_err(const json_t *document, struct stf_err *err)
-{
-    enum stf_kind kind = stf_kind_from_name(text_of(document, "kind"));
-    stf_err_set(err, kind == STF_OK ? STF_INVALID_DATA : kind,
-                (int)json_integer_value(json_object_get(document, "code")), text_of(document, "op"),
-                text_of(document, "subject"), "%s", text_of(document, "message"));
-    if (err)
-        err->is_retryable = json_is_true(json_object_get(document, "is_retryable"));
-}

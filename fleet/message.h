@@ -38,7 +38,3 @@ enum stf_kind stf_message_parse(const char *bytes, size_t size, json_t **documen
  */
 enum stf_kind stf_message_next(const struct stf_buffer *received, size_t *taken, json_t **document,
                                struct stf_err *err);
-
-/* An error as a document, and back: {"kind","code","op","subject","message","is_retryable"}. */
-json_t *stf_message_from_err(const struct stf_err *err);
-void stf_message_to_err(const json_t *document, struct stf_err *err);

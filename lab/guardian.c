@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/doc.h"
 #include "parts.h"
 
 enum { MAX_LINE = 512, MAX_LOG_LINE = 400, LOCK_TIMEOUT_MS = 20000, LOCK_PAUSE_MS = 10 };
@@ -44,8 +45,7 @@ __attribute__((format(printf, 2, 3))) static void tell_step(const struct stf_lab
 
 static void tell_error(const struct stf_lab *lab, const struct stf_err *err)
 {
-    tell(lab, json_pack("{s:{s:s, s:i, s:s, s:s, s:s}}", "error", "kind", stf_kind_name(err->kind), "code", err->code,
-                        "op", err->op, "subject", err->subject, "message", err->message));
+    tell(lab, json_pack("{s:o}", "error", stf_doc_from_err(err)));
 }
 
 /* ---------- waiting ---------- */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/doc.h"
 #include "parts.h"
 
 enum {
@@ -49,14 +50,6 @@ static enum stf_kind fork_guardian(json_t *state, const struct stf_lab_options *
     return STF_OK;
 }
 
-static enum stf_kind error_of(const json_t *error, struct stf_err *err)
-{
-    const char *kind = stf_lab_text(error, "kind"), *text = stf_lab_text(error, "message");
-    return stf_err_set(err, stf_kind_from_name(kind ? kind : "io"),
-                       (int)json_integer_value(json_object_get(error, "code")), stf_lab_text(error, "op"),
-                       stf_lab_text(error, "subject"), "%s", text ? text : "the guardian failed");
-}
-
 enum news { NEWS_NONE, NEWS_FAILED, NEWS_READY, NEWS_WAS_UP };
 
 static enum news read_message(const struct stf_lab_options *options, const char *text, size_t size, struct stf_err *err)
@@ -67,8 +60,10 @@ static enum news read_message(const struct stf_lab_options *options, const char 
     const json_t *error = json_object_get(message, "error");
     if (step && options->progress)
         options->progress(options->context, step);
-    if (error && error_of(error, err))
+    if (error) {
+        stf_doc_to_err(error, err);
         news = NEWS_FAILED;
+    }
     if (json_object_get(message, "ready"))
         news = NEWS_READY;
     if (json_object_get(message, "was_up"))

@@ -2,6 +2,7 @@
  * Must touch nothing where that look no longer holds. SPDX-License-Identifier: MIT */
 #include <string.h>
 
+#include "common/doc.h"
 #include "plan.h"
 #include "run.h"
 
@@ -19,7 +20,7 @@ static enum stf_kind refuse(json_t *report, const char *what, json_t *drift, str
     if (!json_object_get(report, "error")) {
         stf_err_set(err, STF_CONFLICT, 0, "run", NULL, "%s, and nothing was touched: %zu thing%s changed since", what,
                     count, count == 1 ? " has" : "s have");
-        json_object_set_new(report, "error", stf_run_error_doc(err));
+        json_object_set_new(report, "error", stf_doc_from_err(err));
     }
     return json_object_set(report, "drift", drift) == 0 ? STF_OK : no_memory(err);
 }

@@ -47,22 +47,27 @@ static int l_err_tostring(lua_State *L)
     return 1;
 }
 
+static void set_text(lua_State *L, const char *key, const char *text)
+{
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, key);
+}
+
 int stf_lua_push_err(lua_State *L, const struct stf_err *err)
 {
     lua_pushnil(L);
-    lua_createtable(L, 0, 6);
-    lua_pushstring(L, stf_kind_name(err->kind));
-    lua_setfield(L, -2, "kind");
-    lua_pushstring(L, err->op);
-    lua_setfield(L, -2, "op");
-    lua_pushstring(L, err->subject);
-    lua_setfield(L, -2, "subject");
+    lua_createtable(L, 0, 9);
+    set_text(L, "kind", stf_kind_name(err->kind));
+    set_text(L, "op", err->op);
+    set_text(L, "subject", err->subject);
+    set_text(L, "message", err->message);
+    set_text(L, "expected", err->expected);
+    set_text(L, "found", err->found);
+    set_text(L, "remedy", err->remedy);
     lua_pushinteger(L, err->code);
     lua_setfield(L, -2, "code");
     lua_pushboolean(L, err->is_retryable);
     lua_setfield(L, -2, "is_retryable");
-    lua_pushstring(L, err->message);
-    lua_setfield(L, -2, "message");
     if (luaL_newmetatable(L, "staffetta.err")) {
         lua_pushcfunction(L, l_err_tostring);
         lua_setfield(L, -2, "__tostring");

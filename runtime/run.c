@@ -16,12 +16,6 @@
 
 const char stf_run_mode_of_plan[] = "apply a plan";
 
-json_t *stf_run_error_doc(const struct stf_err *err)
-{
-    return json_pack("{s:s, s:s, s:s, s:s}", "kind", stf_kind_name(err->kind), "op", err->op, "subject", err->subject,
-                     "message", err->message);
-}
-
 /* ---- telling ---- */
 
 void stf_run_emit(struct stf_run *run, json_t *event)
@@ -382,7 +376,7 @@ static const char *undo_failed_run(struct stf_run *run, json_t *report)
         json_object_set_new(report, "rollback", summary);
     if (kind == STF_OK)
         return "rolled_back";
-    json_object_set_new(report, "rollback_error", stf_run_error_doc(&err));
+    json_object_set_new(report, "rollback_error", stf_doc_from_err(&err));
     return "needs_human";
 }
 
@@ -431,7 +425,7 @@ static void take_error(struct stf_run *run, struct stf_task *task, struct stf_er
     lua_settop(task->co, 1);
     lua_xmove(task->co, L, 1);
     stf_trusted_error(L, -1, err);
-    json_t *doc = stf_run_error_doc(err);
+    json_t *doc = stf_doc_from_err(err);
     lua_pushcfunction(L, l_tell_error);
     lua_pushlightuserdata(L, doc);
     lua_pushvalue(L, -3);
@@ -560,10 +554,10 @@ static enum stf_kind execute(struct stf_run *run, json_t *report, struct stf_err
             return failure.kind;
         }
     } else if (run->options->plan && stf_engine_check_complete(run->engine, &failure) != STF_OK) {
-        json_object_set_new(report, "error", stf_run_error_doc(&failure));
+        json_object_set_new(report, "error", stf_doc_from_err(&failure));
     }
     if (failure.kind == STF_OK && confirm_hosts(run, &failure) != STF_OK)
-        json_object_set_new(report, "error", stf_run_error_doc(&failure));
+        json_object_set_new(report, "error", stf_doc_from_err(&failure));
     if (failure.kind != STF_OK)
         state = run->is_planning ? "failed" : end_failed_run(run, report);
     if (strcmp(state, "rolled_back") == 0)

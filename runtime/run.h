@@ -112,7 +112,6 @@ enum stf_kind stf_run_once(struct stf_runtime *rt, const struct stf_run_options 
                            json_t **report, struct stf_err *err);
 /* The mode of a journal's run that applies a plan which was kept; its first event, "plan", is that plan. */
 extern const char stf_run_mode_of_plan[];
-json_t *stf_run_error_doc(const struct stf_err *err);                                          /* "error" of a report */
 enum stf_kind stf_run_record_script(struct stf_run *run, json_t *script, struct stf_err *err); /* borrows */
 enum stf_kind stf_run_record_check(struct stf_run *run, const char *step, json_t *result, struct stf_err *err);
 enum stf_kind stf_run_record_measure(struct stf_run *run, const char *name, json_t *figures, struct stf_err *err);

@@ -79,6 +79,9 @@ static int l_fill_error(lua_State *L)
         copy_field(L, 1, "op", err->op, sizeof err->op);
         copy_field(L, 1, "subject", err->subject, sizeof err->subject);
         copy_field(L, 1, "message", err->message, sizeof err->message);
+        copy_field(L, 1, "expected", err->expected, sizeof err->expected);
+        copy_field(L, 1, "found", err->found, sizeof err->found);
+        copy_field(L, 1, "remedy", err->remedy, sizeof err->remedy);
         err->kind = stf_kind_from_name(name);
     } else if (lua_isstring(L, 1)) {
         snprintf(err->message, sizeof err->message, "%s", lua_tostring(L, 1));
@@ -88,16 +91,18 @@ static int l_fill_error(lua_State *L)
 
 enum stf_kind stf_trusted_error(lua_State *L, int index, struct stf_err *err)
 {
-    *err = (struct stf_err){.kind = STF_INVALID_DATA, .op = "run"};
+    struct stf_err raised = {.kind = STF_INVALID_DATA, .op = "run"};
     index = lua_absindex(L, index);
     lua_pushcfunction(L, l_fill_error);
     lua_pushvalue(L, index);
-    lua_pushlightuserdata(L, err);
+    lua_pushlightuserdata(L, &raised);
     if (lua_pcall(L, 2, 0, 0) != LUA_OK)
         lua_pop(L, 1); /* no memory even for a look at it */
-    const char *message = err->message[0] ? err->message : "the script raised a value that is no message";
-    return stf_err_set(err, err->kind, 0, err->op, err->subject, "%s",
-                       message); /* what a script says may be no UTF-8 */
+    const char *message = raised.message[0] ? raised.message : "the script raised a value that is no message";
+    stf_err_set(err, raised.kind, 0, raised.op, raised.subject, "%s", message); /* makes UTF-8 of what a script says */
+    stf_err_expected(err, raised.expected, raised.found);
+    stf_err_remedy(err, "%s", raised.remedy);
+    return raised.kind;
 }
 
 void stf_run_collect_needs(struct stf_run *run)

@@ -9,6 +9,32 @@
 
 #include "utf8.h"
 
+/* ---------- errors ---------- */
+
+json_t *stf_doc_from_err(const struct stf_err *err)
+{
+    return json_pack("{s:s, s:i, s:b, s:s, s:s, s:s, s:s, s:s, s:s}", "kind", stf_kind_name(err->kind), "code",
+                     err->code, "is_retryable", err->is_retryable, "op", err->op, "subject", err->subject, "message",
+                     err->message, "expected", err->expected, "found", err->found, "remedy", err->remedy);
+}
+
+static const char *text_of(const json_t *doc, const char *key)
+{
+    const char *text = json_string_value(json_object_get(doc, key));
+    return text ? text : "";
+}
+
+void stf_doc_to_err(const json_t *doc, struct stf_err *err)
+{
+    enum stf_kind kind = stf_kind_from_name(text_of(doc, "kind"));
+    stf_err_set(err, kind == STF_OK ? STF_INVALID_DATA : kind, (int)json_integer_value(json_object_get(doc, "code")),
+                text_of(doc, "op"), text_of(doc, "subject"), "%s", text_of(doc, "message"));
+    stf_err_expected(err, text_of(doc, "expected"), text_of(doc, "found"));
+    stf_err_remedy(err, "%s", text_of(doc, "remedy"));
+    if (err)
+        err->is_retryable = json_is_true(json_object_get(doc, "is_retryable"));
+}
+
 /* ---------- suggestions ---------- */
 
 enum { MAX_WORD = 64 };

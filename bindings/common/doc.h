@@ -24,6 +24,12 @@ enum stf_kind stf_doc_opt_int(const json_t *doc, const char *key, int64_t min, i
                               int64_t *out, struct stf_err *err);
 enum stf_kind stf_doc_opt_bool(const json_t *doc, const char *key, bool fallback, bool *out, struct stf_err *err);
 
+/* An error as programs see it, in JSON, in a report and between controller and agent: { kind, code, is_retryable, op,
+ * subject, message, expected, found, remedy }, all of them always there. A new reference. And back: what is missing is
+ * empty. */
+json_t *stf_doc_from_err(const struct stf_err *err);
+void stf_doc_to_err(const json_t *doc, struct stf_err *err);
+
 /* The one of `words` (ended by NULL) that somebody who wrote `word` most likely meant, or NULL when none is near. */
 const char *stf_nearest(const char *word, const char *const words[]);
 

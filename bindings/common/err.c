@@ -64,6 +64,26 @@ enum stf_kind stf_err_set(struct stf_err *err, enum stf_kind kind, int code, con
     return kind;
 }
 
+void stf_err_expected(struct stf_err *err, const char *expected, const char *found)
+{
+    if (!err)
+        return;
+    copy_text(err->expected, sizeof err->expected, expected);
+    copy_text(err->found, sizeof err->found, found);
+}
+
+void stf_err_remedy(struct stf_err *err, const char *format, ...)
+{
+    if (!err)
+        return;
+    char remedy[sizeof err->remedy];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(remedy, sizeof remedy, format, args);
+    va_end(args);
+    copy_text(err->remedy, sizeof err->remedy, remedy);
+}
+
 static enum stf_kind kind_of_errno(int errnum)
 {
     switch (errnum) {
@@ -117,8 +137,13 @@ static enum stf_kind kind_of_errno(int errnum)
 enum stf_kind stf_err_errno(struct stf_err *err, int errnum, const char *op, const char *subject, const char *what)
 {
     char buffer[128];
-    return stf_err_set(err, kind_of_errno(errnum), errnum, op, subject, "%s: %s", what,
-                       strerror_r(errnum, buffer, sizeof buffer));
+    enum stf_kind kind = stf_err_set(err, kind_of_errno(errnum), errnum, op, subject, "%s: %s", what,
+                                     strerror_r(errnum, buffer, sizeof buffer));
+    if (errnum == EACCES || errnum == EPERM)
+        stf_err_remedy(err, "run it as root (sudo), or give this user the right to do it");
+    else if (errnum == ENOSPC)
+        stf_err_remedy(err, "make room on the disk");
+    return kind;
 }
 
 const char *stf_kind_name(enum stf_kind kind)

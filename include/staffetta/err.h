@@ -34,8 +34,8 @@ enum stf_kind {
     STF_NO_MEMORY,    /* an allocation failed */
 };
 
-/* One error. `code` is the native number (errno, VICI, SQLite) or 0. `message` says what was expected, what was found
- * and what to do, as one sentence or two without a final line break. */
+/* One error. `code` is the native number (errno, VICI, SQLite) or 0. What happened is `message`, a sentence without a
+ * final line break; `subject` is where, and `expected`, `found` and `remedy` are "" where they say nothing more. */
 struct stf_err {
     enum stf_kind kind;
     int code;
@@ -43,6 +43,9 @@ struct stf_err {
     char op[32];       /* what was tried: "open", "load-conn" */
     char subject[256]; /* on what: a path, a key, a host */
     char message[768];
+    char expected[256]; /* what should have stood there: "human or json" */
+    char found[256];    /* what stood there: "'xml'" */
+    char remedy[256];   /* what to do about it: a command, or what to change */
 };
 
 /* Fills `err` (which may be NULL) and returns `kind`, so a caller can write `return stf_err_set(...)`.
@@ -51,7 +54,14 @@ STF_PRINTF(6, 7)
 enum stf_kind stf_err_set(struct stf_err *err, enum stf_kind kind, int code, const char *op, const char *subject,
                           const char *format, ...);
 
-/* The same for a failed system call: the kind follows from `errnum` and the message is `what: strerror`. */
+/* Adds to the error just made, which may be NULL, what was expected and what was found; either may be NULL. */
+void stf_err_expected(struct stf_err *err, const char *expected, const char *found);
+
+/* Adds to the error just made, which may be NULL, what to do about it. */
+STF_PRINTF(2, 3) void stf_err_remedy(struct stf_err *err, const char *format, ...);
+
+/* stf_err_set for a failed system call: the kind, and a remedy where there is one, follow from `errnum`, and the
+ * message is `what: strerror`. */
 enum stf_kind stf_err_errno(struct stf_err *err, int errnum, const char *op, const char *subject, const char *what);
 
 /* "not_found" for STF_NOT_FOUND and so on; "ok" for STF_OK. Never NULL. */

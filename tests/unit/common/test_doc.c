@@ -33,6 +33,30 @@ static void nearest_word_is_found(void **state)
     assert_null(stf_nearest(a_long_word, known));
 }
 
+static void errors_travel(void **state)
+{
+    struct stf_err err, back;
+    (void)state;
+    stf_err_set(&err, STF_BUSY, 17, "write", "the box", "it is in use");
+    stf_err_expected(&err, "a free box", "one of root");
+    stf_err_remedy(&err, "wait %d minutes", 5);
+    json_t *document = stf_doc_from_err(&err);
+    stf_doc_to_err(document, &back);
+    assert_int_equal(back.kind, STF_BUSY);
+    assert_int_equal(back.code, 17);
+    assert_true(back.is_retryable);
+    assert_string_equal(back.op, "write");
+    assert_string_equal(back.subject, "the box");
+    assert_string_equal(back.message, "it is in use");
+    assert_string_equal(back.expected, "a free box");
+    assert_string_equal(back.found, "one of root");
+    assert_string_equal(back.remedy, "wait 5 minutes");
+    json_object_set_new(document, "kind", json_string("ok"));
+    stf_doc_to_err(document, &back);
+    assert_int_not_equal(back.kind, STF_OK);
+    json_decref(document);
+}
+
 static void unknown_members_are_named(void **state)
 {
     (void)state;
@@ -166,6 +190,7 @@ int main(void)
         cmocka_unit_test(required_members),      cmocka_unit_test(optional_members),
         cmocka_unit_test(hex_goes_both_ways),    cmocka_unit_test(paths_start_at_the_base),
         cmocka_unit_test(clocks_run_forward),    cmocka_unit_test(bytes_become_text),
+        cmocka_unit_test(errors_travel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

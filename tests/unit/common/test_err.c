@@ -35,6 +35,26 @@ static void set_fills_every_member(void **state)
     assert_int_equal(stf_err_set(NULL, STF_IO, 0, NULL, NULL, "nobody asks"), STF_IO);
 }
 
+static void the_other_parts_belong_to_the_error_just_made(void **state)
+{
+    (void)state;
+    struct stf_err err;
+    stf_err_set(&err, STF_INVALID_DATA, 0, "load", "site.lua", "the role is none");
+    assert_string_equal(err.expected, "");
+    assert_string_equal(err.remedy, "");
+    stf_err_expected(&err, "'node'", "'nod\xff'");
+    stf_err_remedy(&err, "correct line %d", 3);
+    assert_string_equal(err.expected, "'node'");
+    assert_string_equal(err.found, "'nod?'");
+    assert_string_equal(err.remedy, "correct line 3");
+    stf_err_errno(&err, EACCES, "open", "site.lua", "cannot open it");
+    assert_string_equal(err.expected, "");
+    assert_string_equal(err.found, "");
+    assert_non_null(strstr(err.remedy, "as root"));
+    stf_err_expected(NULL, "nobody", "asks");
+    stf_err_remedy(NULL, "nobody asks");
+}
+
 static void an_error_can_be_wrapped_in_place(void **state)
 {
     (void)state;
@@ -116,6 +136,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_and_kinds_match),
         cmocka_unit_test(set_fills_every_member),
+        cmocka_unit_test(the_other_parts_belong_to_the_error_just_made),
         cmocka_unit_test(an_error_can_be_wrapped_in_place),
         cmocka_unit_test(long_text_is_cut_between_characters),
         cmocka_unit_test(bytes_that_are_no_utf8_are_replaced),

@@ -111,26 +111,6 @@ static void test_foreign_bytes_are_refused(void **state)
     }
 }
 
-static void test_errors_travel(void **state)
-{
-    struct stf_err err, back;
-    (void)state;
-    stf_err_set(&err, STF_BUSY, 17, "write", "the box", "it is in use");
-    err.is_retryable = true;
-    json_t *document = stf_message_from_err(&err);
-    stf_message_to_err(document, &back);
-    assert_int_equal(back.kind, STF_BUSY);
-    assert_int_equal(back.code, 17);
-    assert_true(back.is_retryable);
-    assert_string_equal(back.op, "write");
-    assert_string_equal(back.subject, "the box");
-    assert_string_equal(back.message, "it is in use");
-    json_object_set_new(document, "kind", json_string("ok"));
-    stf_message_to_err(document, &back);
-    assert_int_not_equal(back.kind, STF_OK);
-    json_decref(document);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,7 +118,6 @@ int main(void)
         cmocka_unit_test(test_an_incomplete_frame_waits),
         cmocka_unit_test(test_what_is_too_deep_is_not_sent),
         cmocka_unit_test(test_foreign_bytes_are_refused),
-        cmocka_unit_test(test_errors_travel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
