@@ -19,6 +19,7 @@
 #include "common/clock.h"
 #include "common/doc.h"
 #include "common/folder.h"
+#include "fleet/judge.h"
 #include "fleet/opened.h"
 
 enum {
@@ -254,14 +255,12 @@ static enum stf_kind put_back(const struct undo *undo, const json_t *change, con
         return stf_err_set(err, STF_INVALID_DATA, 0, "undo", name, "the armed undo has a change that is none");
     void *self = undo->opened.selves[index];
     enum stf_kind kind = resource->read(self, &undo->host, id, &now, err);
-    if (kind == STF_OK && json_equal(now, before)) {
-        *outcome = "nothing";
-    } else if (kind == STF_OK && !json_equal(now, json_object_get(change, "after"))) {
-        *outcome = "left";
-    } else if (kind == STF_OK) {
+    const struct stf_recorded recorded = {resource, id, before, json_object_get(change, "after")};
+    enum stf_undo_verdict verdict = kind == STF_OK ? stf_undo_judge(&recorded, now) : STF_UNDO_UNKNOWN;
+    if (verdict == STF_UNDO_UNDO)
         kind = resource->write(self, &undo->host, id, before, err);
-        *outcome = kind == STF_OK ? "undone" : "failed";
-    }
+    if (kind == STF_OK)
+        *outcome = verdict == STF_UNDO_UNDO ? "undone" : verdict == STF_UNDO_NOTHING ? "nothing" : "left";
     json_decref(now);
     return kind;
 }

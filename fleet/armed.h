@@ -26,6 +26,6 @@ enum stf_kind stf_armed_add(const struct stf_armed *armed, const struct stf_host
 enum stf_kind stf_armed_confirm(const struct stf_armed *armed, struct stf_err *err);
 
 /* Waits until the undo in the file `path` is due, and carries it out: at its deadline, or at once after a reboot.
- * Newest change first; what is neither as before nor as after is left alone. A host that is not ready yet is asked
+ * Newest change first; what is not the run's (judge.h) is left alone. A host that is not ready yet is asked
  * again for a minute. STF_OK also when it was confirmed meanwhile. `bindings` ends with NULL. */
 enum stf_kind stf_armed_wait(const char *path, const struct stf_binding *const *bindings, struct stf_err *err);

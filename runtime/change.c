@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char absent_words[] = "absent";
-
 static enum stf_kind no_memory(struct stf_err *err)
 {
     return stf_err_set(err, STF_NO_MEMORY, 0, "change", NULL, "out of memory");
@@ -80,8 +78,8 @@ static char *new_change_key(const json_t *change)
 
 bool stf_is_same_state(const json_t *one, const char *one_words, const json_t *other, const char *other_words)
 {
-    bool is_absent =
-        one_words && other_words && strcmp(one_words, absent_words) == 0 && strcmp(other_words, absent_words) == 0;
+    bool is_absent = one_words && other_words && strcmp(one_words, STF_ABSENT_WORDS) == 0 &&
+                     strcmp(other_words, STF_ABSENT_WORDS) == 0;
     return is_absent || json_equal(one, other);
 }
 
@@ -192,7 +190,7 @@ char *stf_thing_describe(const struct stf_thing *thing, const json_t *state)
 {
     char *text = NULL;
     if (json_is_null(state)) {
-        return strdup(absent_words);
+        return strdup(STF_ABSENT_WORDS);
     }
     if (thing->resource->describe) {
         text = thing->resource->describe(thing->id, state);

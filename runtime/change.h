@@ -10,6 +10,7 @@
 #include <staffetta/binding.h>
 
 #include "fleet/fleet.h"
+#include "fleet/judge.h"
 
 enum stf_engine_mode {
     STF_ENGINE_PLAN,  /* nothing is written; reads see what is planned */
@@ -67,13 +68,6 @@ json_t *stf_changes_by_thing(const json_t *changes);
 json_t *stf_changes_take(json_t *by_thing, const json_t *change);
 
 /* ---- rollback ---- */
-
-enum stf_undo_verdict {
-    STF_UNDO_UNDO,     /* what the run wrote stands: `before` would be put back */
-    STF_UNDO_NOTHING,  /* `before` stands: never done, or undone already */
-    STF_UNDO_CONFLICT, /* something else stands: somebody has changed it since */
-    STF_UNDO_UNKNOWN,  /* it could not be read */
-};
 
 /* One change against what stands now; writes nothing. For a run with several changes of one thing only the newest can
  * be judged this way: stf_engine_rollback_plan judges a whole run. */

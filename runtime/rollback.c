@@ -22,36 +22,6 @@ static enum stf_kind no_memory(struct stf_err *err)
     return stf_err_set(err, STF_NO_MEMORY, 0, "rollback", NULL, "out of memory");
 }
 
-/* A state without the mark that it is not in effect, which a write cut short or a restarted daemon leaves (binding.h):
- * whose it is shows in the rest. */
-static json_t *settled(const json_t *state)
-{
-    json_t *copy = json_copy((json_t *)state);
-    if (json_is_false(json_object_get(copy, "loaded"))) {
-        json_object_del(copy, "loaded");
-    }
-    return copy;
-}
-
-static bool is_same_settled(const json_t *a, const json_t *b)
-{
-    json_t *one = settled(a), *other = settled(b);
-    bool is_same = one && other && json_equal(one, other);
-    json_decref(one);
-    json_decref(other);
-    return is_same;
-}
-
-/* Both are absent, if not with the same path to them: the undoing of other changes alters that. */
-static bool is_absent_too(const struct stf_thing *thing, const json_t *after, const json_t *now)
-{
-    char *then_words = stf_thing_describe(thing, after), *now_words = stf_thing_describe(thing, now);
-    bool is_same = stf_is_same_state(after, then_words, now, now_words);
-    free(then_words);
-    free(now_words);
-    return is_same;
-}
-
 /* `origin` is what stood there before the run's first change of the thing: with that there is nothing left to undo, and
  * a thing that was changed and changed back is not taken through all of it once more. */
 static enum stf_undo_verdict judge(const struct stf_thing *thing, const struct stf_change *change, const json_t *origin,
@@ -60,15 +30,8 @@ static enum stf_undo_verdict judge(const struct stf_thing *thing, const struct s
     if (json_equal(now, origin)) {
         return STF_UNDO_NOTHING;
     }
-    if (json_equal(now, change->after)) {
-        return STF_UNDO_UNDO;
-    }
-    if (json_equal(now, change->before)) {
-        return STF_UNDO_NOTHING;
-    }
-    bool is_ours = is_same_settled(now, change->after) || is_same_settled(now, change->before) ||
-                   is_absent_too(thing, change->after, now);
-    return is_ours ? STF_UNDO_UNDO : STF_UNDO_CONFLICT;
+    const struct stf_recorded recorded = {thing->resource, change->id, change->before, change->after};
+    return stf_undo_judge(&recorded, now);
 }
 
 /* The thing that a change was of. What was granted to the run that made it is granted to its undoing. */
@@ -313,19 +276,26 @@ static enum stf_kind judge_item(struct survey *survey, const struct stf_thing *t
     return kind;
 }
 
+/* The thing of a change of the run, with its key, on `*host`. Fini the thing in either case. */
+static enum stf_kind init_surveyed(struct stf_thing *thing, struct stf_host *host, const struct survey *survey,
+                                   const struct stf_engine *engine, const struct stf_change *change,
+                                   struct stf_err *err)
+{
+    *thing = (struct stf_thing){0};
+    enum stf_kind kind = find_host(survey, change->host, host, err);
+    if (kind == STF_OK) {
+        kind = init_changed(thing, engine, host, change, err);
+    }
+    return kind == STF_OK ? stf_thing_make_key(thing, err) : kind;
+}
+
 static enum stf_kind survey_change(struct survey *survey, const struct stf_engine *engine,
                                    const struct stf_change *change, struct stf_err *err)
 {
     struct stf_host host;
-    struct stf_thing thing = {0};
+    struct stf_thing thing;
     json_t *item = NULL;
-    enum stf_kind kind = find_host(survey, change->host, &host, err);
-    if (kind == STF_OK) {
-        kind = init_changed(&thing, engine, &host, change, err);
-    }
-    if (kind == STF_OK) {
-        kind = stf_thing_make_key(&thing, err);
-    }
+    enum stf_kind kind = init_surveyed(&thing, &host, survey, engine, change, err);
     if (kind == STF_OK) {
         item = new_item(&thing, change);
         kind = item ? judge_item(survey, &thing, change, item, err) : no_memory(err);
@@ -344,14 +314,8 @@ static enum stf_kind find_origin(struct survey *survey, const struct stf_engine 
                                  const struct stf_change *change, const json_t **origin, struct stf_err *err)
 {
     struct stf_host host;
-    struct stf_thing thing = {0};
-    enum stf_kind kind = find_host(survey, change->host, &host, err);
-    if (kind == STF_OK) {
-        kind = init_changed(&thing, engine, &host, change, err);
-    }
-    if (kind == STF_OK) {
-        kind = stf_thing_make_key(&thing, err);
-    }
+    struct stf_thing thing;
+    enum stf_kind kind = init_surveyed(&thing, &host, survey, engine, change, err);
     if (kind == STF_OK) {
         *origin = json_object_get(survey->origins, thing.key);
     }
