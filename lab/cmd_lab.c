@@ -1,11 +1,11 @@
 /* cmd_lab.c - the command `staffetta lab`: reads arguments, calls lab.h, prints for a person or a program.
  * Must never print anything but its result to standard output. SPDX-License-Identifier: MIT */
 #include "cmd_lab.h"
+#include "cli.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,21 +16,20 @@
 #include "machine/machine.h"
 #include "responder/responder.h"
 
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 64, MAX_PORTS = 16 };
+enum { MAX_PORTS = 16 };
 
 struct arguments {
+    struct stf_cli cli;   /* "lab up" and so on, --output, --quiet and what follows the options */
     const char *site_dir; /* --site */
     const char *name;     /* --name */
     const char *pid;      /* --with-pid */
     const char *accel;    /* --accel */
-    bool is_json;         /* --output json */
     bool wants_vm;        /* --vm */
-    bool wants_help;
-    char **rest; /* what follows the options, ended by NULL */
+    const struct verb *verb;
 };
 
 struct verb {
-    const char *name, *help;
+    const char *name, *command, *help;
     int (*run)(const struct arguments *arguments);
 };
 
@@ -52,7 +51,7 @@ static const char lab_help[] =
     "exit codes: 0 done, 1 failed or no such lab is up, 64 wrong usage\n";
 
 static const char up_help[] =
-    "usage: staffetta lab up --site DIR [--with-pid PID] [--output human|json]\n"
+    "usage: staffetta lab up --site DIR [--with-pid PID] [--quiet] [--output human|json]\n"
     "\n"
     "Builds the lab of the site in DIR and returns when it is complete. A guardian process stays and\n"
     "holds it until `staffetta lab down`. A lab that is up already is left as it is. Needs root. Where\n"
@@ -60,6 +59,7 @@ static const char up_help[] =
     "\n"
     "  --site DIR        the folder with site.lua; hosts with a `netns` are built\n"
     "  --with-pid PID    take the lab down when this process ends, however it ends\n"
+    "  --quiet           without a line for each thing that is built\n"
     "  --output FORMAT   human (default) or json\n"
     "  --vm              in a virtual machine, for as long as a shell in it: the same as\n"
     "                    `staffetta lab vm --site DIR`\n";
@@ -124,69 +124,61 @@ static const char responder_help[] = "usage: staffetta lab responder BANNER PORT
 
 /* ---------- arguments ---------- */
 
-__attribute__((format(printf, 1, 2))) static int usage_error(const char *format, ...)
+static int fail(const struct arguments *arguments, const struct stf_err *err)
 {
-    va_list arguments;
-    va_start(arguments, format);
-    fputs("staffetta lab: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputs(" (see staffetta lab --help)\n", stderr);
-    va_end(arguments);
-    return EXIT_USAGE;
+    stf_cli_error(&arguments->cli, err);
+    return STF_EXIT_ERROR;
 }
 
-static int fail(const struct stf_err *err)
+static int take_option(void *user, int option, const char *name)
 {
-    fprintf(stderr, "staffetta lab: %s\n", err->message);
-    return EXIT_FAILED;
+    struct arguments *arguments = user;
+    char wanted[32];
+    snprintf(wanted, sizeof wanted, "--%s", name);
+    if (option != 'h' && !strstr(arguments->verb->help, wanted))
+        return stf_cli_usage_error(arguments->cli.command, "%s has no option %s", arguments->cli.command, wanted);
+    switch (option) {
+    case 's':
+        arguments->site_dir = optarg;
+        return -1;
+    case 'n':
+        arguments->name = optarg;
+        return -1;
+    case 'p':
+        arguments->pid = optarg;
+        return -1;
+    case 'v':
+        arguments->wants_vm = true;
+        return -1;
+    case 'q':
+        arguments->cli.is_quiet = true;
+        return -1;
+    case 'a':
+        arguments->accel = optarg;
+        if (strcmp(optarg, "kvm") == 0 || strcmp(optarg, "tcg") == 0)
+            return -1;
+        return stf_cli_usage_value(arguments->cli.command, "--accel", "kvm or tcg", optarg);
+    case 'o':
+        return stf_cli_take_output(&arguments->cli, optarg);
+    default:
+        fputs(arguments->verb->help, stdout);
+        return STF_EXIT_OK;
+    }
 }
 
 /* Options end at the first word that is none, so that those of exec's command stay its own. */
 static int parse(int argc, char **argv, struct arguments *arguments)
 {
-    static const struct option options[] = {
-        {"site", required_argument, NULL, 's'},     {"name", required_argument, NULL, 'n'},
-        {"with-pid", required_argument, NULL, 'p'}, {"output", required_argument, NULL, 'o'},
-        {"accel", required_argument, NULL, 'a'},    {"vm", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
-    *arguments = (struct arguments){0};
-    opterr = 0;
-    optind = 0;
-    for (int option; (option = getopt_long(argc, argv, "+:h", options, NULL)) != -1;) {
-        switch (option) {
-        case 's':
-            arguments->site_dir = optarg;
-            break;
-        case 'n':
-            arguments->name = optarg;
-            break;
-        case 'p':
-            arguments->pid = optarg;
-            break;
-        case 'v':
-            arguments->wants_vm = true;
-            break;
-        case 'a':
-            arguments->accel = optarg;
-            if (strcmp(optarg, "kvm") != 0 && strcmp(optarg, "tcg") != 0)
-                return usage_error("--accel is kvm or tcg, not '%s'", optarg);
-            break;
-        case 'o':
-            arguments->is_json = strcmp(optarg, "json") == 0;
-            if (!arguments->is_json && strcmp(optarg, "human") != 0)
-                return usage_error("--output is human or json, not '%s'", optarg);
-            break;
-        case 'h':
-            arguments->wants_help = true;
-            break;
-        case ':':
-            return usage_error("%s needs a value", argv[optind - 1]);
-        default:
-            return usage_error("unknown option %s", argv[optind - 1]);
-        }
-    }
-    arguments->rest = argv + optind;
-    return EXIT_DONE;
+    static const struct option options[] = {{"site", required_argument, NULL, 's'},
+                                            {"name", required_argument, NULL, 'n'},
+                                            {"with-pid", required_argument, NULL, 'p'},
+                                            {"output", required_argument, NULL, 'o'},
+                                            {"accel", required_argument, NULL, 'a'},
+                                            {"vm", no_argument, NULL, 'v'},
+                                            {"quiet", no_argument, NULL, 'q'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
+    return stf_cli_options(&arguments->cli, argc, argv, "+:h", options, take_option, arguments);
 }
 
 /* Which lab is meant: by --name, by the site's name, or the only one. *name is malloc'ed. */
@@ -218,13 +210,6 @@ static enum stf_kind find_name(const struct arguments *arguments, char **name, s
 }
 
 /* ---------- output ---------- */
-
-static int print_json(json_t *document)
-{
-    int failed = json_dumpf(document, stdout, JSON_INDENT(2)) < 0 || putchar('\n') == EOF || fflush(stdout) != 0;
-    json_decref(document);
-    return failed ? EXIT_FAILED : EXIT_DONE;
-}
 
 static const char *text(const json_t *object, const char *key)
 {
@@ -301,6 +286,17 @@ static void print_status(const json_t *status)
         printf("  %s\n", json_string_value(command));
 }
 
+static void show_status(const struct arguments *arguments, const json_t *status)
+{
+    if (arguments->cli.is_json) {
+        stf_output_json(status);
+        return;
+    }
+    json_t *printable = stf_output_printable(status);
+    print_status(printable);
+    json_decref(printable);
+}
+
 /* ---------- verbs ---------- */
 
 static void print_progress(void *context, const char *line)
@@ -328,12 +324,10 @@ static int run_status(const struct arguments *arguments)
         kind = stf_lab_status(name, &status, &err);
     free(name);
     if (kind)
-        return fail(&err);
-    if (arguments->is_json)
-        return print_json(status);
-    print_status(status);
+        return fail(arguments, &err);
+    show_status(arguments, status);
     json_decref(status);
-    return EXIT_DONE;
+    return STF_EXIT_OK;
 }
 
 static void print_machine_progress(const char *line)
@@ -345,19 +339,20 @@ static int run_vm(const struct arguments *arguments)
 {
     struct stf_err err;
     char self_path[PATH_MAX] = "", site_dir[PATH_MAX] = "";
-    int code = EXIT_FAILED;
-    if (!arguments->rest[0] && !isatty(STDIN_FILENO))
-        return usage_error("vm needs a command, or a terminal for a shell");
+    int code = STF_EXIT_ERROR;
+    if (!arguments->cli.operands[0] && !isatty(STDIN_FILENO))
+        return stf_cli_usage_value("lab vm", "COMMAND", "a command, or a terminal for a shell", NULL);
     if (readlink("/proc/self/exe", self_path, sizeof self_path - 1) < 0)
-        return fail((stf_err_errno(&err, errno, "readlink", "/proc/self/exe", "cannot find this program"), &err));
+        return fail(arguments,
+                    (stf_err_errno(&err, errno, "readlink", "/proc/self/exe", "cannot find this program"), &err));
     if (arguments->site_dir && !realpath(arguments->site_dir, site_dir))
-        return fail((stf_err_errno(&err, errno, "lab", arguments->site_dir, "cannot find the site"), &err));
-    const struct stf_machine_options options = {.argv = (const char *const *)arguments->rest,
+        return fail(arguments, (stf_err_errno(&err, errno, "lab", arguments->site_dir, "cannot find the site"), &err));
+    const struct stf_machine_options options = {.argv = (const char *const *)arguments->cli.operands,
                                                 .site_dir = arguments->site_dir ? site_dir : NULL,
                                                 .self_path = self_path,
                                                 .acceleration = arguments->accel,
                                                 .progress = print_machine_progress};
-    return stf_machine_run(&options, &code, &err) ? fail(&err) : code;
+    return stf_machine_run(&options, &code, &err) ? fail(arguments, &err) : code;
 }
 
 static int run_up(const struct arguments *arguments)
@@ -366,13 +361,14 @@ static int run_up(const struct arguments *arguments)
     char self_path[PATH_MAX] = "";
     bool was_up = false;
     json_t *site = NULL, *status = NULL;
-    struct stf_lab_options options = {.site_dir = arguments->site_dir, .progress = print_progress};
+    struct stf_lab_options options = {.site_dir = arguments->site_dir,
+                                      .progress = arguments->cli.is_quiet ? NULL : print_progress};
     if (!arguments->site_dir)
-        return usage_error("up needs --site DIR");
+        return stf_cli_usage_value("lab up", "--site", "the folder with site.lua", NULL);
     if (arguments->wants_vm)
         return run_vm(arguments);
     if (arguments->pid && !parse_pid(arguments->pid, &options.owner_pid))
-        return usage_error("--with-pid needs the number of a process, not '%s'", arguments->pid);
+        return stf_cli_usage_value("lab up", "--with-pid", "the number of a process", arguments->pid);
 
     int64_t start_ns = stf_clock_ns();
     enum stf_kind kind = STF_OK;
@@ -388,17 +384,15 @@ static int run_up(const struct arguments *arguments)
         kind = stf_lab_status(json_string_value(json_object_get(site, "name")), &status, &err);
     json_decref(site);
     if (kind)
-        return fail(&err);
+        return fail(arguments, &err);
     json_object_set_new(status, "was_up", json_boolean(was_up));
-    if (arguments->is_json)
-        return print_json(status);
-    if (was_up)
+    if (was_up && !arguments->cli.is_json)
         puts("the lab was up already:");
-    else
+    else if (!was_up && options.progress)
         fprintf(stderr, "lab: complete after %lld ms\n", (long long)((stf_clock_ns() - start_ns) / 1000000));
-    print_status(status);
+    show_status(arguments, status);
     json_decref(status);
-    return EXIT_DONE;
+    return STF_EXIT_OK;
 }
 
 static int run_down(const struct arguments *arguments)
@@ -413,45 +407,48 @@ static int run_down(const struct arguments *arguments)
         kind = STF_OK; /* nothing is up */
     if (kind) {
         free(name);
-        return fail(&err);
+        return fail(arguments, &err);
     }
-    int code = EXIT_DONE;
-    if (arguments->is_json)
-        code = print_json(json_pack("{s:s?, s:b}", "name", name, "was_up", was_up));
-    else if (was_up)
+    if (arguments->cli.is_json) {
+        json_t *doc = json_pack("{s:s?, s:b}", "name", name, "was_up", was_up);
+        stf_output_json(doc);
+        json_decref(doc);
+    } else if (was_up) {
         printf("the lab %s is down\n", name);
-    else
+    } else {
         puts("no lab was up");
+    }
     free(name);
-    return code;
+    return STF_EXIT_OK;
 }
 
 static int run_exec(const struct arguments *arguments)
 {
     struct stf_err err;
     char *name;
-    if (!arguments->rest[0] || !arguments->rest[1])
-        return usage_error("exec needs a host and a command");
+    if (!arguments->cli.operands[0] || !arguments->cli.operands[1])
+        return stf_cli_usage_value("lab exec", "HOST COMMAND", "a host of the lab, and what to run there", NULL);
     enum stf_kind kind = find_name(arguments, &name, &err);
     if (!kind)
-        stf_lab_exec(name, arguments->rest[0], (const char *const *)arguments->rest + 1, &err);
+        stf_lab_exec(name, arguments->cli.operands[0], (const char *const *)arguments->cli.operands + 1, &err);
     free(name);
-    return fail(&err);
+    return fail(arguments, &err);
 }
 
 static int run_fault(const struct arguments *arguments)
 {
     struct stf_err err;
     char *name;
-    if (!arguments->rest[0] || !arguments->rest[1])
-        return usage_error("fault needs a host and a fault");
+    if (!arguments->cli.operands[0] || !arguments->cli.operands[1])
+        return stf_cli_usage_value("lab fault", "HOST FAULT",
+                                   "a host of the lab, and latency, loss, cut, kill or clear", NULL);
     enum stf_kind kind = find_name(arguments, &name, &err);
     if (!kind)
-        kind = stf_lab_fault(name, arguments->rest[0], (const char *const *)arguments->rest + 1, &err);
+        kind = stf_lab_fault(name, arguments->cli.operands[0], (const char *const *)arguments->cli.operands + 1, &err);
     free(name);
     if (kind == STF_INVALID_DATA)
-        return usage_error("%s", err.message);
-    return kind ? fail(&err) : EXIT_DONE;
+        return stf_cli_usage_error("lab fault", "%s", err.message);
+    return kind ? fail(arguments, &err) : STF_EXIT_OK;
 }
 
 static int run_responder(const struct arguments *arguments)
@@ -459,41 +456,38 @@ static int run_responder(const struct arguments *arguments)
     struct stf_err err;
     uint16_t ports[MAX_PORTS];
     size_t count = 0;
-    char **rest = arguments->rest;
+    char **rest = arguments->cli.operands;
     for (char **port = rest[0] ? rest + 1 : rest; *port && count < MAX_PORTS; port++) {
         pid_t number;
         if (!parse_pid(*port, &number) || number > UINT16_MAX)
-            return usage_error("'%s' is no port", *port);
+            return stf_cli_usage_value("lab responder", "PORT", "1 to 65535", *port);
         ports[count++] = (uint16_t)number;
     }
     if (count == 0)
-        return usage_error("responder needs a banner and a port");
-    return stf_responder_run(rest[0], ports, count, &err) ? fail(&err) : EXIT_DONE;
+        return stf_cli_usage_value("lab responder", "BANNER PORT", "what to say, and where", NULL);
+    return stf_responder_run(rest[0], ports, count, &err) ? fail(arguments, &err) : STF_EXIT_OK;
 }
 
 int stf_cmd_lab(int argc, char **argv)
 {
-    static const struct verb verbs[] = {{"up", up_help, run_up},
-                                        {"down", down_help, run_down},
-                                        {"status", status_help, run_status},
-                                        {"exec", exec_help, run_exec},
-                                        {"fault", fault_help, run_fault},
-                                        {"vm", vm_help, run_vm},
-                                        {"responder", responder_help, run_responder}};
-    struct arguments arguments;
+    static const struct verb verbs[] = {{"up", "lab up", up_help, run_up},
+                                        {"down", "lab down", down_help, run_down},
+                                        {"status", "lab status", status_help, run_status},
+                                        {"exec", "lab exec", exec_help, run_exec},
+                                        {"fault", "lab fault", fault_help, run_fault},
+                                        {"vm", "lab vm", vm_help, run_vm},
+                                        {"responder", "lab responder", responder_help, run_responder}};
+    static const char verb_names[] = "up, down, status, exec, fault or vm";
     if (argc < 2)
-        return fputs(lab_help, stderr), EXIT_USAGE;
+        return stf_cli_usage_value("lab", "the verb", verb_names, NULL);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
-        return fputs(lab_help, stdout) < 0 ? EXIT_FAILED : EXIT_DONE;
+        return fputs(lab_help, stdout) < 0 ? STF_EXIT_ERROR : STF_EXIT_OK;
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         if (strcmp(verbs[i].name, argv[1]) != 0)
             continue;
-        int code = parse(argc - 1, argv + 1, &arguments);
-        if (code != EXIT_DONE)
-            return code;
-        if (arguments.wants_help)
-            return fputs(verbs[i].help, stdout) < 0 ? EXIT_FAILED : EXIT_DONE;
-        return verbs[i].run(&arguments);
+        struct arguments arguments = {.verb = &verbs[i], .cli.command = verbs[i].command};
+        int exit_code = parse(argc - 1, argv + 1, &arguments);
+        return exit_code == -1 ? verbs[i].run(&arguments) : exit_code;
     }
-    return usage_error("unknown verb '%s'", argv[1]);
+    return stf_cli_usage_value("lab", "the verb", verb_names, argv[1]);
 }

@@ -1,22 +1,10 @@
-/* cli.c - options and errors of all commands. SPDX-License-Identifier: MIT */
+/* cli.c - options of all commands. SPDX-License-Identifier: MIT */
 #include "cli.h"
 
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-int stf_cli_usage_error(const char *command, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    fputs("staffetta: ", stderr);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    fprintf(stderr, "\nTry `staffetta %s%s--help`.\n", command ? command : "", command ? " " : "");
-    return STF_EXIT_USAGE;
-}
 
 /* Options of some commands: of those in whose usage `use` stands. */
 static const struct own_option {
@@ -40,10 +28,13 @@ static const struct own_option {
 /* Whether the command knows the option of that letter. */
 static bool has_option(const struct stf_cli *cli, int letter)
 {
+    const char *usage = stf_command_find(cli->command)->usage;
     const struct own_option *own = own_options;
     while (own->use && own->letter != letter)
         own++;
-    return !own->use || strstr(stf_command_find(cli->command)->usage, own->use);
+    if (own->use)
+        return strstr(usage, own->use) != NULL;
+    return letter == 'h' || strstr(usage, "[options]") || (letter == 'o' && strstr(usage, "--output"));
 }
 
 void stf_command_help(const struct stf_command *command, FILE *stream)
@@ -132,36 +123,13 @@ static int take_option(void *user, int option, const char *name)
     case 'p':
         if (add_param(cli, optarg))
             return -1;
-        return stf_cli_usage_error(cli->command, "--param expects NAME=VALUE in UTF-8, found '%s'", optarg);
+        return stf_cli_usage_value(cli->command, "--param", "NAME=VALUE in UTF-8", optarg);
     case 'o':
-        cli->is_json = strcmp(optarg, "json") == 0;
-        if (cli->is_json || strcmp(optarg, "human") == 0)
-            return -1;
-        return stf_cli_usage_error(cli->command, "--output expects human or json, found '%s'", optarg);
-    case 'h':
+        return stf_cli_take_output(cli, optarg);
+    default:
         stf_command_help(stf_command_find(cli->command), stdout);
         return STF_EXIT_OK;
-    default:
-        fprintf(stderr, "Try `staffetta %s --help`.\n", cli->command);
-        return STF_EXIT_USAGE;
     }
-}
-
-int stf_cli_options(struct stf_cli *cli, int argc, char **argv, const char *letters, const struct option *options,
-                    int (*take)(void *user, int option, const char *name), void *user)
-{
-    static char program[] = "staffetta";
-    int option, index = 0;
-    argv[0] = program; /* what getopt's own messages begin with */
-    optind = 1;
-    while ((option = getopt_long(argc, argv, letters, options, &index)) != -1) {
-        int exit_code = take(user, option, options[index].name);
-        if (exit_code != -1)
-            return exit_code;
-    }
-    cli->operands = argv + optind;
-    cli->operand_count = argc - optind;
-    return -1;
 }
 
 int stf_cli_parse(struct stf_cli *cli, int argc, char **argv, int max_operands)
@@ -189,7 +157,7 @@ int stf_cli_parse(struct stf_cli *cli, int argc, char **argv, int max_operands)
         {NULL, 0, NULL, 0},
     };
     *cli = (struct stf_cli){.command = argv[0], .params = json_object()};
-    int exit_code = stf_cli_options(cli, argc, argv, "hp:", options, take_option, cli);
+    int exit_code = stf_cli_options(cli, argc, argv, ":hp:", options, take_option, cli);
     if (exit_code != -1)
         return exit_code;
     if (cli->operand_count > max_operands)
@@ -202,24 +170,6 @@ int stf_cli_parse(struct stf_cli *cli, int argc, char **argv, int max_operands)
 void stf_cli_fini(struct stf_cli *cli)
 {
     json_decref(cli->params);
-}
-
-void stf_cli_error(const struct stf_cli *cli, const struct stf_err *err)
-{
-    if (cli->is_json) {
-        json_t *doc = json_pack("{s:{s:s, s:s, s:s, s:s}}", "error", "kind", stf_kind_name(err->kind), "op", err->op,
-                                "subject", err->subject, "message", err->message);
-        stf_output_json(doc);
-        json_decref(doc);
-    }
-    bool is_named = !err->subject[0] || strstr(err->message, err->subject);
-    fputs("staffetta: ", stderr);
-    if (!is_named) {
-        stf_output_text(stderr, err->subject, false);
-        fputs(": ", stderr);
-    }
-    stf_output_text(stderr, err->message, true);
-    fputc('\n', stderr);
 }
 
 bool stf_cli_open(const struct stf_cli *cli, struct stf_runtime **runtime)

@@ -65,8 +65,9 @@ void stf_command_help(const struct stf_command *command, FILE *stream);
 int stf_cli_parse(struct stf_cli *cli, int argc, char **argv, int max_operands);
 void stf_cli_fini(struct stf_cli *cli);
 
-/* For commands that read their options by themselves: `take` gets each, as getopt_long tells it ('?': not among them),
- * and ends the reading with an exit code, or goes on with -1. Sets the operands. */
+/* For commands that read their options by themselves: `take` gets each, as getopt_long tells it, and ends the reading
+ * with an exit code, or goes on with -1. What is no option of the command is refused. `letters` begin with ":", as
+ * getopt has it, or "+:" where the first operand ends the options. Sets the operands. */
 struct option;
 int stf_cli_options(struct stf_cli *cli, int argc, char **argv, const char *letters, const struct option *options,
                     int (*take)(void *user, int option, const char *name), void *user);
@@ -77,14 +78,22 @@ bool stf_cli_open(const struct stf_cli *cli, struct stf_runtime **runtime);
 /* Runs a playbook as `options` say, telling a person or printing the report, and gives the exit code. */
 int stf_cli_run(const struct stf_cli *cli, struct stf_run_options *options);
 
-/* Prints an error in the one form all commands use: what, where, what to do. */
+/* cli_error.c: Looks whether the command line asks for JSON, so that even wrong usage is told in it. */
+void stf_cli_begin(char **argv);
+/* Tells an error in the one form that all commands use: what, where, expected, found, remedy. NULL: no options yet. */
 void stf_cli_error(const struct stf_cli *cli, const struct stf_err *err);
+/* The same for a person, of an error as a document. */
+void stf_cli_print_error(const json_t *error);
+/* Wrong usage; the command may be NULL. Of a value: `what` has it, or lacks it where `found` is NULL. */
+int stf_cli_usage_error(const char *command, const char *format, ...) STF_PRINTF(2, 3);
+int stf_cli_usage_value(const char *command, const char *what, const char *expected, const char *found);
+/* The value of --output: -1, or the exit code of wrong usage. */
+int stf_cli_take_output(struct stf_cli *cli, const char *form);
 /* Opens the journal for looking; prints the error and gives false when that fails. */
 bool stf_cli_open_journal(const struct stf_cli *cli, struct stf_journal **journal);
 /* The run that the first operand names: a number, or "last", which is also meant when there is none. */
 enum stf_kind stf_cli_run_number(const struct stf_cli *cli, struct stf_journal *journal, int64_t *number,
                                  struct stf_err *err);
-int stf_cli_usage_error(const char *command, const char *format, ...) STF_PRINTF(2, 3);
 
 /* output.c: events as they happen, and the end of a run, for a person. */
 struct stf_output {
@@ -98,8 +107,9 @@ void stf_output_report(struct stf_output *output, const json_t *report);
 /* A verdict of a check ("pass") or of `doctor` ("missing") in its colour, as a column. */
 void stf_output_verdict(struct stf_output *output, const char *verdict);
 void stf_output_plan(struct stf_output *output, const json_t *plan);
-/* The text with every control character made visible ("\x1b"): what others have written must not steer a terminal.
- * `has_lines`: line feeds stay. */
+
+/* printable.c: The text with every control character made visible ("\x1b"): what others have written must not steer a
+ * terminal. `has_lines`: line feeds stay. */
 void stf_output_text(FILE *stream, const char *text, bool has_lines);
 /* A document with all its texts like that: a new reference. Everything that is printed for a person goes through it. */
 json_t *stf_output_printable(const json_t *doc);

@@ -53,9 +53,9 @@ int stf_cmd_agent(int argc, char **argv)
     int exit_code = stf_cli_parse(&cli, argc, argv, 2);
     bool is_removal = exit_code == -1 && cli.operand_count == 2 && strcmp(cli.operands[0], "remove") == 0;
     if (exit_code == -1 && cli.operand_count > 0 && !is_removal)
-        exit_code = stf_cli_usage_error("agent", "expected nothing, or: remove HOST");
+        exit_code = stf_cli_usage_value("agent", "what to do", "nothing, or remove HOST", cli.operands[0]);
     if (exit_code == -1 && !is_removal && isatty(STDIN_FILENO))
-        exit_code = stf_cli_usage_error("agent", "a controller speaks to it, not a person; expected a pipe as input");
+        exit_code = stf_cli_usage_value("agent", "standard input", "a pipe: a controller speaks to it", "a terminal");
     if (exit_code == -1)
         exit_code = is_removal ? remove_agent(&cli, cli.operands[1]) : serve(&cli);
     stf_cli_fini(&cli);

@@ -127,7 +127,7 @@ int stf_cmd_completion(int argc, char **argv)
         exit_code = STF_EXIT_OK;
     }
     if (exit_code == -1)
-        exit_code = stf_cli_usage_error("completion", "expected bash, zsh or fish");
+        exit_code = stf_cli_usage_value("completion", "the shell", "bash, zsh or fish", cli.operands[0]);
     stf_cli_fini(&cli);
     return exit_code;
 }

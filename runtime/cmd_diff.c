@@ -137,7 +137,8 @@ int stf_cmd_diff(int argc, char **argv)
     json_t *first = NULL, *second = NULL;
     int exit_code = stf_cli_parse(&cli, argc, argv, 2);
     if (exit_code == -1 && cli.operand_count < 2)
-        exit_code = stf_cli_usage_error("diff", "diff expects two runs' numbers; `staffetta runs` lists them");
+        exit_code = stf_cli_usage_value("diff", "RUN RUN", "two runs' numbers, as `staffetta runs` lists them",
+                                        cli.operands[0]);
     if (exit_code != -1)
         goto out;
     exit_code = STF_EXIT_ERROR;

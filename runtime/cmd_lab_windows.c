@@ -4,6 +4,9 @@
 int stf_cmd_lab(int argc, char **argv)
 {
     (void)argc;
-    fprintf(stderr, "staffetta: %s: the lab needs network namespaces; run it with the program for Linux\n", argv[0]);
+    struct stf_err err;
+    stf_err_set(&err, STF_UNSUPPORTED, 0, argv[0], "staffetta lab", "the lab needs network namespaces");
+    stf_err_remedy(&err, "run it with the program for Linux");
+    stf_cli_error(NULL, &err);
     return STF_EXIT_ERROR;
 }

@@ -112,7 +112,7 @@ int stf_cmd_new(int argc, char **argv)
     struct stf_err err;
     int exit_code = stf_cli_parse(&cli, argc, argv, 2);
     if (exit_code == -1 && (cli.operand_count != 2 || strcmp(cli.operands[0], "site") != 0))
-        exit_code = stf_cli_usage_error("new", "expected site DIR, the folder to make");
+        exit_code = stf_cli_usage_value("new", "what to make", "site DIR, the folder", cli.operands[0]);
     if (exit_code == -1) {
         const char *dir = cli.operands[1];
         json_t *files = json_array();

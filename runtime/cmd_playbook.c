@@ -103,6 +103,18 @@ static int run_playbook(const struct stf_cli *cli, const char *playbook, enum st
     return stf_cli_run(cli, &options);
 }
 
+/* `command` and the file are what to do about it. */
+static int fail_plan(const struct stf_cli *cli, const char *message, const char *expected, const char *found,
+                     const char *command)
+{
+    struct stf_err err;
+    stf_err_set(&err, STF_INVALID_DATA, 0, "plan", cli->plan_path, "%s", message);
+    stf_err_expected(&err, expected, found);
+    stf_err_remedy(&err, "%s %s", command, cli->plan_path);
+    stf_cli_error(cli, &err);
+    return STF_EXIT_ERROR;
+}
+
 /* Applies the plan of --plan; `playbook`, unless NULL, is the one that it must be of. */
 static int run_plan(const struct stf_cli *cli, const char *playbook)
 {
@@ -110,16 +122,13 @@ static int run_plan(const struct stf_cli *cli, const char *playbook)
     if (json_object_size(cli->params) > 0)
         return stf_cli_usage_error(cli->command, "--param and --plan exclude each other: the plan has its parameters");
     json_t *plan = json_load_file(cli->plan_path, JSON_REJECT_DUPLICATES, &why);
-    if (!plan) {
-        fprintf(stderr, "staffetta: %s: expected a plan that `staffetta plan --out FILE` wrote: %s\n", cli->plan_path,
-                why.text);
-        return STF_EXIT_ERROR;
-    }
+    if (!plan)
+        return fail_plan(cli, "the plan can not be read", "what `staffetta plan --out FILE` wrote", why.text,
+                         "staffetta plan --out");
     const char *planned = stf_cli_text(plan, "playbook");
     int exit_code = STF_EXIT_ERROR;
     if (playbook && strcmp(playbook, planned) != 0) {
-        fprintf(stderr, "staffetta: %s is no plan of the playbook '%s' but of '%s'\n", cli->plan_path, playbook,
-                planned);
+        exit_code = fail_plan(cli, "the plan is of another playbook", playbook, planned, "staffetta run --plan");
     } else {
         struct stf_run_options options = {.mode = STF_RUN_APPLY, .plan = plan};
         exit_code = stf_cli_run(cli, &options);
@@ -155,8 +164,7 @@ int stf_cmd_run(int argc, char **argv)
     if (exit_code == -1 && cli.plan_path)
         exit_code = run_plan(&cli, cli.operands[0]);
     if (exit_code == -1 && cli.operand_count == 0)
-        exit_code =
-            stf_cli_usage_error("run", "run expects the name of a playbook; `staffetta scripts list` shows them");
+        exit_code = stf_cli_usage_value("run", "PLAYBOOK", "a name that `staffetta scripts list` shows", NULL);
     if (exit_code == -1)
         exit_code = run_playbook(&cli, cli.operands[0], STF_RUN_APPLY);
     stf_cli_fini(&cli);

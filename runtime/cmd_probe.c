@@ -56,7 +56,9 @@ struct request {
 
 static int usage(const char *option, const char *expected, const char *found)
 {
-    return stf_cli_usage_error("probe", "--%s expects %s, found '%s'", option, expected, found);
+    char name[32];
+    snprintf(name, sizeof name, "--%s", option);
+    return stf_cli_usage_value("probe", name, expected, found);
 }
 
 static bool read_number(const char *text, int64_t min, int64_t max, int64_t *number)
@@ -149,14 +151,10 @@ static int take_option(void *user, int option, const char *name)
         request->raw_path = optarg;
         return -1;
     case 'o':
-        request->cli.is_json = strcmp(optarg, "json") == 0;
-        return request->cli.is_json || strcmp(optarg, "human") == 0 ? -1 : usage("output", "human or json", optarg);
-    case 'h':
+        return stf_cli_take_output(&request->cli, optarg);
+    default:
         stf_command_help(stf_command_find("probe"), stdout);
         return STF_EXIT_OK;
-    default:
-        fputs("Try `staffetta probe --help`.\n", stderr);
-        return STF_EXIT_USAGE;
     }
 }
 
@@ -220,12 +218,12 @@ static int parse(struct request *request, int argc, char **argv)
         {NULL, 0, NULL, 0},
     };
     request->cli.command = argv[0];
-    int exit_code = stf_cli_options(&request->cli, argc, argv, "h", options, take_option, request);
+    int exit_code = stf_cli_options(&request->cli, argc, argv, ":h", options, take_option, request);
     if (exit_code != -1)
         return exit_code;
     request->probe.target_count = (size_t)request->cli.operand_count;
     if (request->cli.operand_count == 0)
-        return stf_cli_usage_error("probe", "expected a target: an address, or a name to look up");
+        return stf_cli_usage_value("probe", "the target", "an address, or a name to look up", NULL);
     if (request->cli.operand_count > STF_PROBE_TARGETS_MAX)
         return stf_cli_usage_error("probe", "at most %d targets at once", STF_PROBE_TARGETS_MAX);
     if (request->count && request->duration_us)

@@ -29,7 +29,9 @@ int stf_registry_cli_usage(const struct stf_registry_cli *rc, const char *what)
     if (rc->used < rc->cli.operand_count)
         return stf_cli_usage_error("registry", "%s: '%s' is one argument too many", rc->verb,
                                    rc->cli.operands[rc->used]);
-    return stf_cli_usage_error("registry", "%s: expected %s", rc->verb, what);
+    char where[64];
+    snprintf(where, sizeof where, "an argument of %s", rc->verb);
+    return stf_cli_usage_value("registry", where, what, NULL);
 }
 
 int stf_registry_cli_fail(const struct stf_registry_cli *rc, const struct stf_err *err)
@@ -552,19 +554,13 @@ static int take_option(void *user, int option, const char *name)
         rc->undo = optarg;
         return -1;
     case OPTION_OUTPUT:
-        rc->cli.is_json = strcmp(optarg, "json") == 0;
-        if (rc->cli.is_json || strcmp(optarg, "human") == 0)
-            return -1;
-        return stf_cli_usage_error("registry", "--output expects human or json, found '%s'", optarg);
+        return stf_cli_take_output(&rc->cli, optarg);
     case OPTION_JSON:
         rc->cli.is_json = true;
         return -1;
-    case OPTION_HELP:
+    default:
         stf_command_help(stf_command_find("registry"), stdout);
         return STF_EXIT_OK;
-    default:
-        fputs("Try `staffetta registry --help`.\n", stderr);
-        return STF_EXIT_USAGE;
     }
 }
 
@@ -591,11 +587,11 @@ static int parse(struct stf_registry_cli *rc, int argc, char **argv)
         {NULL, 0, NULL, 0},
     };
     *rc = (struct stf_registry_cli){.cli.command = "registry"};
-    int exit_code = stf_cli_options(&rc->cli, argc, argv, "", options, take_option, rc);
+    int exit_code = stf_cli_options(&rc->cli, argc, argv, ":", options, take_option, rc);
     if (exit_code != -1)
         return exit_code;
     if (rc->cli.operand_count == 0)
-        return stf_cli_usage_error("registry", "expected a verb, such as get or list");
+        return stf_cli_usage_value("registry", "the verb", "get, list, set, ...", NULL);
     rc->verb = *rc->cli.operands++;
     rc->cli.operand_count--;
     if (!rc->cli.site_dir && access(STF_DEFAULT_SITE_DIR, F_OK) == 0)

@@ -165,7 +165,7 @@ int stf_registry_cmd_diff(struct stf_registry_cli *rc)
     if (!other_store || rc->used < rc->cli.operand_count)
         return stf_registry_cli_usage(rc, rc->host_name ? "PATH STORE2 [PATH2]" : "STORE PATH STORE2 [PATH2]");
     if (strcmp(format, "text") != 0 && strcmp(format, "json") != 0 && strcmp(format, "reg") != 0)
-        return stf_cli_usage_error("registry", "--format expects text, json or reg, found '%s'", format);
+        return stf_cli_usage_value("registry", "--format", "text, json or reg", format);
     const struct stf_registry_cli first_rc = without_login(rc, store, other_store);
     const struct stf_registry_cli second_rc = without_login(rc, other_store, store);
     enum stf_kind kind = open_side(&first, &first_rc, store, path, &err);

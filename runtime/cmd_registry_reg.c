@@ -94,7 +94,7 @@ static int export_undo(struct stf_registry_cli *rc)
     if (rc->used < rc->cli.operand_count)
         return stf_registry_cli_usage(rc, NULL);
     if (*end != '\0' || run <= 0)
-        return stf_cli_usage_error("registry", "--undo expects the number of a run, found '%s'", rc->undo);
+        return stf_cli_usage_value("registry", "--undo", "the number of a run", rc->undo);
     enum stf_kind kind = stf_journal_open_read(state_dir, &journal, &err);
     if (kind == STF_OK)
         kind = stf_registry_undo_edits(journal, run, rc->host_name, &edits, &err);

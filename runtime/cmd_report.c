@@ -18,6 +18,7 @@ const char stf_report_help[] =
     "  --prometheus FILE  figures for the textfile collector of node_exporter\n"
     "  --markdown         on standard output; also when no other form is asked for\n"
     "  --json             on standard output: everything that the journal has of the run, each change in words\n"
+    "  --output FORM      human (default) or json, the same as --json\n"
     "  --state DIR        where the journal is kept (default " STF_DEFAULT_STATE_DIR ")\n"
     "  --help             this text\n"
     "\nSeveral forms may be asked for at once. A file is replaced at once, or stays as it was.\n";
@@ -49,20 +50,15 @@ static int take_option(void *user, int option, const char *name)
         request->cli.is_json = true;
         return -1;
     case 'o':
-        request->cli.is_json = strcmp(optarg, "json") == 0;
-        if (request->cli.is_json || strcmp(optarg, "human") == 0)
-            return -1;
-        return stf_cli_usage_error("report", "--output expects human or json, found '%s'", optarg);
+        return stf_cli_take_output(&request->cli, optarg);
     case 't':
         request->cli.state_dir = optarg;
         return -1;
     case 's':
         return -1; /* all commands take it; the journal knows the run's own */
-    case 'h':
+    default:
         stf_command_help(stf_command_find("report"), stdout);
         return STF_EXIT_OK;
-    default:
-        return stf_cli_usage_error("report", "see what it takes");
     }
 }
 
@@ -76,7 +72,7 @@ static int parse(struct request *request, int argc, char **argv)
         {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
     };
     request->cli.command = "report";
-    int exit_code = stf_cli_options(&request->cli, argc, argv, "h", options, take_option, request);
+    int exit_code = stf_cli_options(&request->cli, argc, argv, ":h", options, take_option, request);
     if (exit_code != -1)
         return exit_code;
     if (request->cli.operand_count > 1)

@@ -55,7 +55,7 @@ int stf_cmd_resume(int argc, char **argv)
     bool is_last = cli.operand_count == 0 || strcmp(cli.operands[0], "last") == 0;
     long long number = is_last ? 0 : strtoll(cli.operands[0], &end, 10);
     if (*end || (!is_last && number <= 0)) {
-        exit_code = stf_cli_usage_error("resume", "expected a run's number or 'last', found '%s'", cli.operands[0]);
+        exit_code = stf_cli_usage_value("resume", "RUN", "a run's number, or last", cli.operands[0]);
         goto out;
     }
     exit_code = STF_EXIT_ERROR;

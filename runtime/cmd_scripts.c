@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cmd_scripts.h"
+#include "common/doc.h"
 
 static const struct {
     const char *kind;
@@ -23,7 +24,8 @@ static json_t *describe_all(struct stf_runtime *rt, bool *is_ok)
             struct stf_err err;
             if (stf_trusted_describe(rt, kinds[k].kind, *name, &description, &err) != STF_OK) {
                 *is_ok = false;
-                description = json_pack("{s:s, s:s, s:s}", "kind", kinds[k].kind, "name", *name, "error", err.message);
+                description =
+                    json_pack("{s:s, s:s, s:o}", "kind", kinds[k].kind, "name", *name, "error", stf_doc_from_err(&err));
             }
             json_array_append_new(list, description);
         }
@@ -32,23 +34,36 @@ static json_t *describe_all(struct stf_runtime *rt, bool *is_ok)
     return list;
 }
 
+static void print_list(const json_t *list)
+{
+    size_t index;
+    json_t *script, *shown = stf_output_printable(list);
+    json_array_foreach (shown, index, script) {
+        printf("%-9s %-20s %-8s %s\n", stf_cli_text(script, "kind"), stf_cli_text(script, "name"),
+               stf_cli_text(script, "origin"), stf_cli_text(script, "summary"));
+    }
+    json_decref(shown);
+}
+
+static void print_errors(const json_t *list)
+{
+    size_t index;
+    json_t *script;
+    json_array_foreach ((json_t *)list, index, script) {
+        if (json_object_get(script, "error"))
+            stf_cli_print_error(json_object_get(script, "error"));
+    }
+}
+
 static int list_scripts(const struct stf_cli *cli, struct stf_runtime *rt)
 {
     bool is_ok = true;
     json_t *list = describe_all(rt, &is_ok);
-    if (cli->is_json) {
+    if (cli->is_json)
         stf_output_json(list);
-    } else {
-        size_t index;
-        json_t *script;
-        json_array_foreach (list, index, script) {
-            const char *error = json_string_value(json_object_get(script, "error"));
-            printf("%-9s %-20s %-8s %s\n", stf_cli_text(script, "kind"), stf_cli_text(script, "name"),
-                   stf_cli_text(script, "origin"), error ? "" : stf_cli_text(script, "summary"));
-            if (error)
-                fprintf(stderr, "staffetta: %s\n", error);
-        }
-    }
+    else
+        print_list(list);
+    print_errors(list);
     json_decref(list);
     return is_ok ? STF_EXIT_OK : STF_EXIT_ERROR;
 }
@@ -60,9 +75,6 @@ static int lint_scripts(const struct stf_cli *cli, struct stf_runtime *rt)
     size_t index, at;
     json_t *script, *message, *found = json_array(), *list = describe_all(rt, &is_ok);
     json_array_foreach (list, index, script) {
-        const char *error = json_string_value(json_object_get(script, "error"));
-        if (error)
-            fprintf(stderr, "staffetta: %s\n", error);
         json_array_foreach (json_object_get(script, "lint"), at, message) {
             json_array_append_new(found, json_pack("{s:O, s:O, s:O}", "kind", json_object_get(script, "kind"), "name",
                                                    json_object_get(script, "name"), "message", message));
@@ -75,6 +87,7 @@ static int lint_scripts(const struct stf_cli *cli, struct stf_runtime *rt)
             printf("%s %s %s\n", stf_cli_text(message, "kind"), stf_cli_text(message, "name"),
                    stf_cli_text(message, "message"));
         }
+    print_errors(list);
     bool is_clean = json_array_size(found) == 0;
     json_decref(found);
     json_decref(list);
@@ -125,7 +138,7 @@ const char *stf_scripts_split(const char *which, const char **kind, const char *
             *name = slash + 1;
             return kinds[k].folder;
         }
-    stf_cli_usage_error("scripts", "expected KIND/NAME such as playbook/rollout, found '%s'", which);
+    stf_cli_usage_value("scripts", "KIND/NAME", "the like of playbook/rollout", which);
     return NULL;
 }
 
@@ -142,17 +155,37 @@ static int show_script(const struct stf_cli *cli, struct stf_runtime *rt, const 
     }
     if (cli->is_json)
         stf_output_json(description);
-    else
-        print_description(description);
+    json_t *shown = stf_output_printable(description);
+    if (!cli->is_json)
+        print_description(shown);
+    json_decref(shown);
     json_decref(description);
     return STF_EXIT_OK;
+}
+
+static void fail_unknown(const struct stf_cli *cli, const char *name)
+{
+    struct stf_err err;
+    stf_err_set(&err, STF_NOT_FOUND, 0, "scripts", name, "there is no script '%s'", name);
+    stf_err_remedy(&err, "staffetta scripts list");
+    stf_cli_error(cli, &err);
+}
+
+static void print_where(const json_t *found)
+{
+    size_t index;
+    json_t *each, *shown = stf_output_printable(found);
+    json_array_foreach (shown, index, each) {
+        printf("%-6s %-8s %.16s  %s\n", json_is_true(json_object_get(each, "is_used")) ? "used" : "hidden",
+               stf_cli_text(each, "origin"), stf_cli_text(each, "sha256"), stf_cli_text(each, "path"));
+    }
+    json_decref(shown);
 }
 
 /* The script that would run, then those that it hides. */
 static int where_script(const struct stf_cli *cli, struct stf_runtime *rt, const char *name)
 {
     json_t *found = json_array();
-    bool is_ok = true;
     static const char *const folders[] = {"playbooks", "checks", "policies", "lib"};
     for (size_t f = 0; f < sizeof folders / sizeof *folders; f++) {
         struct stf_script script;
@@ -169,24 +202,20 @@ static int where_script(const struct stf_cli *cli, struct stf_runtime *rt, const
         }
         stf_script_fini(&script);
         if (kind != STF_NOT_FOUND) {
-            fprintf(stderr, "staffetta: %s\n", err.message);
-            is_ok = false;
+            stf_cli_error(cli, &err);
+            json_decref(found);
+            return STF_EXIT_ERROR;
         }
     }
-    size_t index;
-    json_t *each;
-    if (cli->is_json)
+    bool is_found = json_array_size(found) > 0;
+    if (!is_found)
+        fail_unknown(cli, name);
+    else if (cli->is_json)
         stf_output_json(found);
     else
-        json_array_foreach (found, index, each) {
-            printf("%-6s %-8s %.16s  %s\n", json_is_true(json_object_get(each, "is_used")) ? "used" : "hidden",
-                   stf_cli_text(each, "origin"), stf_cli_text(each, "sha256"), stf_cli_text(each, "path"));
-        }
-    bool is_found = json_array_size(found) > 0;
-    if (is_ok && !is_found)
-        fprintf(stderr, "staffetta: there is no script '%s'; `staffetta scripts list` shows what there is\n", name);
+        print_where(found);
     json_decref(found);
-    return is_ok && is_found ? STF_EXIT_OK : STF_EXIT_ERROR;
+    return is_found ? STF_EXIT_OK : STF_EXIT_ERROR;
 }
 
 int stf_cmd_scripts(int argc, char **argv)
@@ -214,8 +243,8 @@ int stf_cmd_scripts(int argc, char **argv)
     else if (strcmp(verb, "where") == 0 && cli.operand_count == 2)
         exit_code = where_script(&cli, rt, cli.operands[1]);
     else
-        exit_code = stf_cli_usage_error(
-            "scripts", "expected list, lint, show KIND/NAME, eject KIND/NAME, diff KIND/NAME or where NAME");
+        exit_code = stf_cli_usage_value(
+            "scripts", "the verb", "list, lint, show KIND/NAME, eject KIND/NAME, diff KIND/NAME or where NAME", verb);
 out:
     stf_runtime_close(rt);
     stf_cli_fini(&cli);

@@ -60,7 +60,7 @@ int stf_cmd_test(int argc, char **argv)
     if (exit_code == -1 && cli.operand_count)
         cli.site_dir = cli.operands[0];
     if (exit_code == -1 && !cli.site_dir)
-        exit_code = stf_cli_usage_error("test", "expected DIR, the site's folder");
+        exit_code = stf_cli_usage_value("test", "DIR", "the site's folder", NULL);
     if (exit_code == -1 && !stf_cli_open(&cli, &rt))
         exit_code = STF_EXIT_ERROR;
     if (exit_code != -1)

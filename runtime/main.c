@@ -125,6 +125,7 @@ static int unknown_command(const char *name)
 
 int main(int argc, char **argv)
 {
+    stf_cli_begin(argv);
     if (argc < 2) {
         print_help(stderr);
         return STF_EXIT_USAGE;

@@ -25,12 +25,6 @@ static const char *off(const struct stf_output *output)
     return output->terminal.has_colour ? escapes[PLAIN] : "";
 }
 
-const char *stf_cli_text(const json_t *doc, const char *key)
-{
-    const char *value = json_string_value(json_object_get(doc, key));
-    return value ? value : "";
-}
-
 static long long number(const json_t *doc, const char *key)
 {
     return (long long)json_integer_value(json_object_get(doc, key));
@@ -46,85 +40,6 @@ static enum colour colour_of(const char *verdict)
 void stf_output_verdict(struct stf_output *output, const char *verdict)
 {
     fprintf(output->stream, "  %s%-7s%s", on(output, colour_of(verdict)), verdict, off(output));
-}
-
-void stf_output_json(const json_t *doc)
-{
-    json_dumpf(doc, stdout, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENCODE_ANY);
-    putchar('\n');
-}
-
-/* ---- texts that others have written: hosts, daemons, scripts ---- */
-
-/* How many bytes at `text` are one control character, C1's included; 0: it is none. Tabs may stay. */
-static size_t control_length(const char *text)
-{
-    unsigned char byte = (unsigned char)text[0];
-    if ((byte < 0x20 && byte != '\t') || byte == 0x7f)
-        return 1;
-    unsigned char next = byte == 0xc2 ? (unsigned char)text[1] : 0;
-    return next >= 0x80 && next <= 0x9f ? 2 : 0;
-}
-
-/* malloc'ed; NULL when memory is out. */
-static char *escape(const char *text, bool has_lines)
-{
-    enum { ESCAPE_BYTES = 4 }; /* of "\x1b" */
-    char *made = malloc(ESCAPE_BYTES * strlen(text) + 1), *to = made;
-    if (!made)
-        return NULL;
-    for (size_t length; *text; text += length ? length : 1) {
-        length = control_length(text);
-        if (length == 0 || (has_lines && *text == '\n'))
-            *to++ = *text;
-        else if (*text == '\n')
-            to += sprintf(to, "\\n");
-        else
-            to += sprintf(to, "\\x%02x", (unsigned char)text[length - 1]);
-    }
-    *to = '\0';
-    return made;
-}
-
-void stf_output_text(FILE *stream, const char *text, bool has_lines)
-{
-    char *escaped = escape(text, has_lines);
-    fputs(escaped ? escaped : "(not enough memory to show it)", stream);
-    free(escaped);
-}
-
-static json_t *printable_text(const char *text, bool has_lines)
-{
-    char *escaped = escape(text, has_lines);
-    json_t *string = escaped ? json_string(escaped) : NULL;
-    free(escaped);
-    return string;
-}
-
-json_t *stf_output_printable(const json_t *doc)
-{
-    const char *key;
-    size_t index;
-    json_t *member, *made = NULL;
-    if (json_is_string(doc))
-        return printable_text(json_string_value(doc), false);
-    if (json_is_array(doc)) {
-        made = json_array();
-        json_array_foreach (doc, index, member) {
-            json_array_append_new(made, stf_output_printable(member));
-        }
-    } else if (json_is_object(doc)) {
-        made = json_object();
-        json_object_foreach ((json_t *)doc, key, member) {
-            json_t *name = printable_text(key, false);
-            bool has_lines = strcmp(key, "traceback") == 0 && json_is_string(member);
-            json_object_set_new(made, name ? json_string_value(name) : "?",
-                                has_lines ? printable_text(json_string_value(member), true)
-                                          : stf_output_printable(member));
-            json_decref(name);
-        }
-    }
-    return made ? made : json_incref((json_t *)doc);
 }
 
 /* The words of `doc` for one line: its "summary" where it has one. */
@@ -283,7 +198,7 @@ static void print_plan(struct stf_output *output, const json_t *plan)
 static void print_error(struct stf_output *output, const json_t *error)
 {
     fflush(output->stream);
-    fprintf(stderr, "staffetta: %s\n", stf_cli_text(error, "message"));
+    stf_cli_print_error(error);
     const char *traceback = json_string_value(json_object_get(error, "traceback"));
     if (traceback && strcmp(stf_cli_text(error, "kind"), "invalid_data") == 0)
         fprintf(stderr, "%s\n", traceback);

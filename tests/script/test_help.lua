@@ -82,7 +82,7 @@ function TestHelp:test_no_such_shell()
   for _, arguments in ipairs { { "completion" }, { "completion", "tcsh" } } do
     local answer = support.command(arguments)
     lu.assertEquals({ answer.code, answer.out }, { 64, "" })
-    lu.assertStrContains(answer.err, "expected bash, zsh or fish")
+    lu.assertStrContains(answer.err, "expected  bash, zsh or fish")
   end
 end
 

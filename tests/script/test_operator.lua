@@ -57,7 +57,7 @@ function TestOperator:test_wrong_usage_of_new()
   for _, arguments in ipairs { { "new" }, { "new", "site" }, { "new", "house", "x" } } do
     local answer = support.command(arguments)
     lu.assertEquals({ answer.code, answer.out }, { 64, "" })
-    lu.assertStrContains(answer.err, "expected site DIR")
+    lu.assertStrContains(answer.err, "expected  site DIR")
   end
   local answer = new(self.place.dir .. "/none/there")
   lu.assertEquals(answer.code, 1)

@@ -227,7 +227,8 @@ end
 function TestPlan:test_files_that_are_no_plan()
   local path = self.place.dir .. "/plan.json"
   for text, message in pairs {
-    [""] = "expected a plan", ["{"] = "expected a plan", ["[]"] = "this is no plan", ["{}"] = "this is no plan",
+    [""] = "the plan can not be read", ["{"] = "expected  what `staffetta plan --out FILE` wrote",
+    ["[]"] = "this is no plan", ["{}"] = "this is no plan",
     [ [[{"format":"staffetta-plan","version":2}]] ] = "this plan has version 2",
     [ [[{"format":"staffetta-plan","version":1}]] ] = [[its "playbook"]],
     [ [[{"format":"staffetta-plan","version":1,"playbook":"try","scripts":[{}],"changes":[]}]] ] = [[its "scripts"]],
@@ -247,7 +248,7 @@ function TestPlan:test_wrong_usage()
   self:plan()
   local answer = self.place:staffetta("rollout", "--plan", self.file)
   lu.assertEquals(answer.code, 1)
-  lu.assertStrContains(answer.err, "is no plan of the playbook 'rollout' but of 'try'")
+  lu.assertStrContains(answer.err, "expected  rollout\n  found     try\n  remedy    staffetta run --plan " .. self.file)
   answer = self.place:staffetta("run", "--plan", self.file, "--param", "number=3")
   lu.assertEquals(answer.code, 64)
   lu.assertStrContains(answer.err, "--param and --plan exclude each other")

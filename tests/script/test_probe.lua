@@ -124,18 +124,19 @@ end
 
 function TestProbe:test_wrong_usage()
   for _, case in ipairs {
-    { {}, "expected a target" },
-    { { "::1", "--interval", "100us" }, "--interval expects 200us to 10s, found '100us'" },
-    { { "::1", "--interval", "1" }, "--interval expects" },
-    { { "::1", "--give-up", "11min" }, "--give-up expects 1ms to 10min" },
-    { { "::1", "--timeout", "1s" }, "--timeout expects 1ms to 900ms" },
-    { { "::1", "--port", "0" }, "--port expects 1 to 65535" },
-    { { "::1", "--count", "x" }, "--count expects" },
-    { { "::1", "--duration", "5" }, "--duration expects a time" },
+    { {}, "the target is missing" },
+    { { "::1", "--interval", "100us" }, "--interval has a wrong value\n  where     staffetta probe\n"
+      .. "  expected  200us to 10s\n  found     100us\n" },
+    { { "::1", "--interval", "1" }, "--interval has" },
+    { { "::1", "--give-up", "11min" }, "expected  1ms to 10min" },
+    { { "::1", "--timeout", "1s" }, "expected  1ms to 900ms" },
+    { { "::1", "--port", "0" }, "expected  1 to 65535" },
+    { { "::1", "--count", "x" }, "--count has" },
+    { { "::1", "--duration", "5" }, "expected  a time" },
     { { "::1", "--count", "5", "--duration", "5s" }, "exclude each other" },
-    { { "::1", "--status", "99" }, "--status expects" },
-    { { "::1", "--output", "xml" }, "--output expects human or json" },
-    { { "::1", "--bogus" }, "Try `staffetta probe --help`." },
+    { { "::1", "--status", "99" }, "--status has" },
+    { { "::1", "--output", "xml" }, "expected  human or json" },
+    { { "::1", "--bogus" }, "remedy    staffetta probe --help" },
   } do
     local answer = support.command { "probe", table.unpack(case[1]) }
     lu.assertEquals({ answer.code, answer.out }, { 64, "" }, answer.err)

@@ -129,10 +129,10 @@ function TestRegistryCommand:test_what_is_absent_what_is_wrong()
   self:expect(1, "get", self.place.dir .. "/text", "A", "x")
   for _, case in ipairs {
     { { "gett", self.hive, "A" }, "did you mean 'get'?" },
-    { { "get", self.hive }, "expected STORE PATH" },
+    { { "get", self.hive }, "expected  STORE PATH\n" },
     { { "get", self.hive, "A", "b", "c" }, "'c' is one argument too many" },
-    { { "set", self.hive, "A", "b" }, "expected STORE PATH NAME TYPE VALUE" },
-    { {}, "expected a verb" },
+    { { "set", self.hive, "A", "b" }, "expected  STORE PATH NAME TYPE VALUE" },
+    { {}, "the verb is missing" },
   } do
     lu.assertStrContains(self:expect(64, table.unpack(case[1])).err, case[2])
   end

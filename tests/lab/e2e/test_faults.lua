@@ -91,7 +91,7 @@ function TestFaults:test_what_is_no_fault()
     ["node-a latency 1ms loss 1% loss 2%"] = "there is no fault 'loss'",
     ["node-a flood"] = "there is no fault 'flood'",
     ["node-a kill"] = "there is no fault 'kill'",
-    ["node-a"] = "needs a host and a fault",
+    ["node-a"] = "HOST FAULT is missing",
   } do
     local list = {}
     for word in words:gmatch("%S+") do list[#list + 1] = word end
