@@ -93,10 +93,22 @@ static enum stf_kind run(const struct stf_host *host, const char *command, const
     return kind;
 }
 
+/* cmd.exe can not write what comes over its input into a file, and this program does not run there. */
+static enum stf_kind fail_on_windows(const struct stf_host *host, const char *path, struct stf_err *err)
+{
+    return stf_err_set(err, STF_UNSUPPORTED, 0, "install", host->name,
+                       "there is no %s on %s, and no agent is sent to Windows: copy staffetta.exe of this version "
+                       "there, for instance with scp, or name its path in hosts['%s'].ssh.program",
+                       path, host->name, host->name);
+}
+
 enum stf_kind stf_install_agent(const struct stf_host *host, const char *version, struct stf_err *err)
 {
     struct utsname us;
     char command[2048];
+    const char *windows_path = stf_reach_windows_program(host);
+    if (windows_path)
+        return fail_on_windows(host, windows_path, err);
     enum stf_kind kind = know_program(err);
     if (kind != STF_OK)
         return kind;
@@ -129,6 +141,10 @@ enum stf_kind stf_install_agent(const struct stf_host *host, const char *version
 enum stf_kind stf_install_remove(const struct stf_host *host, struct stf_err *err)
 {
     struct stf_err why = {0};
+    if (stf_reach_windows_program(host))
+        return stf_err_set(err, STF_UNSUPPORTED, 0, "install", host->name,
+                           "no agent was sent to %s: it is Windows, where staffetta.exe is put and removed by hand",
+                           host->name);
     enum stf_kind kind = run(host, "sh -c 'rm -rf -- \"" FOLDER "\" && printf done'", "", 0, &why);
     if (kind != STF_OK && err)
         *err = why;

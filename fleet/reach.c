@@ -14,7 +14,7 @@
 static enum stf_kind read_target(const struct stf_host *host, struct stf_ssh_target *target, char **config,
                                  struct stf_err *err)
 {
-    static const char *const known[] = {"host", "user", "port", "config", "program", NULL};
+    static const char *const known[] = {"host", "user", "port", "config", "program", "system", NULL};
     const json_t *doc = json_object_get(host->config, "ssh");
     const char *address = json_string_value(json_object_get(host->config, "address"));
     int64_t port = 0;
@@ -90,16 +90,45 @@ enum stf_kind stf_reach_command(const struct stf_host *host, const char *command
     return kind;
 }
 
+/* For cmd.exe, the shell of OpenSSH for Windows, which takes one pair of quotes around all of it off. */
+static int write_windows_command(char command[STF_INSTALL_COMMAND_SIZE], const char *program)
+{
+    return snprintf(command, STF_INSTALL_COMMAND_SIZE, "if exist \"%s\" (\"%s\" agent) else exit %d", program, program,
+                    STF_INSTALL_MISSING);
+}
+
 static enum stf_kind name_command(const struct stf_host *host, const char *version,
                                   char command[STF_INSTALL_COMMAND_SIZE], struct stf_err *err)
 {
-    const char *program;
-    enum stf_kind kind = stf_doc_opt_string(json_object_get(host->config, "ssh"), "program", NULL, &program, err);
-    if (kind == STF_OK && !program)
+    const json_t *ssh = json_object_get(host->config, "ssh");
+    const char *program, *system;
+    enum stf_kind kind = stf_doc_opt_string(ssh, "program", NULL, &program, err);
+    if (kind == STF_OK)
+        kind = stf_doc_opt_string(ssh, "system", NULL, &system, err);
+    if (kind != STF_OK)
+        return kind;
+    if (system && strcmp(system, "windows") != 0)
+        return stf_err_set(err, STF_INVALID_DATA, 0, "connect", host->name,
+                           "hosts['%s'].ssh.system is '%s'; expected 'windows', or nothing", host->name, system);
+    if (!system && !program)
         return stf_install_command(version, command, err);
-    if (kind == STF_OK && snprintf(command, STF_INSTALL_COMMAND_SIZE, "%s agent", program) >= STF_INSTALL_COMMAND_SIZE)
-        kind = stf_err_set(err, STF_INVALID_DATA, 0, "connect", host->name, "ssh.program is too long");
-    return kind;
+    if (system && program && strchr(program, '"'))
+        return stf_err_set(err, STF_INVALID_DATA, 0, "connect", host->name,
+                           "hosts['%s'].ssh.program has a quote, which no path on Windows has", host->name);
+    int size = system ? write_windows_command(command, stf_reach_windows_program(host))
+                      : snprintf(command, STF_INSTALL_COMMAND_SIZE, "%s agent", program);
+    return size < STF_INSTALL_COMMAND_SIZE
+               ? STF_OK
+               : stf_err_set(err, STF_INVALID_DATA, 0, "connect", host->name, "ssh.program is too long");
+}
+
+const char *stf_reach_windows_program(const struct stf_host *host)
+{
+    const json_t *ssh = json_object_get(host->config, "ssh");
+    const char *program = json_string_value(json_object_get(ssh, "program"));
+    if (!json_object_get(ssh, "system"))
+        return NULL;
+    return program ? program : "%ProgramFiles%\\Staffetta\\staffetta.exe";
 }
 
 enum stf_kind stf_reach_host(const struct stf_host *host, const char *version, struct stf_transport **transport,

@@ -24,10 +24,7 @@
 ---@field subject string on what
 ---@field code integer errno or the like, or 0
 ---@field is_retryable boolean
----@field message string what happened; also what tostring gives
----@field expected string what should have been there, or ""
----@field found string what was there, or ""
----@field remedy string what to do about it, or ""
+---@field message string also what tostring gives
 
 -- ---- a script's table ----
 
@@ -105,7 +102,7 @@
 ---@field ipsec? table see bindings/ipsec/README.md
 ---@field registry? table<string, string> roots and their stores: ["HKLM\\SYSTEM"] = "hives/SYSTEM"
 ---@field transport? "agent"|"openssh" how the host is reached: fleet/README.md; left out: in this program
----@field ssh? table of "openssh": host, user, port, config, program
+---@field ssh? table by ssh: host, user, port, config, program, system
 ---@field undo_dir? string where the host keeps the armed undos of runs
 ---@field probe? table
 ---@field wire? table
