@@ -274,10 +274,12 @@ function ctx:sleep_ms(duration_ms) end
 ---@return boolean
 function ctx:wait_until(timeout_ms, fn) end
 
---- The first field, sorted by name, in which `found` lacks what `wanted` has; nil when there is none.
+--- The first field, sorted by name, in which `found` lacks what `wanted` has, with both values; nil when there is none.
 ---@param wanted any
 ---@param found any
 ---@return string? field
+---@return any expected
+---@return any present
 function ctx.differs(wanted, found) end
 
 ---@return integer nanoseconds on a clock that never jumps

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/doc.h"
+#include "ipsec/connection_edit.h"
 #include "ipsec/strongswan.h"
 
 struct place {
@@ -176,6 +178,41 @@ enum stf_kind stf_ipsec_connection_write(void *self, const struct stf_host *host
     kind = place_init(&place, host, id, true, err);
     if (!kind)
         kind = json_is_null(state) ? take_away(&place, err) : put(&place, state, err);
+    place_fini(&place);
+    return kind;
+}
+
+enum stf_kind stf_ipsec_verb_connection_edit(void *self, const struct stf_host *host, const json_t *args,
+                                             json_t **result, struct stf_err *err)
+{
+    static const char *const known[] = {"id", "state", NULL};
+    struct place place = {.at.files.dir_fd = -1};
+    const json_t *document = json_object_get(args, "state");
+    struct stf_ipsec_engine engine;
+    json_t *tree = NULL;
+    char *expected = NULL;
+    (void)self;
+
+    enum stf_kind kind = stf_doc_check_keys(args, known, "connection_edit", err);
+    if (!kind)
+        kind = stf_connection_validate(document, err);
+    if (!kind)
+        kind = stf_strongswan_place_open(&place.at, host, json_object_get(args, "id"), ".conf", false, err);
+    if (!kind)
+        kind = stf_durable_read(&place.at.files, place.at.file, &place.text, err);
+    if (!kind)
+        kind = stf_strongswan_engine(&place.at.daemon, &engine, err);
+    if (!kind)
+        kind = stf_connection_render(place.at.name, document, &engine, &tree, err);
+    if (kind)
+        goto out;
+    expected = stf_connection_file_text(document, tree);
+    *result = expected ? stf_connection_edit(expected, place.text ? place.text : "") : NULL;
+    if (!*result)
+        kind = stf_err_set(err, STF_NO_MEMORY, 0, "connection_edit", place.at.name, "no memory for the comparison");
+out:
+    free(expected);
+    json_decref(tree);
     place_fini(&place);
     return kind;
 }

@@ -344,6 +344,14 @@ function ipsec:reload() end
 ---@return staffetta.err? err
 function ipsec:get(name) end
 
+--- The first setting in which the file of a connection of ours is not as `connection` would be written, as after an edit
+--- by hand; nil without an error when the file is just that. Not on Windows hosts. Needs "ipsec.read".
+---@param name string
+---@param connection staffetta.ipsec.connection
+---@return { field: string, expected: string, found: string }? edit
+---@return staffetta.err? err
+function ipsec:edit(name, connection) end
+
 --- A change: the connection is kept on the host and loaded. Associations that stand are left as they are.
 --- Needs "ipsec.write".
 ---@param name string

@@ -80,8 +80,8 @@ static int read_named(lua_State *L, const char *resource)
     return stf_lua_read(L, resource, lua_gettop(L), NULL);
 }
 
-/* `state_index` 0: absent */
-static int change_named(lua_State *L, const char *resource, int state_index)
+/* {"id": {"name"}, "state"} of the arguments, as the stack's new top: its index. `state_index` 0: absent */
+static int new_named(lua_State *L, int state_index)
 {
     if (state_index)
         luaL_checktype(L, state_index, LUA_TTABLE);
@@ -92,13 +92,24 @@ static int change_named(lua_State *L, const char *resource, int state_index)
     stf_lua_doc_set_string(L, id, "name", 2);
     if (state_index)
         stf_lua_value_to_doc(L, state_index, change, "state");
-    return stf_lua_change(L, resource, box);
+    return box;
+}
+
+static int change_named(lua_State *L, const char *resource, int state_index)
+{
+    return stf_lua_change(L, resource, new_named(L, state_index));
 }
 
 /* host.ipsec:get("staffetta-mail") */
 static int l_get(lua_State *L)
 {
     return read_named(L, "ipsec.connection");
+}
+
+/* host.ipsec:edit("staffetta-mail", { version = 2, ... }) */
+static int l_edit(lua_State *L)
+{
+    return stf_lua_verb(L, "ipsec.connection_edit", new_named(L, 3), NULL);
 }
 
 /* host.ipsec:set("staffetta-mail", { version = 2, ... }) */
@@ -422,6 +433,7 @@ static const struct stf_lua_method methods[] = {
     {"loaded", l_loaded},
     {"counters", l_counters},
     {"reload", l_reload},
+    {"edit", l_edit},
     {"get", l_get},
     {"set", l_set},
     {"remove", l_remove},

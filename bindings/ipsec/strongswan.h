@@ -102,6 +102,10 @@ enum stf_kind stf_ipsec_connection_read(void *self, const struct stf_host *host,
                                         struct stf_err *err);
 enum stf_kind stf_ipsec_connection_write(void *self, const struct stf_host *host, const json_t *id, const json_t *state,
                                          struct stf_err *err);
+/* {"id", "state"}: the first setting in which the connection's file is not as that state would be written
+ * (connection_edit.h); a verb. */
+enum stf_kind stf_ipsec_verb_connection_edit(void *self, const struct stf_host *host, const json_t *args,
+                                             json_t **result, struct stf_err *err);
 char *stf_ipsec_connection_describe(const json_t *id, const json_t *state);
 
 enum stf_kind stf_ipsec_secret_read(void *self, const struct stf_host *host, const json_t *id, json_t **state,

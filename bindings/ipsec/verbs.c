@@ -558,6 +558,7 @@ const struct stf_verb stf_ipsec_verbs[] = {
     {"ipsec.certificates", "ipsec.read", certificates},
     {"ipsec.loaded", "ipsec.read", loaded},
     {"ipsec.counters", "ipsec.read", counters},
+    {"ipsec.connection_edit", "ipsec.read", stf_ipsec_verb_connection_edit},
     {"ipsec.watch_start", "ipsec.read", watch_start},
     {"ipsec.watch_stop", "ipsec.read", watch_stop},
     {"ipsec.guard_counters", "ipsec.read", stf_guard_counters},

@@ -317,18 +317,21 @@ function methods.measured(self)
   return measures
 end
 
--- ctx.differs(wanted, found): the name of the first field, sorted, in which found lacks what wanted has; nil when none.
+-- ctx.differs(wanted, found): the name of the first field, sorted, in which found lacks what wanted has, with the value
+-- wanted and the one found; nil when none.
 local function differs(wanted, found, path)
   if type(wanted) ~= "table" or type(found) ~= "table" then
-    return wanted ~= found and (path or "value") or nil
+    if wanted == found then return nil end
+    return path or "value", wanted, found
   end
   local keys = {}
   for key in pairs(wanted) do keys[#keys + 1] = key end
-  if #wanted ~= #found then return path or "length" end
+  if #wanted ~= #found then return path or "length", wanted, found end
   table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
   for _, key in ipairs(keys) do
-    local field = differs(wanted[key], found[key], path and (path .. "." .. tostring(key)) or tostring(key))
-    if field then return field end
+    local field, expected, present = differs(wanted[key], found[key],
+      path and (path .. "." .. tostring(key)) or tostring(key))
+    if field then return field, expected, present end
   end
   return nil
 end

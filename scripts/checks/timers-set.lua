@@ -1,4 +1,5 @@
 local connections = require "connections"
+local differences = require "differences"
 local prediction = require "prediction"
 
 return {
@@ -18,11 +19,8 @@ return {
     if err then return "unknown", { reason = tostring(err) } end
     if not found then return "fail", { summary = "charon's own timers hold" } end
     if found.loaded == false then return "fail", { summary = "charon may not have read the timers of its file" } end
-    local field = ctx.differs(wanted, found)
-    if field then
-      return "fail", { summary = ("%s is %s, expected %s"):format(field, tostring(found[field]),
-        tostring(wanted[field])) }
-    end
+    local difference = differences.words(ctx.differs(wanted, found))
+    if difference then return "fail", { summary = difference } end
     local summary = ("a dead peer is given up after %d ms; set, effect not observable from here"):format(
       prediction.retransmission_ms(wanted))
     local engine

@@ -7,6 +7,7 @@ local source = assert(os.getenv("STAFFETTA_SOURCE"), "STAFFETTA_SOURCE must name
 local program = assert(os.getenv("STAFFETTA"), "STAFFETTA must name the program")
 package.path = source .. "/scripts/lib/?.lua;" .. package.path
 local connections = require "connections"
+local differences = require "differences"
 local takeover = require "takeover"
 local tuning = require "failover_tuning"
 
@@ -441,6 +442,15 @@ function TestLib:test_the_tuning_depends_on_the_windows_version()
   lu.assertEquals(tuning.entries_for("2000"), {})
   lu.assertEquals(tuning.entries_for("2012"), {})
   lu.assertEquals(tuning.entries_for(nil), {})
+end
+
+function TestLib:test_differences_in_words()
+  lu.assertNil(differences.words(nil))
+  lu.assertEquals(differences.words("mode", "transport", "tunnel"), "mode is tunnel, expected transport")
+  lu.assertEquals(differences.words("auth", { method = "certificate", ca = "x" }),
+    "auth is nothing, expected {ca = x, method = certificate}")
+  lu.assertEquals(differences.words("traffic", { { protocol = "tcp", ports = { 110, 143 } } }, {}),
+    "traffic is {}, expected {{ports = {110, 143}, protocol = tcp}}")
 end
 
 return TestLib

@@ -191,6 +191,10 @@ function TestFailure:test_connection_file_edited_by_hand()
   for _, check in ipairs(report.checks) do
     if check.verdict == "fail" then
       lu.assertStrContains(check.evidence.summary, "staffetta-mail-passwords-fe1.conf")
+      lu.assertEquals(check.evidence.edit, { field = "connections.staffetta-mail-passwords-fe1.proposals",
+        expected = "aes128gcm16-prfsha256-x25519, aes128-sha256-ecp256-modp2048",
+        found = "aes256gcm16-prfsha256-x25519, aes128-sha256-ecp256-modp2048" })
+      lu.assertStrContains(check.evidence.summary, "proposals is aes256gcm16-prfsha256-x25519, ")
     end
   end
 end

@@ -178,6 +178,26 @@ function TestFleet:test_hosts_undo_themselves_when_the_controller_dies()
   end
 end
 
+-- The whole site reboots before the confirm: the daemons have lost what was loaded, the files have not.
+function TestFleet:test_hosts_that_reboot_undo_themselves()
+  local lab = self:up(function(site)
+    return with_site_field(with_host_fields(site, 'transport = "agent", undo_dir = run .. "/armed"'),
+      "confirm_within_ms = 600000")
+  end)
+  local before = lab:snapshot()
+  lab:kill_at("host.confirm.before:1", "rollout")
+  for _, host in ipairs { "fe1", "node-a", "node-b" } do
+    expect(support.command { "lab", "fault", "--site", lab.place.site, host, "kill", "charon" }, 0)
+    expect(support.command { "lab", "fault", "--site", lab.place.site, host, "clear" }, 0)
+    lu.assertNotStrContains(lab:swanctl(host, "--list-conns"), "staffetta-")
+  end
+  bash(([[sed -i 's/"boot":"[^"]*"/"boot":"another"/' %s/armed/*.armed %s/armed/*.armed]]):format(lab.run_dir,
+    lab.place.state))
+  await_end_of_waiting(lab)
+  lab:expect_as(before, "hosts that rebooted before the confirm")
+  lu.assertEquals(bash(("cat %s/armed/*.undone | grep -c '\"outcome\": \"left\"'"):format(lab.run_dir)), "0\n")
+end
+
 function TestFleet:test_a_confirmed_run_stays()
   local lab = self:up(function(site) return with_site_field(site, "confirm_within_ms = 3000") end)
   expect(lab:staffetta("rollout"), 0)

@@ -10,6 +10,7 @@
 
 #include "documents.h"
 #include "ipsec/connection.h"
+#include "ipsec/connection_edit.h"
 
 static void expect_invalid(const char *member, json_t *value, const char *const words[])
 {
@@ -192,6 +193,41 @@ static void test_an_edited_or_foreign_file_is_a_conflict(void **state)
     free(text);
     json_decref(tree);
     json_decref(document);
+}
+
+/* The document's file with `old` replaced, against the file itself. */
+static void expect_edit(const char *old, const char *new, const char *field, const char *expected, const char *found)
+{
+    json_t *document = connection_document("client"), *tree = render(document, false, false);
+    char *text = stf_connection_file_text(document, tree), *edited = NULL, *at = strstr(text, old);
+    assert_non_null(at);
+    assert_true(asprintf(&edited, "%.*s%s%s", (int)(at - text), text, new, at + strlen(old)) > 0);
+    json_t *edit = stf_connection_edit(text, edited),
+           *wanted = json_pack("{s:s, s:s, s:s}", "field", field, "expected", expected, "found", found);
+    assert_true(json_equal(edit, wanted));
+    assert_true(json_is_null(stf_connection_edit(text, text)));
+    json_decref(wanted);
+    json_decref(edit);
+    free(edited);
+    free(text);
+    json_decref(tree);
+    json_decref(document);
+}
+
+#define CHILD "connections.staffetta-mail.children.staffetta-mail."
+
+static void test_an_edit_is_named(void **state)
+{
+    (void)state;
+    expect_edit("start_action = \"trap\"", "start_action = none", CHILD "start_action", "trap", "none");
+    expect_edit("dynamic[tcp/110], ", "", CHILD "remote_ts", "dynamic[tcp/110], dynamic[tcp/143]", "dynamic[tcp/143]");
+    expect_edit("        mobike = \"no\"\n", "", "connections.staffetta-mail.mobike", "no", "nothing");
+    expect_edit("mobike = \"no\"\n", "mobike = \"no\"\n\tunique=replace\n", "connections.staffetta-mail.unique",
+                "nothing", "replace");
+    expect_edit("id = \"fe1\"", "id = \"fe2\"", "connections.staffetta-mail.local.id", "fe1", "fe2");
+    expect_edit("    local {\n", "    local {\n{{{}}}{\n", "connections.staffetta-mail.local.auth", "psk", "nothing");
+    expect_edit("# staffetta-document: {", "# staffetta-document: { ", "comments and order of lines",
+                "as Staffetta writes them", "others");
 }
 
 static const json_t *child_of(const json_t *tree)
@@ -505,6 +541,7 @@ int main(void)
         cmocka_unit_test(test_ikev1),
         cmocka_unit_test(test_the_file_is_swanctl_and_gives_the_document_back),
         cmocka_unit_test(test_an_edited_or_foreign_file_is_a_conflict),
+        cmocka_unit_test(test_an_edit_is_named),
         cmocka_unit_test(test_the_server_mirrors_the_client),
         cmocka_unit_test(test_protocols_without_ports),
         cmocka_unit_test(test_permit_and_never_have_no_trap),
