@@ -16,16 +16,6 @@ enum {
     PAUSE_MS = 5
 };
 
-static const json_t *find_host(const struct stf_lab *lab, const char *name)
-{
-    size_t i;
-    json_t *host;
-    json_array_foreach (json_object_get(lab->state, "hosts"), i, host)
-        if (strcmp(stf_lab_text(host, "name"), name) == 0)
-            return host;
-    return NULL;
-}
-
 static enum stf_kind write_config(const struct stf_lab *lab, const json_t *cluster, const json_t *host, size_t router,
                                   size_t place, const char *path, struct stf_err *err)
 {
@@ -109,10 +99,11 @@ enum stf_kind stf_lab_keepalived_up(struct stf_lab *lab, struct stf_err *err)
             continue;
         json_array_foreach ((json_t *)nodes, place, node) {
             if (!kind)
-                kind = start_node(lab, cluster, find_host(lab, json_string_value(node)), router, place, err);
+                kind = start_node(lab, cluster, stf_lab_host(lab->state, json_string_value(node)), router, place, err);
         }
         if (!kind)
-            kind = await_holder(lab, cluster, find_host(lab, json_string_value(json_array_get(nodes, 0))), err);
+            kind =
+                await_holder(lab, cluster, stf_lab_host(lab->state, json_string_value(json_array_get(nodes, 0))), err);
     }
     return kind;
 }

@@ -178,16 +178,6 @@ enum stf_kind stf_lab_down(const char *name, bool *was_up, struct stf_err *err)
 
 /* ---------- exec ---------- */
 
-static const json_t *find_host(const json_t *state, const char *name)
-{
-    size_t i;
-    json_t *host;
-    json_array_foreach (json_object_get(state, "hosts"), i, host)
-        if (strcmp(stf_lab_text(host, "name"), name) == 0)
-            return host;
-    return NULL;
-}
-
 /* `ip netns exec NETNS ARGV...`: it gives the command its own view of /sys too. */
 static enum stf_kind exec_in_netns(const char *netns, const char *const argv[], struct stf_err *err)
 {
@@ -213,7 +203,7 @@ enum stf_kind stf_lab_exec(const char *name, const char *host_name, const char *
     enum stf_kind kind = stf_lab_state_load(name, &state, err);
     if (kind)
         return kind;
-    const json_t *host = find_host(state, host_name);
+    const json_t *host = stf_lab_host(state, host_name);
     if (!host) {
         kind = stf_err_set(err, STF_NOT_FOUND, 0, "exec", host_name, "the lab '%s' has no host '%s'", name, host_name);
         goto out;

@@ -206,16 +206,6 @@ enum stf_kind stf_lab_network_up(const struct stf_lab *lab, struct stf_err *err)
 
 /* ---------- virtual addresses ---------- */
 
-static const char *netns_of(const json_t *state, const char *host_name)
-{
-    size_t i;
-    json_t *host;
-    json_array_foreach (json_object_get(state, "hosts"), i, host)
-        if (strcmp(stf_lab_text(host, "name"), host_name) == 0)
-            return stf_lab_text(host, "netns");
-    return NULL;
-}
-
 enum stf_kind stf_lab_virtual_ips_up(const struct stf_lab *lab, struct stf_err *err)
 {
     size_t i;
@@ -230,7 +220,7 @@ enum stf_kind stf_lab_virtual_ips_up(const struct stf_lab *lab, struct stf_err *
             return kind;
         fprintf(batch, "address add %s/%d dev %s\n", stf_lab_text(cluster, "virtual_ip"),
                 (int)json_integer_value(json_object_get(cluster, "prefix_length")), stf_lab_text(cluster, "interface"));
-        kind = batch_run(lab, batch, netns_of(lab->state, holder), err);
+        kind = batch_run(lab, batch, stf_lab_text(stf_lab_host(lab->state, holder), "netns"), err);
         if (kind)
             return kind;
     }

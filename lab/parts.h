@@ -36,6 +36,9 @@ enum stf_kind stf_lab_check_name(const char *name, const char *what, struct stf_
 /* The string member `key` of `object`, or NULL. */
 const char *stf_lab_text(const json_t *object, const char *key);
 
+/* The host of this name in a document of the lab, state or status; borrowed, or NULL. */
+json_t *stf_lab_host(const json_t *document, const char *name);
+
 /* ---------- state.c ---------- */
 
 enum stf_kind stf_lab_state_save(const json_t *state, struct stf_err *err);

@@ -16,6 +16,16 @@ const char *stf_lab_text(const json_t *object, const char *key)
     return json_string_value(json_object_get(object, key));
 }
 
+json_t *stf_lab_host(const json_t *document, const char *name)
+{
+    size_t i;
+    json_t *host;
+    json_array_foreach (json_object_get(document, "hosts"), i, host)
+        if (strcmp(stf_lab_text(host, "name"), name) == 0)
+            return host;
+    return NULL;
+}
+
 enum stf_kind stf_lab_check_name(const char *name, const char *what, struct stf_err *err)
 {
     size_t size = strlen(name);
@@ -195,16 +205,6 @@ static enum stf_kind plan_hosts(json_t *state, const json_t *site, const char *s
 
 /* ---------- clusters ---------- */
 
-static bool is_lab_host(const json_t *state, const char *name)
-{
-    size_t i;
-    json_t *host;
-    json_array_foreach (json_object_get(state, "hosts"), i, host)
-        if (strcmp(stf_lab_text(host, "name"), name) == 0)
-            return true;
-    return false;
-}
-
 static enum stf_kind plan_nodes(const json_t *state, const json_t *cluster, json_t *planned, struct stf_err *err)
 {
     const json_t *nodes = json_object_get(cluster, "nodes");
@@ -214,7 +214,7 @@ static enum stf_kind plan_nodes(const json_t *state, const json_t *cluster, json
         return stf_err_set(err, STF_INVALID_DATA, 0, "lab", NULL, "expected `nodes`, a list of at least one host");
     json_array_foreach (nodes, i, node) {
         const char *name = json_string_value(node);
-        if (!name || !is_lab_host(state, name))
+        if (!name || !stf_lab_host(state, name))
             return stf_err_set(err, STF_INVALID_DATA, 0, "lab", name, "the node '%s' is no host with a `netns`",
                                name ? name : "?");
     }

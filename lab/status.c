@@ -16,23 +16,13 @@ static void judge_process(json_t *object)
     json_object_set_new(object, "is_alive", json_boolean(is_alive));
 }
 
-static const char *netns_of(const json_t *status, const char *host_name)
-{
-    size_t i;
-    json_t *host;
-    json_array_foreach (json_object_get(status, "hosts"), i, host)
-        if (strcmp(stf_lab_text(host, "name"), host_name) == 0)
-            return stf_lab_text(host, "netns");
-    return NULL;
-}
-
 static void add_holders(const json_t *status, json_t *cluster)
 {
     size_t i;
     json_t *node, *holders = json_array();
     json_array_foreach (json_object_get(cluster, "nodes"), i, node) {
         bool holds = false;
-        const char *netns = netns_of(status, json_string_value(node));
+        const char *netns = stf_lab_text(stf_lab_host(status, json_string_value(node)), "netns");
         if (netns && stf_lab_holds_address(netns, stf_lab_text(cluster, "virtual_ip"), &holds, NULL) == STF_OK && holds)
             json_array_append(holders, node);
     }
