@@ -84,25 +84,13 @@ fuzz: deps
 	@cmake --build --preset fuzz
 	@tools/fuzz.sh build/fuzz $(FUZZ_SECONDS) $(FUZZ_SEED)
 
+BENCH_PROGRAMS = registry_reg registry_hive registry_remote journal xfrm_dump vici_load probe_truth
 bench: build
+	@cmake --build --preset release --target $(addprefix bench_,$(BENCH_PROGRAMS)) make_hive
 	@tests/bench/startup.sh build/release/staffetta
-	@cmake --build --preset release --target bench_registry_reg
-	@tests/bench/registry_reg.sh build/release
-	@cmake --build --preset release --target bench_registry_hive
-	@tests/bench/registry_hive.sh build/release
-	@cmake --build --preset release --target bench_registry_remote
-	@tests/bench/registry_remote.sh build/release
-	@cmake --build --preset release --target bench_journal
-	@tests/bench/journal.sh build/release
-	@cmake --build --preset release --target bench_xfrm_dump
-	@tests/bench/xfrm_dump.sh build/release
-	@cmake --build --preset release --target bench_vici_load
-	@tests/bench/vici_load.sh build/release
-	@cmake --build --preset release --target bench_probe_truth
-	@tests/bench/probe_load.sh build/release
-	@tests/bench/probe_error.sh build/release
+	@for name in registry_reg registry_hive registry_remote journal xfrm_dump vici_load probe_load probe_error; do \
+	  tests/bench/$$name.sh build/release || exit; done
 	@tests/bench/runs.sh build/release/staffetta
-	@cmake --build --preset release --target make_hive
 	@tests/bench/fleet.sh build/release
 	@tests/bench/drill.sh build/release/staffetta
 
