@@ -7,6 +7,8 @@ seconds=$2
 seed=${3:-0}
 root=$(cd "$(dirname "$0")/.." && pwd)
 found=0
+# What is freed is kept for a while; by default so much of it that long runs meet libFuzzer's limit of memory.
+export ASAN_OPTIONS="quarantine_size_mb=64:${ASAN_OPTIONS:-}"
 for target in "$build"/tests/fuzz/fuzz_*; do
     [ -x "$target" ] && [ -f "$target" ] || continue
     name=$(basename "$target" | sed 's/^fuzz_//')
