@@ -215,6 +215,28 @@ function TestFailure:test_associations_terminated()
   end, 3, { fail = { "answers-protected fe1", "sa-installed node-a" }, unknown = { "one-sa-per-peer" } })
 end
 
+-- An operator's connection beside ours: the node answers it by ours, and has two SAs with the front end.
+function TestFailure:test_a_peer_with_two_associations()
+  local ours, both = "conf.d/staffetta-mail-passwords-mail.conf", "both.conf"
+  local report = self:expect_noticed(function(lab)
+    -- charon would use the SA that is there for a connection with the same proposals
+    local other = "s/staffetta-mail-passwords-mail/by-hand/; s/aes128gcm16-prf[^,]*, //"
+    bash(("cd %s/fe1 && { cat %s; sed '%s' %s; } >%s"):format(lab.run_dir, ours, other, ours, both))
+    lab:swanctl("fe1", ("--load-conns --file %s/fe1/%s"):format(lab.run_dir, both))
+    return lab:swanctl("fe1", "--initiate --child by-hand")
+  end, 3, { fail = { "one-sa-per-peer" } })
+  for _, check in ipairs(report.checks) do
+    if check.check == "one-sa-per-peer" then
+      lu.assertEquals(check.evidence.summary, "2 SAs of the virtual IP with 10.9.0.1, on node-a, node-a")
+    end
+  end
+  local lab = self.lab
+  lu.assertStrContains(lab:swanctl("fe1", "--terminate --ike by-hand"), "terminate completed successfully")
+  lab:swanctl("fe1", ("--load-conns --file %s/fe1/%s"):format(lab.run_dir, ours))
+  bash(("rm %s/fe1/%s"):format(lab.run_dir, both))
+  expect(lab:staffetta("verify"), 0)
+end
+
 function TestFailure:test_registry_value_changed()
   local report = self:expect_noticed(function(lab) return lab:set_oakley(0) end, 3, { fail = { "tuning-set win-fe1" } })
   local summary
