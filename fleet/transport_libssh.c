@@ -115,8 +115,9 @@ struct session {
     ssh_session ssh;
     ssh_channel channel;
     struct stf_said said;
-    int fd;   /* of the session, a duplicate: it may be waited on without the mutex */
-    int wake; /* an eventfd: the writer took something from the socket that is for the reader */
+    int fd;          /* of the session, a duplicate: it may be waited on without the mutex */
+    bool is_awaited; /* the reader waits for `fd` and `wake` */
+    int wake;        /* an eventfd: the writer took something from the socket that is for the reader */
 };
 
 static void drain_errors(struct session *session)
@@ -152,7 +153,7 @@ static enum stf_kind ended(struct session *session, struct stf_err *err)
 {
     await_end(session, PATIENCE_MS / 10);
     int status = ssh.channel_get_exit_status(session->channel);
-    bool is_cut = status < 0 && !ssh.channel_is_closed(session->channel);
+    bool is_cut = status < 0 && (!ssh.channel_is_closed(session->channel) || !ssh.is_connected(session->ssh));
     stf_err_set(err, STF_UNREACHABLE, status > 0 ? status : 0, "connect", session->subject, "%s: %s", session->subject,
                 stf_said_text(&session->said, is_cut ? "the connection is lost" : "the agent ended without a word"));
     return STF_OK;
@@ -167,6 +168,7 @@ static enum stf_kind session_read(struct stf_transport *base, char *bytes, size_
     *got = 0;
     for (;;) {
         pthread_mutex_lock(&session->mutex);
+        session->is_awaited = false;
         drain_errors(session);
         /* last, for each call of libssh may take in what the next one is asked for, and poll would not tell of it */
         int size = ssh.channel_read_nonblocking(session->channel, bytes, (uint32_t)room, false);
@@ -176,6 +178,7 @@ static enum stf_kind session_read(struct stf_transport *base, char *bytes, size_
             return kind;
         }
         short events = POLLIN | (ssh.get_poll_flags(session->ssh) & SSH_WRITE_PENDING ? POLLOUT : 0);
+        session->is_awaited = size <= 0;
         pthread_mutex_unlock(&session->mutex);
         if (size > 0) {
             *got = (size_t)size;
@@ -202,15 +205,20 @@ static bool write_some(struct session *session, const char **bytes, size_t *size
             *size -= (size_t)written;
         }
     }
+    *is_done = *size == 0 && !(ssh.get_poll_flags(session->ssh) & SSH_WRITE_PENDING);
+    if (*is_done)
+        return true;
     int flushed = ssh.blocking_flush(session->ssh, 0);
     *is_done = *size == 0 && flushed == SSH_OK;
     return flushed != SSH_ERROR && ssh.is_connected(session->ssh);
 }
 
-/* With the mutex held: writing may have read what the reader waits for. */
+/* With the mutex held: writing may have read what the reader waits for. One that does not wait yet looks itself. */
 static void wake_reader(struct session *session)
 {
     static const uint64_t one = 1;
+    if (!session->is_awaited)
+        return;
     bool has_news = ssh.channel_poll(session->channel, false) != 0 || ssh.channel_poll(session->channel, true) != 0;
     if (has_news && write(session->wake, &one, sizeof one) < 0)
         return; /* it is full of news already */

@@ -75,21 +75,23 @@ static enum stf_kind process_read(struct stf_transport *base, char *bytes, size_
     struct process *process = (struct process *)base;
     *got = 0;
     for (;;) {
-        ssize_t size = read(process->channel, bytes, room);
-        if (size > 0) {
-            *got = (size_t)size;
-            return STF_OK;
-        }
-        if (size == 0 || (size < 0 && errno == ECONNRESET))
-            return ended(process, err);
-        if (errno != EAGAIN && errno != EINTR)
-            return stf_err_errno(err, errno, "read", process->subject, "can not read from the agent");
         struct pollfd fds[] = {{.fd = process->channel, .events = POLLIN}, {.fd = process->errors, .events = POLLIN}};
         int ready = poll(fds, 2, stf_clock_left_ms(deadline_ns));
         if (ready == 0)
             return stf_err_set(err, STF_TIMEOUT, 0, "read", process->subject, "%s does not answer", process->subject);
         if (ready > 0 && fds[1].revents)
             drain_errors(process);
+        if (ready < 0 || !fds[0].revents)
+            continue;
+        ssize_t size = read(process->channel, bytes, room);
+        if (size > 0) {
+            *got = (size_t)size;
+            return STF_OK;
+        }
+        if (size == 0 || errno == ECONNRESET)
+            return ended(process, err);
+        if (errno != EAGAIN && errno != EINTR)
+            return stf_err_errno(err, errno, "read", process->subject, "can not read from the agent");
     }
 }
 
