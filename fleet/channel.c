@@ -3,6 +3,7 @@
 #include "fleet/channel.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -217,20 +218,39 @@ bool stf_channel_is_lost(struct stf_channel *channel)
 
 /* ---------- beginning and end ---------- */
 
+/* `what` is how the agent says that it is of another version. */
+static enum stf_kind fail_protocol(const struct stf_channel *channel, const char *what, struct stf_err *err)
+{
+    return stf_err_set(err, STF_UNSUPPORTED, 0, "connect", channel->subject,
+                       "%s: %s, and this program protocol %d: install the same version there, or leave ssh.program out "
+                       "of site.lua, so that it is sent",
+                       channel->subject, what, STF_PROTOCOL);
+}
+
+static enum stf_kind check_protocol(const struct stf_channel *channel, const json_t *said, struct stf_err *err)
+{
+    char what[64];
+    json_int_t protocol = json_integer_value(json_object_get(said, "protocol"));
+    snprintf(what, sizeof what, "its agent speaks protocol %lld", (long long)protocol);
+    return protocol == STF_PROTOCOL ? STF_OK : fail_protocol(channel, what, err);
+}
+
 static enum stf_kind say_hello(struct stf_channel *channel, const json_t *hello, int64_t timeout_ms, json_t **answer,
                                struct stf_err *err)
 {
     json_t *request = json_copy((json_t *)hello), *said = NULL;
+    struct stf_err why = {0};
     if (!request || json_object_set_new(request, "protocol", json_integer(STF_PROTOCOL)) != 0) {
         json_decref(request);
         return stf_err_set(err, STF_NO_MEMORY, 0, "connect", channel->subject, "not enough memory");
     }
-    enum stf_kind kind = stf_channel_request(channel, request, timeout_ms, &said, err);
-    json_int_t protocol = json_integer_value(json_object_get(said, "protocol"));
-    if (kind == STF_OK && protocol != STF_PROTOCOL)
-        kind = stf_err_set(err, STF_UNSUPPORTED, 0, "connect", channel->subject,
-                           "the agent of %s speaks protocol %d, this program %d: install the same version there",
-                           channel->subject, (int)protocol, STF_PROTOCOL);
+    enum stf_kind kind = stf_channel_request(channel, request, timeout_ms, &said, &why);
+    if (kind == STF_OK)
+        kind = check_protocol(channel, said, err);
+    else if (kind == STF_UNSUPPORTED)
+        kind = fail_protocol(channel, why.message, err);
+    else if (err)
+        *err = why;
     if (answer)
         *answer = json_incref(said);
     json_decref(said);

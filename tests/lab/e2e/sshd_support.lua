@@ -9,12 +9,12 @@ local M = {}
 local Sshd = {}
 Sshd.__index = Sshd
 
--- Keys, and a home of its own: what users of the machine have is neither used nor changed.
+-- Keys, a home and a folder of programs (bin) of its own: what users of the machine have is neither used nor changed.
 function M.new()
   local dir = bash("mktemp -d"):match("%S+")
   local port = 20000 + tonumber(dir:match("%w+$"):gsub("%W", ""):sub(1, 6), 36) % 10000
   local answer, code = bash(([[
-    set -e; cd %s; mkdir -p -m 755 /run/sshd; mkdir home
+    set -e; cd %s; mkdir -p -m 755 /run/sshd; mkdir home bin
     ssh-keygen -qt ed25519 -N '' -f host_key; ssh-keygen -qt ed25519 -N '' -f client_key
     cp client_key.pub authorized_keys
   ]]):format(dir))
@@ -37,7 +37,7 @@ StrictModes no
 PermitRootLogin yes
 PasswordAuthentication no
 MaxStartups 100
-SetEnv HOME=$PWD/home
+SetEnv HOME=$PWD/home PATH=$PWD/bin:$PATH
 END
     cat >ssh.conf <<END
 Host *

@@ -18,11 +18,13 @@ end
 function TestSshFleet:tearDown()
   self.sshd:close()
   self.place:close()
+  if self.netns then bash("ip netns del " .. self.netns) end
+  self.netns = nil
 end
 
 -- A site of `count` hosts, each with an sshd, a hive and a folder of its own, and the playbook "roll".
--- programs[i] is that host's agent; false: none, so that one is sent.
-function TestSshFleet:site(transport, count, programs)
+-- programs[i] is that host's agent; false: none, so that one is sent. `more` are other hosts, as lines of site.lua.
+function TestSshFleet:site(transport, count, programs, more)
   local hosts = {}
   self.place:hive("hive")
   for i = 1, count do
@@ -35,7 +37,7 @@ function TestSshFleet:site(transport, count, programs)
     bash(("mkdir %s; cp %s/hive %s/SYSTEM"):format(self:folder(i), self.place.dir, self:folder(i)))
   end
   self.place:site_file(('return { api = 1, name = "fleet", clusters = {}, hosts = {\n%s} }\n'):format(
-    table.concat(hosts)))
+    table.concat(hosts) .. (more or "")))
   self.place:playbook("roll", 'needs = { "registry.write", "system.write" },', ([[
     ctx:step("a value and a file", ctx.site.hosts(), function(host)
       local _, err = host.registry:set("HKLM\\SYSTEM\\Test", "NLBSFlags", "dword", 1)
@@ -44,6 +46,15 @@ function TestSshFleet:site(transport, count, programs)
       if err then error(err, 0) end
     end, { max_fail = 1000 })
   ]]):format(self.place.dir .. "/"))
+end
+
+-- The program runs in it, too, until the test has ended.
+function TestSshFleet:new_netns()
+  self.netns = "stf-ssh-" .. self.place.dir:match("%w+$")
+  local said, code = bash(("ip netns add %s && ip -n %s link set lo up"):format(self.netns, self.netns))
+  lu.assertEquals(code, 0, said)
+  self.place.environment = "ip netns exec " .. self.netns
+  return self.netns
 end
 
 function TestSshFleet:folder(i)
@@ -140,6 +151,56 @@ function over_ssh:an_agent_that_can_not_be_sent(transport)
   lu.assertEquals(bash("find " .. home .. " -type f"), "", "a part of it was left behind")
   bash("umount " .. home)
   lu.assertStrContains(report.hosts.h01.reason, "No space left on device")
+end
+
+-- One that is named is told, and so is what to do about it; one that is only found is not used.
+function over_ssh:an_agent_of_an_older_protocol(transport)
+  self.sshd:start { count = 2 }
+  self:site(transport, 2, { hostile_agent .. " is-older", false })
+  bash(([[
+    cd %s/bin; printf '#!/bin/sh\n[ "$1" = version ] && echo staffetta 0.0.1 || touch %s/ran\n' >staffetta
+    chmod +x staffetta
+  ]]):format(self.sshd.dir, self.place.dir))
+  local report = self:roll(3)
+  lu.assertStrContains(report.hosts.h01.reason, "this agent is Staffetta 0.0 and speaks protocol 0")
+  lu.assertStrContains(report.hosts.h01.reason, "install the same version there, or leave ssh.program out")
+  lu.assertEquals(report.hosts.h02.outcome, "done", report.hosts.h02.reason)
+  lu.assertEquals(bash(("ls %s/ran 2>/dev/null"):format(self.place.dir)), "", "the agent of another version has run")
+end
+
+-- In a namespace of their own the way to two of three hosts swallows everything, after they have answered.
+function over_ssh:the_way_is_cut_without_a_word(transport)
+  self.sshd:start { count = 3, netns = self:new_netns(), client = "ConnectTimeout 3" }
+  self:site(transport, 3, {}, ('["here"] = { role = "witness", address = "127.0.0.1" },'))
+  self.place:write("cut.nft", ("table inet cut { chain in { type filter hook input priority 0; tcp dport %d-%d drop; "
+    .. "tcp sport %d-%d drop; }; }"):format(self.sshd.port + 1, self.sshd.port + 2, self.sshd.port + 1,
+    self.sshd.port + 2))
+  self.place:playbook("cut", 'needs = { "registry.read", "system.run", "system.write" },', ([[
+    local function host(name) return ctx.site.host(name) end
+    local function write(h)
+      local _, err = h.system:write_file { path = %q .. h.name .. "/policy.conf", content = "protect\n" }
+      if err then error(err, 0) end
+    end
+    ctx:step("all answer", { host("h01"), host("h02"), host("h03") }, function(h)
+      local _, err = h.registry:get("HKLM\\SYSTEM\\Test", "NLBSFlags")
+      if err then error(err, 0) end
+    end)
+    ctx:act("the way is cut", { host("here") }, function(h)
+      local done = assert(h.system:run { argv = { "nft", "-f", %q } })
+      assert(done.exit_code == 0, done.errors)
+    end)
+    ctx:step("a file in time", { host("h01"), host("h02") }, write, { max_fail = 1, deadline_ms = 1000 })
+    ctx:step("a file", { host("h01"), host("h03") }, write, { max_fail = 1 })
+  ]]):format(self.place.dir .. "/", self.place.dir .. "/cut.nft"))
+  local began_s = os.time()
+  local report = expect(self.place:json("run", "cut"), 3).doc
+  lu.assertTrue(os.time() - began_s < 120 * lab_support.slowness, "a cut way was waited for too long")
+  local found = {}
+  for name, host in pairs(report.hosts) do found[name] = host.outcome .. ": " .. (host.reason or "") end
+  lu.assertEquals(found.h01, "done: ")
+  lu.assertEquals(found.h02, "failed: not done within 1000 ms")
+  lu.assertStrMatches(found.h03, transport == "libssh" and "unreachable: h03: the connection is lost"
+    or "unreachable: h03: Timeout, server .* not responding.*")
 end
 
 for name, test in pairs(over_ssh) do

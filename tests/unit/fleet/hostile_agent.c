@@ -51,6 +51,12 @@ int main(int argc, char **argv)
         await_request();
         pause();
     }
+    if (strcmp(way, "is-older") == 0) {
+        await_request();
+        send_document(json_pack("{s:i, s:{s:s, s:s}}", "id", 1, "error", "kind", "unsupported", "message",
+                                "this agent is Staffetta 0.0 and speaks protocol 0"));
+        return 1;
+    }
     say_hello(strcmp(way, "is-newer") == 0 ? STF_PROTOCOL + 1 : STF_PROTOCOL);
     await_request();
     if (strcmp(way, "invents-an-answer") == 0)

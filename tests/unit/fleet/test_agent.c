@@ -247,7 +247,8 @@ static void test_hostile_agents(void **state)
     } cases[] = {
         {"greets", STF_INVALID_DATA, "what speaks there is no agent"},
         {"dies", STF_UNREACHABLE, "staffetta: not found"},
-        {"is-newer", STF_UNSUPPORTED, "install the same version"},
+        {"is-newer", STF_UNSUPPORTED, "speaks protocol 2, and this program protocol 1: install the same version"},
+        {"is-older", STF_UNSUPPORTED, "speaks protocol 0, and this program protocol 1: install the same version"},
         {"invents-an-answer", STF_INVALID_DATA, "answers what was not asked"},
         {"says-nothing", STF_INVALID_DATA, "neither result nor error"},
         {"is-huge", STF_INVALID_DATA, "is announced"},
