@@ -24,7 +24,10 @@
 ---@field subject string on what
 ---@field code integer errno or the like, or 0
 ---@field is_retryable boolean
----@field message string also what tostring gives
+---@field message string what happened; also what tostring gives
+---@field expected string what should have been there, or ""
+---@field found string what was there, or ""
+---@field remedy string what to do about it, or ""
 
 -- ---- a script's table ----
 
