@@ -37,7 +37,7 @@ void stf_cli_print_error(const json_t *error)
     }
 }
 
-static void tell(const struct stf_err *err, bool is_json)
+static void tell_err(const struct stf_err *err, bool is_json)
 {
     json_t *error = stf_doc_from_err(err);
     if (is_json) {
@@ -51,7 +51,7 @@ static void tell(const struct stf_err *err, bool is_json)
 
 void stf_cli_error(const struct stf_cli *cli, const struct stf_err *err)
 {
-    tell(err, cli ? cli->is_json : has_json_output);
+    tell_err(err, cli ? cli->is_json : has_json_output);
 }
 
 /* ---- wrong usage ---- */
@@ -62,7 +62,7 @@ static int tell_usage(const char *command, struct stf_err *err)
     command = command ? command : "";
     snprintf(err->subject, sizeof err->subject, "staffetta%s%s", space, command);
     stf_err_remedy(err, "staffetta%s%s --help", space, command);
-    tell(err, has_json_output);
+    tell_err(err, has_json_output);
     return STF_EXIT_USAGE;
 }
 
