@@ -11,10 +11,10 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/hash.h"
+#include "fleet/holder.h"
 
 /* Users other than root have folders of their own, and do not see each other's holds. */
 static const char root_dir[] = "/run/lock/staffetta";
@@ -25,27 +25,10 @@ struct stf_hold {
     char path[64 + STF_SHA256_TEXT_SIZE];
 };
 
-/* What tells a host of this machine from its others: its namespace; behind an agent the machine as a whole; else, as
- * for a registry in a file, all that the site says of it. */
-static json_t *identity_of(const struct stf_host *host)
-{
-    if (host->netns)
-        return json_pack("[s, s]", "netns", host->netns);
-    if (json_object_get(host->config, "transport"))
-        return json_pack("[s]", "machine");
-    char *site_dir = realpath(host->site_dir ? host->site_dir : "/", NULL);
-    json_t *identity = json_pack("[s, s*, s, O]", "site", site_dir, host->name, host->config);
-    free(site_dir);
-    return identity;
-}
-
 static enum stf_kind name_hold(struct stf_hold *hold, const struct stf_host *host, struct stf_err *err)
 {
     char sum[STF_SHA256_TEXT_SIZE];
-    json_t *identity = identity_of(host);
-    bool is_named = identity && stf_sha256_of_doc(identity, sum);
-    json_decref(identity);
-    if (!is_named)
+    if (!stf_holder_identity(host, sum))
         return stf_err_set(err, STF_NO_MEMORY, 0, "hold", host->name, "not enough memory");
     if (geteuid() == 0)
         snprintf(hold->dir, sizeof hold->dir, "%s", root_dir);
@@ -70,33 +53,6 @@ static int lock_dir(const char *dir)
     return fd;
 }
 
-static const char *text_of(const json_t *holder, const char *key)
-{
-    const char *text = json_string_value(json_object_get(holder, key));
-    return text ? text : "?";
-}
-
-static void write_time(json_int_t unix_ms, char text[32])
-{
-    const time_t seconds = (time_t)(unix_ms / 1000);
-    struct tm utc;
-    if (!gmtime_r(&seconds, &utc) || strftime(text, 32, "%Y-%m-%d %H:%M:%S UTC", &utc) == 0)
-        snprintf(text, 32, "?");
-}
-
-static enum stf_kind fail_busy(const struct stf_host *host, const json_t *found, struct stf_err *err)
-{
-    char since[32];
-    write_time(json_integer_value(json_object_get(found, "since_unix_ms")), since);
-    return stf_err_set(err, STF_BUSY, 0, "hold", host->name,
-                       "another controller is at work on %s: %s on %s, pid %lld, run %lld, since %s; wait until it has "
-                       "ended, or end it (process %lld on the host holds the lock)",
-                       host->name, text_of(found, "operator"), text_of(found, "machine"),
-                       (long long)json_integer_value(json_object_get(found, "pid")),
-                       (long long)json_integer_value(json_object_get(found, "run")), since,
-                       (long long)json_integer_value(json_object_get(found, "held_by")));
-}
-
 static int open_locked(const char *path)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -116,7 +72,7 @@ static enum stf_kind take(struct stf_hold *hold, const struct stf_host *host, co
     if (hold->fd < 0 && errno == EWOULDBLOCK) {
         json_t *found = json_load_file(hold->path, 0, NULL);
         bool is_ours = json_equal(json_object_get(found, "controller"), json_object_get(holder, "controller"));
-        enum stf_kind kind = is_ours ? STF_OK : fail_busy(host, found, err);
+        enum stf_kind kind = is_ours ? STF_OK : stf_holder_refuse(host, found, err);
         json_decref(found);
         if (kind != STF_OK)
             return kind;

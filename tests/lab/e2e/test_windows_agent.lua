@@ -153,6 +153,33 @@ function TestWindowsAgent:test_the_channel_ends_in_the_middle()
   lu.assertEquals(self.wine:policy_agent(), before)
 end
 
+-- ---- two controllers ----
+
+function TestWindowsAgent:test_the_second_controller_is_refused()
+  self:site(self:behind_sshd("openssh"))
+  self.place:playbook("slow", 'needs = { "registry.write" },', ([[
+    ctx:step("set", ctx.site.hosts(), function(host)
+      assert(host.registry:set(%q, "NLBSFlags", "dword", 2))
+      ctx:say("at work")
+      ctx:sleep_ms(60000)
+    end)
+  ]]):format(key))
+  local first, state = self.place:start("run", "slow"), self.place.state
+  first:wait_for("at work")
+  self.place.state = self.place.dir .. "/other"
+  local second = self.place:staffetta("run", "tune")
+  lu.assertEquals(second.code, 3, second.out)
+  lu.assertStrContains(second.out .. second.err, "another controller is at work on win1: ")
+  lu.assertStrContains(second.out .. second.err, ("pid %s, run 1, since "):format(first.pid))
+  self:expect_reg(("'%s' /v NLBSFlags"):format(key), "0x2")
+  first:signal("KILL") -- the agent ends with its channel, and the hold with the agent
+  first:finish()
+  support.wait_until(function() return self.place:staffetta("run", "tune").code == 0 end, "the end of the hold")
+  expect(self.place:staffetta("rollback"), 0)
+  self.place.state = state
+  expect(self.place:staffetta("rollback"), 0)
+end
+
 -- ---- frames ----
 
 local function pack(value)
