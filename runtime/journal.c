@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "journal_db.h"
 
+#include "common/canonical.h"
 #include "common/clock.h"
 
 #include <inttypes.h>
@@ -36,7 +37,6 @@ struct text {
     char *bytes;
     size_t size;
     size_t room;
-    bool is_cut;
 };
 
 static int append(const char *bytes, size_t size, void *data)
@@ -46,7 +46,6 @@ static int append(const char *bytes, size_t size, void *data)
         size_t room = 2 * (text->size + size) + 64;
         char *more = realloc(text->bytes, room);
         if (!more) {
-            text->is_cut = true;
             return -1;
         }
         text->bytes = more;
@@ -57,13 +56,10 @@ static int append(const char *bytes, size_t size, void *data)
     return 0;
 }
 
-/* Not json_dumps: it (jansson 2.14) leaves out a key that it has no memory for, and says nothing. */
 char *stf_journal_text(const json_t *doc)
 {
     struct text text = {0};
-    int failed = json_dump_callback(doc, append, &text, JSON_SORT_KEYS | JSON_COMPACT | JSON_ENCODE_ANY);
-    failed = failed || append("", 1, &text) || text.is_cut;
-    if (failed) {
+    if (!stf_canonical_write(doc, append, &text) || append("", 1, &text)) {
         free(text.bytes);
         return NULL;
     }
