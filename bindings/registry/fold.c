@@ -15,13 +15,10 @@ static void open_unicode_locale(void)
 }
 
 /* Windows maps UTF-16 units, so letters beyond the first 65536 code points have no case. */
-uint32_t stf_registry_fold(uint32_t code)
+uint32_t stf_registry_fold_wide(uint32_t code)
 {
     wint_t upper;
 
-    if (code < 0x80) {
-        return code >= 'a' && code <= 'z' ? code - 'a' + 'A' : code;
-    }
     pthread_once(&unicode_once, open_unicode_locale);
     if (code > 0xffff || unicode_locale == (locale_t)0) {
         return code;

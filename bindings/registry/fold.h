@@ -4,5 +4,14 @@
 
 #include <stdint.h>
 
+/* For code points beyond ASCII. */
+uint32_t stf_registry_fold_wide(uint32_t code);
+
 /* The upper-case code point that stands for `code` when names are compared. */
-uint32_t stf_registry_fold(uint32_t code);
+static inline uint32_t stf_registry_fold(uint32_t code)
+{
+    if (code >= 0x80) {
+        return stf_registry_fold_wide(code);
+    }
+    return code >= 'a' && code <= 'z' ? code - 'a' + 'A' : code;
+}

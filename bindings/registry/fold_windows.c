@@ -7,7 +7,7 @@
 /* From ntdll; documented for drivers, and no header for programs declares it. */
 WCHAR WINAPI RtlUpcaseUnicodeChar(WCHAR unit);
 
-uint32_t stf_registry_fold(uint32_t code)
+uint32_t stf_registry_fold_wide(uint32_t code)
 {
     return code <= 0xffff ? RtlUpcaseUnicodeChar((WCHAR)code) : code;
 }

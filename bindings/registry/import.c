@@ -17,8 +17,8 @@ static enum stf_kind add_change(const char *key, const struct stf_registry_patch
                                 struct stf_err *err)
 {
     char *text = stf_registry_patch_text(patch);
-    json_t *change =
-        text != NULL ? json_pack("{s:{s:s, s:s}, s:b}", "id", "key", key, "patch", text, "state", 1) : NULL;
+    json_t *patch_doc = text != NULL ? json_string_nocheck(text) : NULL; /* of names, and names are UTF-8 */
+    json_t *change = json_pack("{s:{s:s, s:o}, s:b}", "id", "key", key, "patch", patch_doc, "state", 1);
     enum stf_kind kind = json_array_append_new(changes, change) == 0 ? STF_OK : no_memory(err);
 
     free(text);

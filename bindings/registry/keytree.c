@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HASHED_FROM = 8 }; /* shorter lists are searched */
+enum { ROOM_MIN = 4, HASHED_FROM = 8 /* shorter lists are searched */ };
 
 static enum stf_kind no_memory(struct stf_err *err)
 {
@@ -14,20 +14,25 @@ static enum stf_kind no_memory(struct stf_err *err)
 
 /* ---- lists ---- */
 
+static bool is_named(const struct stf_keytree_item *item, const char *name, uint32_t hash)
+{
+    return item->hash == hash && (strcmp(item->name, name) == 0 || stf_registry_name_compare(item->name, name) == 0);
+}
+
 static struct stf_keytree_item *find_hashed(const struct stf_keytree_list *list, const char *name, uint32_t hash)
 {
     struct stf_keytree_item *item;
 
     if (list->bucket_count > 0) {
         item = list->buckets[hash & (list->bucket_count - 1)];
-        while (item != NULL && (item->hash != hash || stf_registry_name_compare(item->name, name) != 0)) {
+        while (item != NULL && !is_named(item, name, hash)) {
             item = item->next;
         }
         return item;
     }
     for (size_t i = 0; i < list->count; i++) {
         item = list->items[i];
-        if (item->hash == hash && stf_registry_name_compare(item->name, name) == 0) {
+        if (is_named(item, name, hash)) {
             return item;
         }
     }
@@ -47,15 +52,18 @@ static void put_in_bucket(struct stf_keytree_list *list, struct stf_keytree_item
     *bucket = item;
 }
 
-/* Room for one more, in the array and in the buckets. */
-static bool list_grow(struct stf_keytree_list *list, struct stf_arena *arena)
+/* Room for so many more, in the array and in the buckets. */
+static bool list_reserve(struct stf_keytree_list *list, struct stf_arena *arena, size_t more)
 {
-    size_t room = list->room > 0 ? 2 * list->room : 4;
+    size_t room = list->room > 0 ? list->room : ROOM_MIN;
     struct stf_keytree_item **items;
     struct stf_keytree_item **buckets;
 
-    if (list->count < list->room) {
+    if (list->count + more <= list->room) {
         return true;
+    }
+    while (room < list->count + more) {
+        room *= 2;
     }
     items = stf_arena_alloc(arena, room * sizeof(*items));
     if (items == NULL) {
@@ -84,7 +92,7 @@ static bool list_grow(struct stf_keytree_list *list, struct stf_arena *arena)
 /* The item has its name and its hash. */
 static bool list_add(struct stf_keytree_list *list, struct stf_arena *arena, struct stf_keytree_item *item)
 {
-    if (!list_grow(list, arena)) {
+    if (!list_reserve(list, arena, 1)) {
         return false;
     }
     item->position = list->count;
@@ -358,6 +366,9 @@ enum stf_kind stf_keytree_edit_values(void *store, stf_registry_node node, const
     (void)store;
     for (size_t i = 0; i < edit->gone_count; i++) {
         stf_keytree_unset(key, edit->gone[i]);
+    }
+    if (!list_reserve(&key->values, key->arena, edit->set_count)) {
+        return no_memory(err);
     }
     for (size_t i = 0; i < edit->set_count; i++) {
         const struct stf_registry_value *value = &edit->set[i];

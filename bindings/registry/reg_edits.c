@@ -9,16 +9,21 @@ static enum stf_kind no_memory(struct stf_err *err)
     return stf_err_set(err, STF_NO_MEMORY, 0, "reg", NULL, "memory is out");
 }
 
-struct stf_reg_edit *stf_reg_edits_next(struct stf_reg_edits *edits)
+bool stf_reg_edits_reserve(struct stf_reg_edits *edits, size_t room)
 {
-    if (edits->count == edits->room) {
-        size_t room = edits->room > 0 ? 2 * edits->room : 64;
-        struct stf_reg_edit *items = realloc(edits->items, room * sizeof(*items));
-        if (items == NULL) {
-            return NULL;
-        }
+    struct stf_reg_edit *items = realloc(edits->items, room * sizeof(*items));
+
+    if (items != NULL) {
         edits->items = items;
         edits->room = room;
+    }
+    return items != NULL;
+}
+
+struct stf_reg_edit *stf_reg_edits_next(struct stf_reg_edits *edits)
+{
+    if (edits->count == edits->room && !stf_reg_edits_reserve(edits, edits->room > 0 ? 2 * edits->room : 64)) {
+        return NULL;
     }
     return &edits->items[edits->count++];
 }

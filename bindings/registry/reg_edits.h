@@ -4,6 +4,8 @@
 
 #include "registry/reg_text.h"
 
+/* Room for so many items, more than there are. False when memory is out, and the list is as it was. */
+bool stf_reg_edits_reserve(struct stf_reg_edits *edits, size_t room);
 /* The list's next item, not filled in; NULL when memory is out. */
 struct stf_reg_edit *stf_reg_edits_next(struct stf_reg_edits *edits);
 

@@ -645,10 +645,24 @@ static enum stf_kind parse_value(struct parser *parser)
     return STF_OK;
 }
 
+/* At most one edit is in each line. */
+static enum stf_kind reserve_edits(const struct parser *parser)
+{
+    size_t lines = 1;
+
+    for (size_t i = 0; i < parser->end; i++) {
+        lines += stf_utf16_unit(parser->text, i) == '\n';
+    }
+    return stf_reg_edits_reserve(parser->edits, lines) ? STF_OK : no_memory(parser->err);
+}
+
 static enum stf_kind parse_lines(struct parser *parser)
 {
     enum stf_kind kind = parse_header(parser);
 
+    if (kind == STF_OK) {
+        kind = reserve_edits(parser);
+    }
     while (kind == STF_OK) {
         skip_blanks(parser);
         switch (peek(parser)) {
@@ -716,7 +730,10 @@ static bool widen(enum stf_reg_encoding encoding, const char *text, size_t size,
         uint32_t code = (unsigned char)*text;
         if (code < 0x80) {
             text++;
-        } else if (encoding == STF_REG_CP1252) {
+            out = put_unit(out, code);
+            continue;
+        }
+        if (encoding == STF_REG_CP1252) {
             code = stf_reg_cp1252_code((uint8_t)*text++);
         } else if (!stf_utf8_next(&text, stop, &code)) {
             is_sound = false;

@@ -262,7 +262,7 @@ static bool entries_init(struct writer *writer, struct entries *entries, struct 
         size += strlen(items[i]->name);
     }
     *entries = (struct entries){
-        .items = calloc(count + 1, sizeof(entries->items[0])),
+        .items = malloc((count + 1) * sizeof(entries->items[0])),
         .units = malloc((2 * size + 1) * sizeof(entries->units[0])),
         .count = count,
     };

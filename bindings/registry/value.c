@@ -202,6 +202,10 @@ char *stf_registry_name_put(char *out, const uint8_t *data, size_t units)
 
     for (size_t i = 0; i < units;) {
         uint32_t code = next_code(data, units, &i);
+        if (code - 1 < 0x7f) {
+            *out++ = (char)code;
+            continue;
+        }
         if (!is_escaped(code)) {
             out = put_utf8(out, code);
             continue;
