@@ -691,48 +691,6 @@ static enum stf_kind delete_values(struct stf_remote_session *session, const str
     return kind;
 }
 
-/* The values of these names as they are stored: one is looked up, for more the list is read. */
-static enum stf_kind read_stored(struct store *store, struct stf_remote_key *key,
-                                 const struct stf_registry_value *values, size_t count,
-                                 struct stf_registry_values *stored, struct stf_err *err)
-{
-    struct stf_registry_value value = {0};
-    enum stf_kind kind;
-
-    if (count != 1) {
-        return count > 0 ? remote_values(store, (stf_registry_node)key, stored, err) : STF_OK;
-    }
-    kind = remote_find_value(store, (stf_registry_node)key, values[0].name, &value, err);
-    if (kind == STF_OK) {
-        kind = stf_registry_values_add(stored, &value, err);
-        stf_registry_value_fini(&value);
-    }
-    return kind == STF_NOT_FOUND ? STF_OK : kind;
-}
-
-/* A server may keep the spelling of a value that is set again, so one that stands in another spelling has to go. */
-static enum stf_kind remove_other_spellings(struct store *store, struct stf_remote_key *key,
-                                            const struct stf_registry_value *values, size_t count, struct stf_err *err)
-{
-    struct stf_registry_values stored = {0};
-    struct stf_winreg_handle handle;
-    enum stf_kind kind = read_stored(store, key, values, count, &stored, err);
-
-    for (size_t i = 0; i < count && kind == STF_OK; i++) {
-        for (size_t j = 0; j < stored.count && kind == STF_OK; j++) {
-            const char *name = stored.items[j].name;
-            if (strcmp(name, values[i].name) != 0 && stf_registry_name_compare(name, values[i].name) == 0) {
-                kind = stf_remote_key_open(store->session, key, &handle, err);
-                if (kind == STF_OK) {
-                    kind = delete_values(store->session, &handle, &name, 1, err);
-                }
-            }
-        }
-    }
-    stf_registry_values_fini(&stored);
-    return kind;
-}
-
 static enum stf_kind set_values(struct stf_remote_session *session, const struct stf_winreg_handle *handle,
                                 const struct stf_registry_value *values, size_t count, struct stf_err *err)
 {
@@ -783,12 +741,6 @@ static enum stf_kind remote_edit_values(void *opened, stf_registry_node node, co
         size_t left = edit->gone_count - i;
         kind =
             delete_values(session, &handle, &edit->gone[i], left < STF_REMOTE_WINDOW ? left : STF_REMOTE_WINDOW, err);
-    }
-    if (kind == STF_OK) {
-        kind = remove_other_spellings(opened, key, edit->set, edit->set_count, err);
-    }
-    if (kind == STF_OK) {
-        kind = stf_remote_key_open(session, key, &handle, err);
     }
     for (size_t i = 0; i < edit->set_count && kind == STF_OK; i += STF_REMOTE_WINDOW) {
         size_t left = edit->set_count - i;

@@ -858,28 +858,6 @@ static enum stf_kind delete_value(HKEY handle, const char *name, struct stf_err 
     return kind;
 }
 
-/* Setting a value keeps the spelling of one that stands, so that one has to go first where the spelling differs. */
-static enum stf_kind remove_other_spelling(HKEY handle, const WCHAR *wide, const char *name, struct stf_err *err)
-{
-    WCHAR *stored;
-    DWORD index;
-    enum stf_kind kind = STF_OK;
-
-    if (RegQueryValueExW(handle, wide, NULL, NULL, NULL, NULL) != ERROR_SUCCESS) {
-        return STF_OK;
-    }
-    stored = calloc(STF_REGISTRY_VALUE_UNITS_MAX + 1, sizeof(*stored));
-    if (stored == NULL) {
-        return no_memory(err);
-    }
-    if (find_index(handle, wide, stored, &index) == ERROR_SUCCESS && wcscmp(stored, wide) != 0) {
-        LSTATUS status = RegDeleteValueW(handle, stored);
-        kind = status == ERROR_SUCCESS ? STF_OK : stf_windows_error(err, status, "set", name);
-    }
-    free(stored);
-    return kind;
-}
-
 static enum stf_kind set_value(HKEY handle, const struct stf_registry_value *value, struct stf_err *err)
 {
     WCHAR *wide = NULL;
@@ -889,9 +867,6 @@ static enum stf_kind set_value(HKEY handle, const struct stf_registry_value *val
 
     if (kind == STF_OK && value->size > UINT32_MAX - 2) {
         kind = stf_err_set(err, STF_UNSUPPORTED, 0, "set", value->name, "the data is larger than Windows takes");
-    }
-    if (kind == STF_OK) {
-        kind = remove_other_spelling(handle, wide, value->name, err);
     }
     if (kind == STF_OK) {
         data = malloc(value->size + 2);
@@ -921,7 +896,7 @@ static enum stf_kind windows_edit_values(void *store, stf_registry_node node, co
     if (is_above_roots(key)) {
         return stf_registry_refuse_at_root("set", err);
     }
-    kind = key_open(store, key, "set", KEY_QUERY_VALUE | KEY_SET_VALUE, &handle, err);
+    kind = key_open(store, key, "set", KEY_SET_VALUE, &handle, err);
     if (kind != STF_OK) {
         return not_gone(kind, "set", err);
     }

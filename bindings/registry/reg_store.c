@@ -185,10 +185,11 @@ static void leave_changes(const struct stf_keytree_key *changes, const struct st
         const struct stf_registry_value *found =
             have->count > 0 ? bsearch(wanted.name, have->items, have->count, sizeof(have->items[0]), compare_value)
                             : NULL;
+        if (found != NULL && (wanted.data == NULL || strcmp(found->name, wanted.name) != 0)) {
+            gone[edit->gone_count++] = found->name;
+        }
         if (wanted.data != NULL && (found == NULL || !stf_registry_value_equal(found, &wanted))) {
             set[edit->set_count++] = wanted;
-        } else if (wanted.data == NULL && found != NULL) {
-            gone[edit->gone_count++] = wanted.name;
         }
     }
     edit->gone = gone;

@@ -21,11 +21,7 @@ static uint32_t next_folded(const char **at, const char *end)
 {
     uint32_t code = (unsigned char)**at;
 
-    if (code < 0x80) {
-        ++*at;
-        return code >= 'a' && code <= 'z' ? code - 'a' + 'A' : code;
-    }
-    if (!stf_utf8_next(at, end, &code)) {
+    if (code < 0x80 || !stf_utf8_next(at, end, &code)) {
         ++*at;
     }
     return stf_registry_fold(code);
@@ -37,8 +33,15 @@ static int compare_parts(const char *a, size_t a_size, const char *b, size_t b_s
     const char *b_end = b + b_size;
 
     while (a < a_end && b < b_end) {
-        uint32_t x = next_folded(&a, a_end);
-        uint32_t y = next_folded(&b, b_end);
+        uint32_t x;
+        uint32_t y;
+        if (*a == *b && (unsigned char)*a < 0x80) {
+            a++;
+            b++;
+            continue;
+        }
+        x = next_folded(&a, a_end);
+        y = next_folded(&b, b_end);
         if (x != y) {
             return x < y ? -1 : 1;
         }
@@ -693,6 +696,7 @@ enum stf_kind stf_registry_set(struct stf_registry *registry, const char *key, c
     struct stf_registry_value before = {0};
     stf_registry_node node;
     bool is_same = false;
+    bool is_respelled = false;
     enum stf_kind kind = stf_registry_check_value_name(value->name, err);
 
     if (kind == STF_OK) {
@@ -701,12 +705,14 @@ enum stf_kind stf_registry_set(struct stf_registry *registry, const char *key, c
     if (kind == STF_OK) {
         kind = read_value(registry, node, value->name, &before, err);
         is_same = kind == STF_OK && stf_registry_value_equal(&before, value);
+        is_respelled = kind == STF_OK && strcmp(before.name, value->name) != 0;
         kind = kind == STF_NOT_FOUND ? STF_OK : kind;
     }
     if (kind == STF_OK && !is_same) {
         kind = stf_registry_begin_change(registry, err);
         if (kind == STF_OK) {
-            struct stf_registry_edit edit = {.set = value, .set_count = 1};
+            const char *stored = before.name;
+            struct stf_registry_edit edit = {.gone = &stored, .gone_count = is_respelled, .set = value, .set_count = 1};
             kind = registry->backend->edit_values(registry->store, node, &edit, err);
         }
     }

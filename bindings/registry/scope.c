@@ -336,6 +336,9 @@ static enum stf_kind plan_value(const struct contents *contents, const char *nam
     if (kind == STF_OK) {
         kind = stf_registry_value_from_doc(state, spelling, &want, err);
     }
+    if (kind == STF_OK && have != NULL && strcmp(have->name, spelling) != 0) {
+        edit->gone[edit->gone_count++] = have->name;
+    }
     if (kind == STF_OK && (have == NULL || !stf_registry_value_equal(have, &want))) {
         kind = stf_registry_values_add(&edit->set, &want, err);
     }

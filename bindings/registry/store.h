@@ -24,7 +24,8 @@ struct stf_registry_values {
     size_t count;
 };
 
-/* One alteration of a key's values: first the names in `gone` are deleted, then the values in `set` are set. */
+/* One alteration of a key's values: first the names in `gone` are deleted, then the values in `set` are set. One that
+ * stands in another spelling is in both, for live registries keep the spelling of a value that is set again. */
 struct stf_registry_edit {
     const char *const *gone;
     size_t gone_count;
@@ -78,7 +79,7 @@ struct stf_registry_backend {
                                          struct stf_err *err);
     /* With all that is below; never the root. STF_UNSUPPORTED when the store could not put the key back as it was. */
     enum stf_kind (*delete_key)(void *store, stf_registry_node key, struct stf_err *err);
-    /* Names match regardless of case; a value that is set gets the new spelling. */
+    /* Names match regardless of case. */
     enum stf_kind (*edit_values)(void *store, stf_registry_node key, const struct stf_registry_edit *edit,
                                  struct stf_err *err);
     /* Optional, both: stores that keep nothing of the kind have neither. The root's are not told. */

@@ -333,6 +333,9 @@ static enum stf_kind write_values(struct stf_registry *registry, stf_registry_no
             gone[gone_count++] = have.items[h++].name;
         }
         bool is_there = h < have.count && order == 0;
+        if (is_there && strcmp(have.items[h].name, want.items[w].name) != 0) {
+            gone[gone_count++] = have.items[h].name;
+        }
         if (!is_there || !stf_registry_value_equal(&have.items[h], &want.items[w])) {
             set.items[set.count++] = want.items[w];
         }
