@@ -18,6 +18,7 @@ stf_static_library(dep::lfs liblua5.4-filesystem.a HEADER lfs.h LINK dep::lua)
 stf_static_library(dep::uv libuv_a.a HEADER uv.h LINK Threads::Threads ${CMAKE_DL_LIBS} rt)
 stf_static_library(dep::md libmd.a HEADER sha256.h)
 stf_static_library(dep::jansson libjansson.a HEADER jansson.h)
+stf_static_library(dep::yaml libyaml.a HEADER yaml.h)
 stf_static_library(dep::sqlite libsqlite3.a HEADER sqlite3.h LINK Threads::Threads ${CMAKE_DL_LIBS} m)
 
 pkg_check_modules(cmocka REQUIRED IMPORTED_TARGET cmocka)

@@ -31,7 +31,7 @@ set(CPACK_DEBIAN_PROGRAM_PACKAGE_CONTROL_EXTRA
 set(CPACK_DEBIAN_DEV_PACKAGE_NAME staffetta-dev)
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS
-    "libjansson-dev, liblua5.4-dev, lua-filesystem-dev, libuv1-dev, libsqlite3-dev, libmd-dev, pkg-config")
+    "libjansson-dev, liblua5.4-dev, lua-filesystem-dev, libuv1-dev, libsqlite3-dev, libmd-dev, libyaml-dev, pkg-config")
 set(CPACK_COMPONENT_DEV_DESCRIPTION
     "Library and header to embed Staffetta in a program, or to give it a binding of\none's own.")
 

@@ -45,6 +45,7 @@ static enum stf_kind apply_plan(struct stf_runtime *rt, const struct stf_run_opt
     struct stf_run_options options = *given;
     options.playbook = json_string_value(json_object_get(given->plan, "playbook"));
     options.params = json_object_get(given->plan, "params");
+    options.limit = json_string_value(json_object_get(given->plan, "limit"));
     enum stf_kind kind = plan_again(rt, &options, &fresh, err);
     if (kind != STF_OK)
         goto out;
@@ -156,20 +157,35 @@ static json_t *rest_of_plan(const json_t *plan, const json_t *made)
     return rest;
 }
 
-/* A run that applied a plan is held to it; `*plan` stays NULL for any other. */
-static enum stf_kind find_plan(const json_t *run, json_t **plan, struct stf_err *err)
+/* The data of the first event of a run of that mode, which is of that name; `*data` stays NULL for any other run. */
+static enum stf_kind find_kept(const json_t *run, const char *mode, const char *name, const json_t **data,
+                               struct stf_err *err)
 {
     const json_t *head = json_object_get(run, "run");
     const json_t *first = json_array_get(json_object_get(run, "events"), 0);
     const char *event = json_string_value(json_object_get(first, "kind"));
-    if (strcmp(json_string_value(json_object_get(head, "mode")), stf_run_mode_of_plan) != 0)
+    if (strcmp(json_string_value(json_object_get(head, "mode")), mode) != 0)
         return STF_OK;
-    if (!event || strcmp(event, "plan") != 0)
+    if (!event || strcmp(event, name) != 0)
         return stf_err_set(err, STF_CONFLICT, 0, "resume", NULL,
-                           "the run was cut short before it had kept its plan, and has changed nothing: apply the plan "
-                           "again");
-    *plan = rest_of_plan(json_object_get(first, "data"), json_object_get(run, "changes"));
-    return *plan ? STF_OK : no_memory(err);
+                           "the run was cut short before it had kept its %s, and has changed nothing: begin it again",
+                           name);
+    *data = json_object_get(first, "data");
+    return STF_OK;
+}
+
+/* A run that applied a plan is held to what is left of it, a run with a limit to its hosts. */
+static enum stf_kind find_bounds(const json_t *run, struct stf_run_options *options, json_t **plan, struct stf_err *err)
+{
+    const json_t *kept_plan = NULL, *limit = NULL;
+    enum stf_kind kind = find_kept(run, stf_run_mode_of_plan, "plan", &kept_plan, err);
+    if (kind == STF_OK)
+        kind = find_kept(run, stf_run_mode_of_limit, "limit", &limit, err);
+    options->limit = json_string_value(json_object_get(kept_plan ? kept_plan : limit, kept_plan ? "limit" : "pattern"));
+    if (kind == STF_OK && kept_plan && !(*plan = rest_of_plan(kept_plan, json_object_get(run, "changes"))))
+        kind = no_memory(err);
+    options->plan = *plan;
+    return kind;
 }
 
 static enum stf_kind resume(struct stf_runtime *rt, const struct stf_run_options *given, json_t **report,
@@ -182,7 +198,7 @@ static enum stf_kind resume(struct stf_runtime *rt, const struct stf_run_options
     if (kind == STF_OK)
         kind = stf_runtime_site(rt, &site, err);
     if (kind == STF_OK)
-        kind = find_plan(doc, &plan, err);
+        kind = find_bounds(doc, &options, &plan, err);
     if (kind != STF_OK)
         goto out;
     const json_t *head = json_object_get(doc, "run");
@@ -191,7 +207,6 @@ static enum stf_kind resume(struct stf_runtime *rt, const struct stf_run_options
     params = params_of(head);
     options.playbook = json_string_value(json_object_get(head, "playbook"));
     options.params = params;
-    options.plan = plan;
     if (!stf_plan_add_script_drift(recorded, present, drift)) {
         kind = no_memory(err);
     } else if (json_array_size(drift) > 0) {

@@ -84,14 +84,14 @@ enum stf_kind stf_engine_undo(struct stf_engine *engine, const struct stf_change
  * "before","ours","now"},"reason"}],"undo":n,"nothing":n,"conflict":n,"unknown":n}. "now" of an older change of
  * something is what will stand when the newer ones are undone. "now" is missing where it could not be read, and
  * "reason" says why; it also tells why there is nothing to do. */
-enum stf_kind stf_engine_rollback_plan(struct stf_engine *engine, int64_t run, const char *only_host, json_t **plan,
+enum stf_kind stf_engine_rollback_plan(struct stf_engine *engine, int64_t run, const json_t *only_hosts, json_t **plan,
                                        struct stf_err *err);
 
 struct stf_rollback {
-    int64_t run;           /* the run to undo; may be the engine's own */
-    const char *only_host; /* NULL: all that the run has changed */
-    bool is_forced;        /* every item */
-    const json_t *forced;  /* or those of these numbers ("item"); may be NULL */
+    int64_t run;              /* the run to undo; may be the engine's own */
+    const json_t *only_hosts; /* an object with their names as keys; NULL: all that the run has changed */
+    bool is_forced;           /* every item */
+    const json_t *forced;     /* or those of these numbers ("item"); may be NULL */
     /* Called after each item, with the plan's item and its added "outcome" ("undone", "nothing", "failed") and
      * "error"; may be NULL. */
     void (*progress)(void *data, const json_t *item);

@@ -19,6 +19,8 @@ static const struct own_option {
     {'M', "--markdown", "--markdown", "the whole reference as one page, docs/reference.md"},
     {'L', "--luacats", "--luacats DIR", "write the files that editors read: LuaCATS, for lua-language-server"},
     {'H', "--host", "--host HOST", "only what the run has changed on this host"},
+    {'m', "--limit", "--limit PATTERN",
+     "only these hosts: names, web*, groups; a,b both, !a without it, &a only if it is"},
     {'G', "--svg", "--svg FILE", "draw it there, as one picture of all cases"},
     {'O', "--out", "--out FILE", "keep the plan, to apply exactly it later"},
     {'P', "--plan FILE", "--plan FILE", "apply the plan that is kept there, or refuse, naming what has drifted"},
@@ -111,6 +113,9 @@ static int take_option(void *user, int option, const char *name)
     case 'H':
         cli->host = optarg;
         return -1;
+    case 'm':
+        cli->limit = optarg;
+        return -1;
     case 'G':
         cli->svg_path = optarg;
         return -1;
@@ -151,6 +156,7 @@ int stf_cli_parse(struct stf_cli *cli, int argc, char **argv, int max_operands)
         {"markdown", no_argument, NULL, 'M'},
         {"luacats", required_argument, NULL, 'L'},
         {"host", required_argument, NULL, 'H'},
+        {"limit", required_argument, NULL, 'm'},
         takes_plan_file ? (struct option){"plan", required_argument, NULL, 'P'}
                         : (struct option){"plan", no_argument, NULL, 'D'},
         {"help", no_argument, NULL, 'h'},

@@ -38,6 +38,7 @@ struct stf_cli {
     bool is_markdown;      /* of --markdown */
     const char *luacats;   /* of --luacats */
     const char *host;      /* of --host */
+    const char *limit;     /* of --limit */
     const char *items;     /* of --force=ITEM,...; NULL: all */
     const char *out_path;  /* of --out */
     const char *svg_path;  /* of --svg */
@@ -143,6 +144,7 @@ extern const char stf_takeover_help[];
 int stf_cmd_agent(int argc, char **argv);
 int stf_cmd_undo(int argc, char **argv);
 int stf_cmd_new(int argc, char **argv);
+int stf_cmd_hosts(int argc, char **argv);
 int stf_cmd_doctor(int argc, char **argv);
 extern const char stf_doctor_help[];
 int stf_cmd_test(int argc, char **argv);

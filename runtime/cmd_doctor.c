@@ -222,7 +222,8 @@ static int compare_visits(const void *left, const void *right)
     return strcmp(((const struct visit *)left)->host.name, ((const struct visit *)right)->host.name);
 }
 
-static enum stf_kind look_at_hosts(struct stf_runtime *rt, const json_t *hosts, json_t *findings, struct stf_err *err)
+static enum stf_kind look_at_hosts(struct stf_runtime *rt, const json_t *hosts, const json_t *limit, json_t *findings,
+                                   struct stf_err *err)
 {
     size_t count = 0;
     const char *name;
@@ -235,6 +236,8 @@ static enum stf_kind look_at_hosts(struct stf_runtime *rt, const json_t *hosts, 
     if (kind != STF_OK)
         goto out;
     json_object_foreach ((json_t *)hosts, name, config) {
+        if (limit && !json_object_get(limit, name))
+            continue;
         const char *netns = json_string_value(json_object_get(config, "netns"));
         visits[count++] = (struct visit){
             .rt = rt, .fleet = fleet, .host = {name, netns, config, rt->site_dir}, .findings = json_array()};
@@ -311,7 +314,7 @@ int stf_cmd_doctor(int argc, char **argv)
     struct stf_runtime *rt = NULL;
     struct stf_err err;
     const json_t *site = NULL;
-    json_t *findings = json_array();
+    json_t *limit = NULL, *findings = json_array();
     int exit_code = stf_cli_parse(&cli, argc, argv, 0);
     if (exit_code == -1 && !stf_cli_open(&cli, &rt))
         exit_code = STF_EXIT_ERROR;
@@ -319,8 +322,13 @@ int stf_cmd_doctor(int argc, char **argv)
         goto out;
     look_at_machine(rt, findings);
     enum stf_kind kind = stf_runtime_site(rt, &site, &err);
+    if (kind == STF_OK && stf_runtime_limit(rt, cli.limit, &limit, &err) != STF_OK) {
+        stf_cli_error(&cli, &err);
+        exit_code = STF_EXIT_ERROR;
+        goto out;
+    }
     if (kind == STF_OK && site)
-        kind = look_at_hosts(rt, json_object_get(site, "hosts"), findings, &err);
+        kind = look_at_hosts(rt, json_object_get(site, "hosts"), limit, findings, &err);
     if (kind != STF_OK)
         find(findings, "the site", "site.lua", "missing", err.message,
              "correct it, or make one: staffetta new site DIR");
@@ -335,6 +343,7 @@ int stf_cmd_doctor(int argc, char **argv)
                 : count_of(findings, "unknown") ? STF_EXIT_UNKNOWN
                                                 : STF_EXIT_OK;
 out:
+    json_decref(limit);
     json_decref(findings);
     stf_runtime_close(rt);
     stf_cli_fini(&cli);

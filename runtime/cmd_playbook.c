@@ -99,7 +99,7 @@ int stf_cli_run(const struct stf_cli *cli, struct stf_run_options *options)
 
 static int run_playbook(const struct stf_cli *cli, const char *playbook, enum stf_run_mode mode)
 {
-    struct stf_run_options options = {.playbook = playbook, .mode = mode, .params = cli->params};
+    struct stf_run_options options = {.playbook = playbook, .mode = mode, .params = cli->params, .limit = cli->limit};
     return stf_cli_run(cli, &options);
 }
 
@@ -119,6 +119,8 @@ static int fail_plan(const struct stf_cli *cli, const char *message, const char 
 static int run_plan(const struct stf_cli *cli, const char *playbook)
 {
     json_error_t why;
+    if (cli->limit)
+        return stf_cli_usage_error(cli->command, "--limit and --plan exclude each other: the plan has its hosts");
     if (json_object_size(cli->params) > 0)
         return stf_cli_usage_error(cli->command, "--param and --plan exclude each other: the plan has its parameters");
     json_t *plan = json_load_file(cli->plan_path, JSON_REJECT_DUPLICATES, &why);
@@ -175,6 +177,8 @@ int stf_cmd_rollback(int argc, char **argv)
 {
     struct stf_cli cli;
     int exit_code = stf_cli_parse(&cli, argc, argv, 1);
+    if (exit_code == -1 && cli.host && cli.limit)
+        exit_code = stf_cli_usage_error("rollback", "--host and --limit exclude each other");
     if (exit_code == -1) {
         if (cli.operand_count)
             json_object_set_new(cli.params, "run", json_string(cli.operands[0]));

@@ -86,7 +86,9 @@
 ---@class staffetta.site_file
 ---@field api 1
 ---@field name string small letters, digits and "-"
----@field hosts table<string, staffetta.site_file.host>
+---@field hosts table<string, staffetta.site_file.host> may be left out where there is an inventory
+---@field groups? table<string, staffetta.site_file.host> what their hosts inherit: docs/inventory.md
+---@field inventory? staffetta.site_file.inventory hosts that somebody else keeps
 ---@field clusters table<string, staffetta.site_file.cluster>
 ---@field budgets? table<string, integer> of drills: planned_move_ms, failback_ms, crash_ms, restart_ms, flap_ms
 ---@field forbid? string[] powers that no script gets, whatever it declares: { "vip.move", "system.run" }
@@ -95,6 +97,11 @@
 ---@field confirm_within_ms? integer hosts put themselves back when a run does not end well within this time after its
 --- newest change there; left out: they do not
 ---@field lab? table what `staffetta lab` builds
+
+---@class staffetta.site_file.inventory
+---@field ansible? string a file: INI, or YAML where it is named so (.yaml, .yml, .json)
+---@field command? string[] a program that prints JSON as `ansible-inventory --list` does, and its arguments; no shell
+---@field timeout_ms? integer of the command; default 30000
 
 ---@class staffetta.site_file.host
 ---@field role "front_end"|"node"|"witness"|"domain_controller"
@@ -107,6 +114,7 @@
 ---@field transport? "agent"|"openssh" how the host is reached: fleet/README.md; left out: in this program
 ---@field ssh? table by ssh: host, user, port, config, program, system
 ---@field undo_dir? string where the host keeps the armed undos of runs
+---@field groups? string[] names of the site's groups; what they say and the host does not holds for the host
 ---@field probe? table
 ---@field wire? table
 ---@field vip? table
@@ -114,7 +122,7 @@
 
 ---@class staffetta.site_file.cluster
 ---@field virtual_ip string
----@field nodes string[] names of hosts
+---@field nodes string[] names of hosts, or of groups for all of their hosts; so in the next two
 ---@field front_ends string[]
 ---@field domain_controllers? string[]
 ---@field prefix_length? integer left out: 32 (IPv4) or 128 (IPv6)
@@ -133,6 +141,7 @@
 ---@field interface? string
 ---@field netns? string
 ---@field windows? string
+---@field groups? string[] of which it is, those of its inventory too; sorted
 ---@field registry? staffetta.registry this and the following: where the script needs it, and the host has it
 ---@field ipsec? staffetta.ipsec
 ---@field vip? staffetta.vip
@@ -179,6 +188,11 @@ function site.hosts(role) end
 ---@param name string
 ---@return staffetta.host
 function site.host(name) end
+
+--- The hosts of a group, sorted by name. Raises when there is none of that name.
+---@param name string
+---@return staffetta.host[]
+function site.group(name) end
 
 ---@return staffetta.cluster[] sorted by name
 function site.clusters() end
@@ -239,6 +253,12 @@ function ctx:act(name, hosts, fn, options) end
 ---@param functions fun(): any[]
 ---@return any[]
 function ctx:together(functions) end
+
+--- Those of the hosts that the run may touch: all, unless it has a --limit. Steps, acts and checks leave the others out
+--- by themselves; this is for a script that asks hosts outside of them.
+---@param hosts staffetta.host[]
+---@return staffetta.host[]
+function ctx:limited(hosts) end
 
 --- The worst verdict of all, and each result. A plan looks at nothing.
 ---@param name string

@@ -11,6 +11,7 @@
 #include "common/doc.h"
 #include "embedded.h"
 #include "fault.h"
+#include "inventory/inventory.h"
 #include "run.h"
 
 extern const struct stf_embedded stf_meta_files[];
@@ -290,6 +291,13 @@ static int l_change_count(lua_State *L)
     return 1;
 }
 
+/* is_outside(host name) -> whether a limit keeps the run from touching it */
+static int l_is_outside(lua_State *L)
+{
+    lua_pushboolean(L, stf_run_is_outside(stf_run_of(L), luaL_checkstring(L, 1)));
+    return 1;
+}
+
 /* outcome(host, "done" | "unchanged" | "failed" | "unreachable", step, reason or nil) */
 static int l_outcome(lua_State *L)
 {
@@ -388,8 +396,8 @@ static int l_begin(lua_State *L)
     return 0;
 }
 
-/* hold(): keeps other controllers from all hosts of the site until the run ends; a plan needs none. Raises when another
- * one is at work. */
+/* hold(): keeps other controllers from all hosts of the site, or of the limit, until the run ends; a plan needs none.
+ * Raises when another one is at work. */
 static int l_hold(lua_State *L)
 {
     struct stf_run *run = stf_run_of(L);
@@ -397,10 +405,12 @@ static int l_hold(lua_State *L)
     struct stf_err err;
     if (run->is_planning)
         return 0;
+    size_t count = 0;
     for (size_t i = 0; i < run->host_count; i++)
-        hosts[i] = run->hosts[i].host;
+        if (!stf_run_is_outside(run, run->hosts[i].host.name))
+            hosts[count++] = run->hosts[i].host;
     stf_fault(STF_FAULT_HOLD_BEFORE);
-    enum stf_kind kind = stf_fleet_hold(run->fleet, run->id, hosts, run->host_count, &err);
+    enum stf_kind kind = stf_fleet_hold(run->fleet, run->id, hosts, count, &err);
     stf_fault(STF_FAULT_HOLD_AFTER);
     if (kind != STF_OK) {
         stf_lua_push_err(L, &err);
@@ -471,13 +481,27 @@ static int push_undo(lua_State *L, enum stf_kind kind, json_t *undo, const struc
     return push_result_or_err(L, kind, drop_states(undo), err);
 }
 
+/* The hosts that a rollback is about, as a document on the stack: the one named at `index`, else those of the limit;
+ * NULL: all. */
+static const json_t *push_hosts_to_undo(lua_State *L, int index)
+{
+    const char *host = luaL_optstring(L, index, NULL);
+    json_t *box = stf_lua_new_doc(L);
+    if (!host)
+        return stf_run_of(L)->limit;
+    stf_lua_doc_set_new(L, box, host, json_true());
+    return box;
+}
+
 /* rollback_plan(run, host or nil) -> plan | nil, err */
 static int l_rollback_plan(lua_State *L)
 {
     json_t *plan = NULL;
     struct stf_err err;
-    enum stf_kind kind = stf_engine_rollback_plan(stf_run_of(L)->engine, luaL_checkinteger(L, 1),
-                                                  luaL_optstring(L, 2, NULL), &plan, &err);
+    lua_settop(L, 2);
+    const json_t *only_hosts = push_hosts_to_undo(L, 2);
+    enum stf_kind kind =
+        stf_engine_rollback_plan(stf_run_of(L)->engine, luaL_checkinteger(L, 1), only_hosts, &plan, &err);
     return push_undo(L, kind, plan, &err);
 }
 
@@ -530,7 +554,7 @@ static int l_rollback(lua_State *L)
         return luaL_error(L, "a rollback is not made from a plan that was kept: it looks at what stands by itself");
     const struct stf_rollback rollback = {
         .run = luaL_checkinteger(L, 1),
-        .only_host = luaL_optstring(L, 2, NULL),
+        .only_hosts = push_hosts_to_undo(L, 2),
         .is_forced = !is_list && lua_toboolean(L, 3),
         .forced = json_object_get(box, "items"),
     };
@@ -545,7 +569,8 @@ static int l_undo_host(lua_State *L)
     json_t *summary = NULL;
     struct stf_err err;
     struct stf_run *run = stf_run_of(L);
-    const struct stf_rollback rollback = {.run = run->id, .only_host = check_host(L, 1)->host.name};
+    check_host(L, 1);
+    const struct stf_rollback rollback = {.run = run->id, .only_hosts = push_hosts_to_undo(L, 1)};
     enum stf_kind kind = run->is_planning ? STF_OK : stf_run_roll_back(run, &rollback, &summary, &err);
     json_decref(summary);
     if (kind != STF_OK)
@@ -555,6 +580,17 @@ static int l_undo_host(lua_State *L)
 }
 
 /* ---- files of the site ---- */
+
+/* inventory(what site.lua names) -> document as of stf_inventory_read | nil, err */
+static int l_inventory(lua_State *L)
+{
+    json_t *inventory, *box = stf_lua_new_doc(L);
+    struct stf_err err;
+    stf_lua_value_to_doc(L, 1, box, "wanted");
+    enum stf_kind kind =
+        stf_inventory_read(stf_run_of(L)->rt->site_dir, json_object_get(box, "wanted"), &inventory, &err);
+    return push_result_or_err(L, kind, inventory, &err);
+}
 
 /* The absolute path of `relative` when it lies inside the site's folder, symbolic links resolved. */
 static bool site_path(const struct stf_run *run, const char *relative, char resolved[PATH_MAX], struct stf_err *err)
@@ -628,6 +664,7 @@ void stf_lua_push_sys(lua_State *L)
         {"power", l_power},
         {"site", l_site},
         {"change_count", l_change_count},
+        {"is_outside", l_is_outside},
         {"outcome", l_outcome},
         {"emit", l_emit},
         {"record_check", l_record_check},
@@ -650,6 +687,7 @@ void stf_lua_push_sys(lua_State *L)
         {"rollback", l_rollback},
         {"site_path", l_site_path},
         {"read_site_file", l_read_site_file},
+        {"inventory", l_inventory},
         {NULL, NULL},
     };
     luaL_newlib(L, functions);

@@ -19,10 +19,10 @@ static const char *text(const json_t *doc, const char *key)
 
 enum stf_kind stf_plan_complete(const struct stf_run *run, json_t *plan, struct stf_err *err)
 {
-    json_t *origin =
-        json_pack("{s:s, s:i, s:s, s:I, s:s, s:O?, s:O}", "format", plan_format, "version", PLAN_VERSION,
-                  "program_version", stf_version(), "made_unix_ms", (json_int_t)stf_clock_unix_ms(), "playbook",
-                  run->options->playbook, "params", run->options->params, "scripts", run->scripts);
+    json_t *origin = json_pack("{s:s, s:i, s:s, s:I, s:s, s:s*, s:O?, s:O}", "format", plan_format, "version",
+                               PLAN_VERSION, "program_version", stf_version(), "made_unix_ms",
+                               (json_int_t)stf_clock_unix_ms(), "playbook", run->options->playbook, "limit",
+                               run->options->limit, "params", run->options->params, "scripts", run->scripts);
     int failed = !origin || json_object_update(plan, origin) != 0;
     json_decref(origin);
     return failed ? stf_err_set(err, STF_NO_MEMORY, 0, "plan", NULL, "not enough memory") : STF_OK;
@@ -73,9 +73,10 @@ enum stf_kind stf_plan_check(const json_t *plan, struct stf_err *err)
         return stf_err_set(err, STF_UNSUPPORTED, 0, "plan", NULL,
                            "this plan has version %lld, and this program applies version %d: plan again",
                            (long long)json_integer_value(json_object_get(plan, "version")), PLAN_VERSION);
-    const json_t *params = json_object_get(plan, "params");
+    const json_t *params = json_object_get(plan, "params"), *limit = json_object_get(plan, "limit");
     const char *wrong = !json_is_string(json_object_get(plan, "playbook"))           ? "playbook"
                         : params && !json_is_object(params) && !json_is_null(params) ? "params"
+                        : limit && !json_is_string(limit)                            ? "limit"
                         : !is_list_of(json_object_get(plan, "scripts"), is_script)   ? "scripts"
                         : !is_list_of(json_object_get(plan, "changes"), is_change)   ? "changes"
                                                                                      : NULL;

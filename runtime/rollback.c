@@ -328,7 +328,7 @@ static enum stf_kind find_origin(struct survey *survey, const struct stf_engine 
 }
 
 /* Fini the survey in either case. */
-static enum stf_kind survey_run(struct survey *survey, struct stf_engine *engine, int64_t run, const char *only_host,
+static enum stf_kind survey_run(struct survey *survey, struct stf_engine *engine, int64_t run, const json_t *only_hosts,
                                 struct stf_err *err)
 {
     *survey = (struct survey){0};
@@ -358,7 +358,7 @@ static enum stf_kind survey_run(struct survey *survey, struct stf_engine *engine
         const struct stf_change *change = &survey->list.items[i];
         /* A run that has rolled itself back: its undoing is no change to undo, the change it undid says what stands. */
         bool is_own_undo = change->undoes != 0 && stf_journal_run_of(change->undoes) == run;
-        bool is_elsewhere = only_host && strcmp(change->host, only_host) != 0;
+        bool is_elsewhere = only_hosts && !json_object_get(only_hosts, change->host);
         survey->is_partial = survey->is_partial || (is_elsewhere && change->state != STF_CHANGE_UNDONE);
         if (!is_own_undo && !is_elsewhere) {
             kind = survey_change(survey, engine, change, err);
@@ -379,12 +379,12 @@ static enum stf_kind survey_doc(const struct survey *survey, int64_t run, json_t
     return *doc ? STF_OK : no_memory(err);
 }
 
-enum stf_kind stf_engine_rollback_plan(struct stf_engine *engine, int64_t run, const char *only_host, json_t **plan,
+enum stf_kind stf_engine_rollback_plan(struct stf_engine *engine, int64_t run, const json_t *only_hosts, json_t **plan,
                                        struct stf_err *err)
 {
     struct survey survey;
     *plan = NULL;
-    enum stf_kind kind = survey_run(&survey, engine, run, only_host, err);
+    enum stf_kind kind = survey_run(&survey, engine, run, only_hosts, err);
     if (kind == STF_OK) {
         kind = survey_doc(&survey, run, plan, err);
     }
@@ -640,7 +640,7 @@ enum stf_kind stf_engine_rollback(struct stf_engine *engine, const struct stf_ro
     if (engine->mode != STF_ENGINE_APPLY) {
         return stf_err_set(err, STF_DENIED, 0, "rollback", NULL, "a plan undoes nothing");
     }
-    enum stf_kind kind = survey_run(&survey, engine, rollback->run, rollback->only_host, err);
+    enum stf_kind kind = survey_run(&survey, engine, rollback->run, rollback->only_hosts, err);
     if (kind != STF_OK) {
         goto out;
     }

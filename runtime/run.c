@@ -15,6 +15,7 @@
 #include "plan.h"
 
 const char stf_run_mode_of_plan[] = "apply a plan";
+const char stf_run_mode_of_limit[] = "apply to some hosts";
 
 /* ---- telling ---- */
 
@@ -106,7 +107,25 @@ struct stf_run_host *stf_run_find_host(struct stf_run *run, const char *name)
     return NULL;
 }
 
+bool stf_run_is_outside(const struct stf_run *run, const char *name)
+{
+    return run->limit && !json_object_get(run->limit, name);
+}
+
 /* ---- beginning ---- */
+
+/* Which hosts a run with a limit is about: `resume` and a reader of the journal need it. */
+static enum stf_kind record_limit(const struct stf_run *run, struct stf_err *err)
+{
+    json_t *names = json_array();
+    for (size_t i = 0; i < run->host_count; i++)
+        if (!stf_run_is_outside(run, run->hosts[i].host.name))
+            json_array_append_new(names, json_string(run->hosts[i].host.name));
+    json_t *data = json_pack("{s:s, s:o}", "pattern", run->options->limit, "hosts", names);
+    enum stf_kind kind = stf_journal_add_event(run->journal, run->id, "limit", data, err);
+    json_decref(data);
+    return kind;
+}
 
 /* What a resumed run has changed before it was cut short counts as its own: it is confirmed, or put back, with the
  * rest. */
@@ -130,7 +149,9 @@ enum stf_kind stf_run_begin(struct stf_run *run, struct stf_err *err)
     if (!run->is_planning) {
         struct stf_run_data data = {
             .playbook = run->options->playbook,
-            .mode = run->options->plan ? stf_run_mode_of_plan : "apply",
+            .mode = run->options->plan ? stf_run_mode_of_plan
+                    : run->limit       ? stf_run_mode_of_limit
+                                       : "apply",
             .site_name = run->rt->site ? json_string_value(json_object_get(run->rt->site, "name")) : "",
             .site_dir = run->rt->site_dir ? run->rt->site_dir : "",
             .params = run->options->params,
@@ -144,8 +165,11 @@ enum stf_kind stf_run_begin(struct stf_run *run, struct stf_err *err)
             kind = count_earlier_changes(run, err);
         else if (kind == STF_OK && run->options->plan)
             kind = stf_journal_add_event(run->journal, run->id, "plan", run->options->plan, err);
+        else if (kind == STF_OK && run->limit)
+            kind = record_limit(run, err);
         for (size_t i = 0; kind == STF_OK && i < run->host_count; i++)
-            kind = stf_journal_add_host(run->journal, run->id, &run->hosts[i].host, err);
+            if (!stf_run_is_outside(run, run->hosts[i].host.name))
+                kind = stf_journal_add_host(run->journal, run->id, &run->hosts[i].host, err);
         json_t *scripts = run->scripts;
         run->scripts = json_array();
         size_t index;
@@ -279,7 +303,7 @@ static enum stf_kind add_hosts(struct stf_run *run, struct stf_err *err)
             .site_dir = run->rt->site_dir,
         };
     }
-    return STF_OK;
+    return stf_runtime_limit(run->rt, run->options->limit, &run->limit, err);
 }
 
 static enum stf_kind open_journal(struct stf_run *run, struct stf_err *err)
@@ -442,12 +466,12 @@ static bool is_held(const json_t *report)
     return kind && strcmp(kind, "gate_held") == 0;
 }
 
-/* Every host of the site has an outcome in the end, and the counts add up to their number. */
+/* Every host of the site, or of the limit, has an outcome in the end, and the counts add up to their number. */
 static json_t *count_outcomes(struct stf_run *run, bool is_done)
 {
     for (size_t i = 0; i < run->host_count; i++) {
         const char *name = run->hosts[i].host.name;
-        if (!json_object_get(run->outcomes, name))
+        if (!stf_run_is_outside(run, name) && !json_object_get(run->outcomes, name))
             json_object_set_new(run->outcomes, name,
                                 json_pack("{s:s, s:s}", "outcome", "skipped", "reason",
                                           is_done ? "no step was for it" : "the run ended before a step for it"));
@@ -633,8 +657,8 @@ enum stf_kind stf_run_once(struct stf_runtime *rt, const struct stf_run_options 
     has_loop = true;
     watch_signals(&run, signals);
     json_t *result =
-        json_pack("{s:s, s:s, s:s?}", "playbook", options->playbook, "mode", run.is_planning ? "plan" : "apply", "site",
-                  json_string_value(json_object_get(site, "name")));
+        json_pack("{s:s, s:s, s:s?, s:s*}", "playbook", options->playbook, "mode", run.is_planning ? "plan" : "apply",
+                  "site", json_string_value(json_object_get(site, "name")), "limit", options->limit);
     kind = execute(&run, result, err);
     if (kind == STF_OK)
         *report = result;
@@ -653,6 +677,7 @@ out:
     json_decref(run.measures);
     json_decref(run.outcomes);
     json_decref(run.undo);
+    json_decref(run.limit);
     free(run.hosts);
     return kind;
 }

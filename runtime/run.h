@@ -53,6 +53,7 @@ struct stf_run {
     struct stf_task *current;
     struct stf_run_host *hosts;
     size_t host_count;
+    json_t *limit; /* { NAME: true } of the hosts that it may touch; NULL: all */
     const char *needs[STF_MAX_NEEDS];
     size_t need_count;
     const json_t *recorded;
@@ -88,8 +89,8 @@ int stf_lua_push_err(lua_State *L, const struct stf_err *err);
 
 /* trusted.c: loads runtime/lua/ and pushes the module ctx; false: an error message is on the stack instead. */
 bool stf_trusted_push_ctx(lua_State *L);
-/* Runs site.lua and its check in a state of its own. */
-enum stf_kind stf_trusted_load_site(struct stf_runtime *rt, json_t **site, struct stf_err *err);
+/* Runs site.lua and its check in a state of its own, and sets rt->site and rt->inventory. */
+enum stf_kind stf_trusted_load_site(struct stf_runtime *rt, struct stf_err *err);
 /* What `scripts` shows of one script: a new reference. */
 enum stf_kind stf_trusted_describe(struct stf_runtime *rt, const char *kind, const char *name, json_t **description,
                                    struct stf_err *err);
@@ -112,10 +113,14 @@ enum stf_kind stf_run_once(struct stf_runtime *rt, const struct stf_run_options 
                            json_t **report, struct stf_err *err);
 /* The mode of a journal's run that applies a plan which was kept; its first event, "plan", is that plan. */
 extern const char stf_run_mode_of_plan[];
+/* The mode of one that has a limit; its first event, "limit", says which. */
+extern const char stf_run_mode_of_limit[];
 enum stf_kind stf_run_record_script(struct stf_run *run, json_t *script, struct stf_err *err); /* borrows */
 enum stf_kind stf_run_record_check(struct stf_run *run, const char *step, json_t *result, struct stf_err *err);
 enum stf_kind stf_run_record_measure(struct stf_run *run, const char *name, json_t *figures, struct stf_err *err);
 struct stf_run_host *stf_run_find_host(struct stf_run *run, const char *name); /* NULL: there is none */
+/* Whether a limit keeps the run from touching the host. */
+bool stf_run_is_outside(const struct stf_run *run, const char *name);
 /* Makes sure that the journal has the run *id; 0 becomes the last one: the newest that changed something, has not been
  * rolled back, and is no rollback itself. */
 enum stf_kind stf_run_find(struct stf_run *run, int64_t *id, struct stf_err *err);

@@ -83,6 +83,7 @@ void stf_runtime_close(struct stf_runtime *rt)
         if (rt->bound[i - 1].binding->close)
             rt->bound[i - 1].binding->close(rt->bound[i - 1].self);
     json_decref(rt->site);
+    json_decref(rt->inventory);
     stf_loader_free(rt->loader);
     free(rt->site_dir);
     free(rt->state_dir);
@@ -93,8 +94,25 @@ enum stf_kind stf_runtime_site(struct stf_runtime *rt, const json_t **site, stru
 {
     enum stf_kind kind = STF_OK;
     if (!rt->site && rt->site_dir)
-        kind = stf_trusted_load_site(rt, &rt->site, err);
+        kind = stf_trusted_load_site(rt, err);
     *site = rt->site;
+    return kind;
+}
+
+enum stf_kind stf_runtime_limit(struct stf_runtime *rt, const char *pattern, json_t **names, struct stf_err *err)
+{
+    const json_t *site;
+    *names = NULL;
+    enum stf_kind kind = pattern ? stf_runtime_site(rt, &site, err) : STF_OK;
+    if (!pattern || kind != STF_OK)
+        return kind;
+    if (!site)
+        return stf_err_set(err, STF_NOT_FOUND, 0, "limit", pattern,
+                           "--limit: there is no site, and so no host: name its folder with --site");
+    json_t *input = json_pack("{s:s, s:O}", "pattern", pattern, "site", site);
+    kind = input ? stf_trusted_tool(rt, "limit.luac", input, names, err)
+                 : stf_err_set(err, STF_INVALID_DATA, 0, "limit", NULL, "--limit: the pattern is no UTF-8");
+    json_decref(input);
     return kind;
 }
 

@@ -24,13 +24,18 @@ struct stf_runtime {
     char *state_dir;
     struct stf_sandbox_limits limits;
     struct stf_loader *loader;
-    json_t *site; /* NULL until stf_runtime_site */
+    json_t *site;      /* NULL until stf_runtime_site */
+    json_t *inventory; /* what the site's inventory has beyond its hosts (lua/inventory.lua); null without one */
     struct stf_bound bound[STF_MAX_BINDINGS];
     size_t bound_count;
 };
 
 /* bindings.c: the one registration table. */
 extern const struct stf_bound stf_builtin_bindings[]; /* ended by a NULL binding */
+
+/* *names: { NAME: true } of the site's hosts that the pattern means, a new reference; NULL, for all, without a pattern.
+ */
+enum stf_kind stf_runtime_limit(struct stf_runtime *rt, const char *pattern, json_t **names, struct stf_err *err);
 
 /* Borrowed; loads it at first. */
 enum stf_kind stf_runtime_site(struct stf_runtime *rt, const json_t **site, struct stf_err *err);

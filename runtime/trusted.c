@@ -131,16 +131,20 @@ static int l_load_site(lua_State *L)
 {
     const char *text = lua_touserdata(L, 1);
     size_t size = (size_t)lua_tointeger(L, 2);
-    json_t **site = lua_touserdata(L, 3);
+    struct stf_runtime *rt = stf_run_of(L)->rt;
     stf_lua_push_sys(L);
-    call_trusted(L, "site.luac", 1);
+    lua_pushvalue(L, -1);
+    call_trusted(L, "inventory.luac", 1);
+    call_trusted(L, "site.luac", 2);
     if (!stf_sandbox_load(L, text, size, "@site.lua"))
         return lua_error(L);
     lua_call(L, 0, 1);
-    lua_call(L, 1, 1);
+    lua_call(L, 1, 2); /* -- ... site summary */
     json_t *holder = stf_lua_new_doc(L);
-    stf_lua_value_to_doc(L, -2, holder, "site");
-    *site = json_incref(json_object_get(holder, "site"));
+    stf_lua_value_to_doc(L, -3, holder, "site");
+    stf_lua_value_to_doc(L, -2, holder, "summary");
+    rt->site = json_incref(json_object_get(holder, "site"));
+    rt->inventory = json_incref(json_object_get(holder, "summary"));
     return 0;
 }
 
@@ -167,7 +171,7 @@ static char *read_whole(const char *path, size_t *size)
     return text;
 }
 
-enum stf_kind stf_trusted_load_site(struct stf_runtime *rt, json_t **site, struct stf_err *err)
+enum stf_kind stf_trusted_load_site(struct stf_runtime *rt, struct stf_err *err)
 {
     char path[4096];
     size_t size = 0;
@@ -185,8 +189,7 @@ enum stf_kind stf_trusted_load_site(struct stf_runtime *rt, json_t **site, struc
     lua_pushcfunction(scratch.L, l_load_site);
     lua_pushlightuserdata(scratch.L, text);
     lua_pushinteger(scratch.L, (lua_Integer)size);
-    lua_pushlightuserdata(scratch.L, site);
-    if (lua_pcall(scratch.L, 3, 0, 0) != LUA_OK) {
+    if (lua_pcall(scratch.L, 2, 0, 0) != LUA_OK) {
         kind = stf_trusted_error(scratch.L, -1, err);
         snprintf(err->subject, sizeof err->subject, "%.250s", path);
     }

@@ -52,8 +52,9 @@ struct stf_run_options {
     const char *playbook;
     enum stf_run_mode mode;
     const json_t *params; /* object; values may be strings as typed on a command line. NULL: defaults */
-    const json_t *plan;   /* the "plan" of an earlier report: playbook and params are its, and exactly its changes are
-                             made. When anything has drifted since, nothing is touched and the state is "refused" */
+    const char *limit;    /* only these hosts of the site: names, shell patterns, groups (docs/inventory.md). NULL: all */
+    const json_t *plan;   /* the "plan" of an earlier report: playbook, params and limit are its, and exactly its changes
+                             are made. When anything has drifted since, nothing is touched and the state is "refused" */
     int64_t resume;       /* goes on with this run of the journal, which was interrupted or held: playbook and params
                              are its; the state is "refused" when its scripts or the site have changed */
     /* Called on the runtime's thread as things happen: {"event":"step", ...}; docs/events.md lists them. May be NULL.

@@ -104,9 +104,18 @@ local methods = {}
 -- no check touches them.
 local given_up = {}
 
-local function usable(hosts, step)
+-- ctx:limited(hosts): those of them that the run may touch: all, unless it has a limit.
+function methods.limited(self, hosts)
   local left = {}
   for _, host in ipairs(hosts) do
+    if not sys.is_outside(host.name) then left[#left + 1] = host end
+  end
+  return left
+end
+
+local function usable(hosts, step)
+  local left = {}
+  for _, host in ipairs(methods.limited(nil, hosts)) do
     if given_up[host.name] then
       sys.emit { event = "skipped", step = step, host = host.name, reason = given_up[host.name] }
     else
@@ -290,11 +299,26 @@ local function gate_reason(name, verdict, results)
   return ("gate '%s' had nothing to look at"):format(name)
 end
 
+-- The rows without those that are only for hosts outside the run's limit.
+local function rows_inside(rows)
+  local left = {}
+  for _, row in ipairs(rows) do
+    local hosts = row.hosts or row.host and { row.host } or {}
+    if #hosts == 0 or #methods.limited(nil, hosts) > 0 then left[#left + 1] = row end
+  end
+  return left
+end
+
 -- ctx:gate(name, rows): checks that must pass before the playbook goes on. A failed one ends the run: what it changed
 -- is put back, or held for a person where the site says so. For an unknown one a person is asked; where nobody is
 -- there to ask, it ends the run like a failed one, and everything is put back.
 function methods.gate(self, name, rows)
-  local verdict, results = methods.checks(self, name, rows)
+  local inside = rows_inside(rows)
+  if #inside == 0 and #rows > 0 then
+    sys.emit { event = "note", text = ("gate '%s' is for hosts outside the limit only"):format(name) }
+    return
+  end
+  local verdict, results = methods.checks(self, name, inside)
   if sys.planning or verdict == "pass" then return end
   local reason = gate_reason(name, verdict, results)
   local answer = verdict == "fail" and (sys.site() or {}).on_gate_fail or "rollback"
@@ -405,7 +429,8 @@ function M.new(world, manifest)
   local fields = {
     is_planning = sys.planning,
     site = worlds.read_only({ name = world.name, budgets = worlds.read_only(world.budgets, "budgets"),
-      hosts = world.hosts, clusters = world.clusters, host = world.host, cluster = world.cluster }, "site"),
+      hosts = world.hosts, clusters = world.clusters, host = world.host, cluster = world.cluster,
+      group = world.group }, "site"),
     now_ns = function() return sys.now_ns() end,
     differs = function(wanted, found) return differs(wanted, found) end,
   }

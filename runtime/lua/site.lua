@@ -1,12 +1,13 @@
--- site.lua - checks the table that an operator's site.lua returned; an error names the field, what stood there and
--- what was expected.
+-- site.lua - checks the table that an operator's site.lua returned, and brings it into the form that everybody else
+-- reads: hosts with all that their groups say, clusters of hosts. An error names the field, what stood there and what
+-- was expected.
 -- Trusted: runs with `sys`. Must never act on a host.
-local sys = ...
+local sys, complete_hosts = ...
 
-local site_fields = { "api", "name", "hosts", "clusters", "budgets", "confirm_within_ms", "forks", "on_gate_fail",
-  "forbid", "lab" }
+local site_fields = { "api", "name", "hosts", "groups", "inventory", "clusters", "budgets", "confirm_within_ms",
+  "forks", "on_gate_fail", "forbid", "lab" }
 local host_fields = { "role", "address", "interface", "netns", "windows", "ipsec", "registry",
-  "transport", "ssh", "undo_dir" }
+  "transport", "ssh", "undo_dir", "groups" }
 local cluster_fields = { "virtual_ip", "prefix_length", "interface", "nodes", "front_ends", "manager", "ipsec_id",
   "secret", "domain_controllers" }
 local roles = { "front_end", "node", "witness", "domain_controller" }
@@ -69,15 +70,19 @@ local function check_driver(host, where)
   end
 end
 
+-- A binding of the operator's own program may read a part of its own, so the known fields are the core's plus those.
+local function known_host_fields()
+  local known = { table.unpack(host_fields) }
+  for _, binding in ipairs(sys.bindings()) do known[#known + 1] = binding end
+  return known
+end
+
 local function check_host(name, host)
   local where = ("hosts['%s']"):format(tostring(name))
   if type(name) ~= "string" or not name:match("^[%w][%w%-%.]*$") then
     fail("%s: a host's name has letters, digits, '-' and '.'", where)
   end
-  -- A binding of the operator's own program may read a part of its own, so the known fields are the core's plus those.
-  local known = { table.unpack(host_fields) }
-  for _, binding in ipairs(sys.bindings()) do known[#known + 1] = binding end
-  check_fields(host, known, where)
+  check_fields(host, known_host_fields(), where)
   check_choice(host.role, roles, where .. ".role")
   if host.windows ~= nil then check_choice(host.windows, windows_versions, where .. ".windows") end
   if not host.windows and not host.address then fail("%s.address is missing: expected an IP address", where) end
@@ -105,21 +110,60 @@ local function check_names_differ(hosts)
   end
 end
 
-local function check_members(site, list, where, role)
+-- What stands there before hosts and groups are put together.
+local function check_groups(site)
+  site.hosts = site.hosts or (site.inventory and {})
+  site.groups = site.groups or {}
+  expect(site.hosts, "table", "hosts")
+  expect(site.groups, "table", "groups")
+  if site.inventory ~= nil then expect(site.inventory, "table", "inventory") end
+  for name, host in pairs(site.hosts) do
+    local where = ("hosts['%s']"):format(tostring(name))
+    expect(host, "table", where)
+    if host.groups ~= nil then expect(host.groups, "table", where .. ".groups") end
+  end
+  for name, group in pairs(site.groups) do
+    local where = ("groups['%s']"):format(tostring(name))
+    expect(name, "string", "the name of " .. where)
+    check_fields(group, known_host_fields(), where)
+    if group.groups then fail("%s.groups: only hosts are in groups", where) end
+  end
+end
+
+-- The hosts of a group, sorted; nil where there is no such group.
+local function hosts_of_group(site, group)
+  if not (site.groups or {})[group] then return nil end
+  local names = {}
+  for name, host in pairs(site.hosts) do
+    if contains(host.groups or {}, group) then names[#names + 1] = name end
+  end
+  table.sort(names)
+  return names
+end
+
+local function no_such_member(site, where, name)
+  local names = {}
+  for _, known in ipairs { site.hosts, site.groups or {} } do
+    for each in pairs(known) do names[#names + 1] = each end
+  end
+  local nearest = sys.nearest(tostring(name), names)
+  fail("%s names '%s', which is no host and no group%s", where, tostring(name),
+    nearest and ("; did you mean '" .. nearest .. "'?") or "")
+end
+
+-- The names of hosts that a list has, each once, with the hosts in place of the groups that it names.
+local function members_of(site, list, where, role)
   expect(list, "table", where)
-  for _, name in ipairs(list) do
-    local host = site.hosts[name]
-    if not host then
-      local names = {}
-      for each in pairs(site.hosts) do names[#names + 1] = each end
-      local nearest = sys.nearest(tostring(name), names)
-      fail("%s names '%s', which is no host%s", where, tostring(name),
-        nearest and ("; did you mean '" .. nearest .. "'?") or "")
-    end
-    if host.role ~= role then
-      fail("%s names '%s', whose role is '%s'; expected '%s'", where, name, host.role, role)
+  local members, has = {}, {}
+  for _, named in ipairs(list) do
+    local names = site.hosts[named] and { named } or hosts_of_group(site, named) or no_such_member(site, where, named)
+    for _, name in ipairs(names) do
+      local found = site.hosts[name].role
+      if found ~= role then fail("%s names '%s', whose role is '%s'; expected '%s'", where, name, found, role) end
+      if not has[name] then members[#members + 1], has[name] = name, true end
     end
   end
+  return members
 end
 
 local function check_manager(site, cluster, where)
@@ -141,9 +185,10 @@ local function check_cluster(site, name, cluster)
   end
   check_fields(cluster, cluster_fields, where)
   expect(cluster.virtual_ip, "string", where .. ".virtual_ip")
-  check_members(site, cluster.nodes, where .. ".nodes", "node")
-  check_members(site, cluster.front_ends, where .. ".front_ends", "front_end")
-  check_members(site, cluster.domain_controllers or {}, where .. ".domain_controllers", "domain_controller")
+  cluster.nodes = members_of(site, cluster.nodes, where .. ".nodes", "node")
+  cluster.front_ends = members_of(site, cluster.front_ends, where .. ".front_ends", "front_end")
+  cluster.domain_controllers = cluster.domain_controllers and
+    members_of(site, cluster.domain_controllers, where .. ".domain_controllers", "domain_controller")
   if #cluster.nodes < 2 then fail("%s.nodes has %d; a failover needs 2 or more", where, #cluster.nodes) end
   if #cluster.front_ends < 1 then fail("%s.front_ends is empty; expected 1 or more", where) end
   check_manager(site, cluster, where)
@@ -169,7 +214,8 @@ return function(site)
     fail("forks is '%s'; expected how many hosts may be worked on at once, 1 or more", tostring(site.forks))
   end
   for _, need in ipairs(site.forbid or {}) do check_choice(need, sys.needs(), "forbid") end
-  expect(site.hosts, "table", "hosts")
+  check_groups(site)
+  local summary = complete_hosts(site, fail)
   expect(site.clusters, "table", "clusters")
   for name, host in pairs(site.hosts) do check_host(name, host) end
   check_names_differ(site.hosts)
@@ -180,5 +226,5 @@ return function(site)
       fail("budgets.%s is '%s'; expected a whole number of milliseconds", tostring(name), tostring(budget))
     end
   end
-  return site
+  return site, summary
 end

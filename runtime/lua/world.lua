@@ -137,6 +137,16 @@ function M.new(needs, load_policy)
     return list
   end
 
+  -- The hosts of a group, sorted by name.
+  function world.group(name)
+    if not (site.groups or {})[name] then not_found("group", name, sorted_keys(site.groups)) end
+    local list = {}
+    for _, host in ipairs(world.hosts()) do
+      for _, group in ipairs(host.groups or {}) do list[#list + 1] = group == name and host or nil end
+    end
+    return list
+  end
+
   function world.clusters()
     local list = {}
     for _, name in ipairs(sorted_keys(site.clusters)) do list[#list + 1] = world.cluster(name) end

@@ -5,9 +5,9 @@ local support = require "support"
 
 local TestCli = {}
 
-local commands = { "new", "doctor", "rehearse", "plan", "rollout", "verify", "drill", "predict", "resume", "rollback",
-  "run", "runs", "show", "timeline", "report", "diff", "scripts", "test", "docs", "registry", "probe", "lab", "agent",
-  "undo", "takeover", "completion", "version" }
+local commands = { "new", "doctor", "hosts", "rehearse", "plan", "rollout", "verify", "drill", "predict", "resume",
+  "rollback", "run", "runs", "show", "timeline", "report", "diff", "scripts", "test", "docs", "registry", "probe", "lab",
+  "agent", "undo", "takeover", "completion", "version" }
 
 function TestCli:setUp()
   self.place = support.new_place()

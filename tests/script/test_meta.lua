@@ -147,7 +147,7 @@ function TestMeta:test_every_name_of_ctx_site_cluster_and_host()
     hosts = {
       a = { role = "node", address = "192.0.2.1" }, b = { role = "node", address = "192.0.2.2" },
       f = { role = "front_end", address = "192.0.2.3", interface = "eth0", netns = "none", windows = "2003",
-        ipsec = { vici = "x" }, registry = {} } },
+        ipsec = { vici = "x" }, registry = {}, groups = { "g" } } }, groups = { g = {} },
     clusters = { mail = { virtual_ip = "192.0.2.9", nodes = { "a", "b" }, front_ends = { "f" }, interface = "eth0",
       manager = "address", secret = "x" } } }]]
   local needs = ("needs = { '%s' },"):format(table.concat(self:all_needs(), "', '"))
