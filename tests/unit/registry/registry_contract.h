@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "registry/patch.h"
 #include "registry/store.h"
 #include "registry/tree.h"
 
@@ -429,6 +430,43 @@ static void test_trees_keep_spelling(void **state)
     json_decref(upper);
 }
 
+static void check_only_value(struct stf_registry *registry, const char *key, const char *name)
+{
+    struct stf_registry_listing listing;
+    struct stf_err err = {0};
+
+    assert_ok(stf_registry_list(registry, key, &listing, &err), &err);
+    assert_int_equal(listing.value_count, 1);
+    assert_string_equal(listing.values[0].name, name);
+    stf_registry_listing_fini(&listing);
+}
+
+static void test_patches_keep_spelling(void **state)
+{
+    const struct stf_reg_edit edit = {.kind = STF_REG_SET_VALUE,
+                                      .key = "T",
+                                      .value = {"V", STF_REG_DWORD, (uint8_t *)"\1\0\0\0", 4}};
+    struct stf_registry *registry = open_store(*state, STF_REGISTRY_WRITE);
+    struct stf_reg_edits edits = {0};
+    struct stf_registry_patch *patch = NULL;
+    json_t *done = json_true();
+    json_t *before = NULL;
+    struct stf_err err = {0};
+
+    set_bytes(registry, "T", "v", STF_REG_DWORD, "\1\0\0\0", 4);
+    assert_ok(stf_reg_edits_add(&edits, &edit, &err), &err);
+    assert_ok(stf_registry_patch_new(&edits, NULL, registry, &patch, &err), &err);
+    assert_ok(stf_registry_patch_read(registry, patch, &before, &err), &err);
+    assert_ok(stf_registry_patch_write(registry, patch, done, &err), &err);
+    check_only_value(registry, "T", "V");
+    assert_ok(stf_registry_patch_write(registry, patch, before, &err), &err);
+    check_only_value(registry, "T", "v");
+    json_decref(before);
+    stf_registry_patch_free(patch);
+    stf_reg_edits_fini(&edits);
+    stf_registry_close(registry);
+}
+
 static void check_bad_tree(const struct store *store, const char *text)
 {
     struct stf_registry *registry = open_store(store, STF_REGISTRY_WRITE);
@@ -573,6 +611,7 @@ static void test_current_control_set(void **state)
     CONTRACT_TEST(test_existing_and_trim, label, setup, teardown), \
     CONTRACT_TEST(test_random_trees, label, setup, teardown), \
     CONTRACT_TEST(test_trees_keep_spelling, label, setup, teardown), \
+    CONTRACT_TEST(test_patches_keep_spelling, label, setup, teardown), \
     CONTRACT_TEST(test_bad_trees, label, setup, teardown), \
     CONTRACT_TEST(test_classes_and_rights, label, setup, teardown), \
     CONTRACT_TEST(test_current_control_set, label, setup, teardown)
