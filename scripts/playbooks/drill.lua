@@ -9,7 +9,8 @@ local takeover = require "takeover"
 local budgets = { planned_move = "planned_move_ms", failback = "failback_ms", crash = "crash_ms",
   restart = "restart_ms", flap = "flap_ms" }
 
--- One drill: the nodes, and the figures so far, name -> list of one for each repetition; the names in their order.
+-- One drill: the nodes, and the figures so far, name -> list of all that were measured, of which a round may have
+-- several; the names in their order. drill.round counts the repetitions.
 local function new_drill(ctx, p)
   local holder, others = assert(p.cluster:holder())
   local drill = { ctx = ctx, p = p, holder = holder, standby = others[1], measured = {}, names = {} }
@@ -26,7 +27,7 @@ local function new_drill(ctx, p)
     end
     outage.add(drill.measured[name], figures)
     if p.repetitions > 1 then
-      ctx:say("%s %d of %d: %.1f ms", name, #drill.measured[name], p.repetitions, figures.outage_us / 1000)
+      ctx:say("round %d of %d, %s: %.1f ms", drill.round, p.repetitions, name, figures.outage_us / 1000)
     end
   end
 
@@ -137,7 +138,8 @@ return {
       { check = "policy-in-place", hosts = { drill.holder, drill.standby }, params = params },
       { check = "standby-ready", hosts = { drill.standby }, params = params },
     })
-    for _ = 1, p.repetitions do
+    for round = 1, p.repetitions do
+      drill.round = round
       for _, case in ipairs(p.case == "all" and all or { p.case }) do cases[case](drill) end
     end
     for _, name in ipairs(drill.names) do
