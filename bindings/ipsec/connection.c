@@ -200,26 +200,53 @@ static bool is_ikev1(const json_t *document)
     return json_integer_value(json_object_get(document, "version")) == 1;
 }
 
-/* Authenticated encryption of IKE's own messages came with IKEv2 (RFC 5282); ESP has it with both. */
-static bool has_aead(const json_t *proposal)
+/* What IKEv1 can not do of one of the document's proposals; NULL: nothing. */
+static const char *beyond_ikev1(const json_t *proposal, bool is_ike)
 {
     struct stf_proposal parsed;
-    bool is_found = false;
-    if (stf_proposal_parse(json_string_value(proposal), true, &parsed, NULL))
-        return false; /* charon says what is wrong with it */
-    for (size_t i = 0; i < parsed.count; i++)
-        is_found = is_found || parsed.algorithms[i]->role == STF_AEAD;
-    return is_found;
+    if (stf_proposal_parse(json_string_value(proposal), is_ike, &parsed, NULL))
+        return NULL; /* charon says what is wrong with it */
+    return stf_proposal_beyond_ikev1(&parsed, is_ike);
+}
+
+/* Of the proposals one must be left that IKEv1 can do. */
+static enum stf_kind check_ikev1_proposals(const json_t *document, const char *member, bool is_ike, const char *example,
+                                           struct stf_err *err)
+{
+    size_t i;
+    json_t *proposal, *proposals = json_object_get(document, member);
+    const char *first = NULL, *peer = json_string_value(json_object_get(document, "remote_id"));
+    char expected[64];
+    json_array_foreach (proposals, i, proposal) {
+        const char *word = beyond_ikev1(proposal, is_ike);
+        if (!word)
+            return STF_OK;
+        first = first ? first : word;
+    }
+    char *found = json_dumps(proposals, JSON_COMPACT);
+    enum stf_kind kind =
+        stf_err_set(err, STF_INVALID_DATA, 0, "validate", member,
+                    "connection member '%s' has nothing that IKEv1 can do, which is spoken with %s: it has no %s%s",
+                    member, peer, first, is_ike ? " for its own messages" : "");
+    snprintf(expected, sizeof expected, "at least one such as \"%s\"", example);
+    stf_err_expected(err, expected, found);
+    stf_err_remedy(err,
+                   "add such a proposal to the policy's %s; or, where %s and this host have IKEv2, say so in site.lua: "
+                   "ipsec.ike_version = 2",
+                   member, peer);
+    free(found);
+    return kind;
 }
 
 static enum stf_kind check_ikev1(const json_t *document, struct stf_err *err)
 {
     size_t i, j, children = 0;
     json_t *item, *port;
-    json_array_foreach (json_object_get(document, "ike_proposals"), i, item) {
-        if (has_aead(item))
-            return invalid(err, "ike_proposals", item, "no authenticated encryption (GCM, CCM) with IKEv1");
-    }
+    enum stf_kind kind = check_ikev1_proposals(document, "ike_proposals", true, "aes128-sha256-modp2048", err);
+    if (!kind)
+        kind = check_ikev1_proposals(document, "esp_proposals", false, "aes128-sha256", err);
+    if (kind)
+        return kind;
     json_array_foreach (json_object_get(document, "traffic"), i, item) {
         json_array_foreach (json_object_get(item, "ports"), j, port) {
             struct stf_ports range = {0};
@@ -231,6 +258,20 @@ static enum stf_kind check_ikev1(const json_t *document, struct stf_err *err)
         return invalid(err, "traffic", json_object_get(document, "traffic"),
                        "at most 64 ports with IKEv1, which has no ranges: each is a child; or a protocol whole");
     return STF_OK;
+}
+
+json_t *stf_connection_left_out(const json_t *document)
+{
+    static const char *const members[] = {"esp_proposals", "ike_proposals"};
+    size_t i;
+    json_t *proposal, *list = json_array();
+    for (int is_ike = 0; is_ike < 2 && is_ikev1(document); is_ike++) {
+        json_array_foreach (json_object_get(document, members[is_ike]), i, proposal) {
+            if (beyond_ikev1(proposal, is_ike))
+                json_array_append_new(list, json_sprintf("%s: %s", members[is_ike], json_string_value(proposal)));
+        }
+    }
+    return list;
 }
 
 enum stf_kind stf_connection_validate(const json_t *document, struct stf_err *err)
@@ -359,14 +400,26 @@ static json_t *number(const json_t *document, const char *member)
     return value ? json_sprintf("%" JSON_INTEGER_FORMAT, json_integer_value(value)) : NULL;
 }
 
+/* Those that the version of IKE can do. */
+static json_t *proposals_of(const json_t *document, const char *member, bool is_ike)
+{
+    size_t i;
+    json_t *proposal, *list = json_array();
+    json_array_foreach (json_object_get(document, member), i, proposal) {
+        if (!is_ikev1(document) || !beyond_ikev1(proposal, is_ike))
+            json_array_append(list, proposal);
+    }
+    return list;
+}
+
 static json_t *protecting_child(const json_t *document, const json_t *traffic, const struct stf_ipsec_engine *engine)
 {
     bool is_server = is_text(document, "side", "server");
-    return json_pack("{s:s, s:o, s:o, s:O, s:s, s:s, s:o*, s:o*}", "mode",
+    return json_pack("{s:s, s:o, s:o, s:o, s:s, s:s, s:o*, s:o*}", "mode",
                      engine->is_userland ? "tunnel" : text_of(document, "mode"), "local_ts",
                      selectors(traffic, "dynamic", is_server, is_ipv6(document)), "remote_ts",
                      selectors(traffic, "dynamic", !is_server, is_ipv6(document)), "esp_proposals",
-                     json_object_get(document, "esp_proposals"), "start_action",
+                     proposals_of(document, "esp_proposals", false), "start_action",
                      has_trap(document, engine) ? "trap" : "none", "dpd_action", dpd_action(document, engine),
                      "rekey_time", seconds(document, "esp_rekey_ms"), "rekey_bytes",
                      number(document, "esp_rekey_bytes"));
@@ -529,9 +582,9 @@ enum stf_kind stf_connection_render(const char *name, const json_t *document, co
     if (kind)
         return kind;
     *tree = json_pack(
-        "{s:{s:s, s:[s], s:[s], s:O, s:s, s:s*, s:s*, s:o*, s:o*, s:o, s:o, s:o}}", name, "version",
+        "{s:{s:s, s:[s], s:[s], s:o, s:s, s:s*, s:s*, s:o*, s:o*, s:o, s:o, s:o}}", name, "version",
         is_ikev1(document) ? "1" : "2", "local_addrs", text_of(document, "local_address"), "remote_addrs",
-        text_of(document, "remote_address"), "proposals", json_object_get(document, "ike_proposals"), "mobike", "no",
+        text_of(document, "remote_address"), "proposals", proposals_of(document, "ike_proposals", true), "mobike", "no",
         "encap", engine->is_userland ? "yes" : NULL, "keyingtries", keying_tries(document, engine), "dpd_delay",
         seconds(document, "dpd_delay_ms"), "rekey_time", seconds(document, "ike_rekey_ms"), "local",
         peer_tree(document, "local_id", "certs", "certificate", engine), "remote",

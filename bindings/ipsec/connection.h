@@ -16,8 +16,12 @@ struct stf_ipsec_engine {
 /* A name that IKE identifies a peer by: letters, digits and . - _ @ :, as one string. */
 bool stf_ipsec_is_identity(const json_t *value);
 
-/* README.md describes the document. STF_INVALID_DATA names the member, what stood there and what was expected. */
+/* README.md describes the document. STF_INVALID_DATA names the member, what stood there and what was expected. With
+ * IKEv1 one proposal of each list must be left that it can do; the others are not rendered. */
 enum stf_kind stf_connection_validate(const json_t *document, struct stf_err *err);
+
+/* The proposals of a valid document that its version of IKE can not do, as "ike_proposals: WORDS"; a new reference. */
+json_t *stf_connection_left_out(const json_t *document);
 
 /* A valid document as swanctl's tree { name: { local_addrs: [..], children: {..}, .. } }: the content of VICI's
  * load-conn and, as text, of `connections { }`; certificates are named by their paths, as swanctl takes them, where

@@ -344,6 +344,14 @@ function ipsec:reload() end
 ---@return staffetta.err? err
 function ipsec:get(name) end
 
+--- What `set` would refuse for what the host's engine, or the version of IKE, can not do; changes nothing. `left_out` has
+--- the proposals that it can not or may not use. Needs "ipsec.read".
+---@param name string
+---@param document staffetta.ipsec.connection|staffetta.ipsec.windows_policy
+---@return { left_out: string[] }? outcome
+---@return staffetta.err? err
+function ipsec:check(name, document) end
+
 --- The first setting in which the file of a connection of ours is not as `connection` would be written, as after an edit
 --- by hand; nil without an error when the file is just that. Not on Windows hosts. Needs "ipsec.read".
 ---@param name string
@@ -548,14 +556,6 @@ function ipsec:kernel_watch_stop(watch) end
 ---@return { apply: string, undo: string, show: string, language: "netsh"|"powershell", left_out: string[] }? scripts
 ---@return staffetta.err? err
 function ipsec:windows_scripts(request) end
-
---- What setting this document would refuse on a host with the driver "windows", without asking the host; `left_out` has
---- the proposals that it can not or may not use. Needs "ipsec.read".
----@param name string
----@param document staffetta.ipsec.windows_policy
----@return { left_out: string[] }? outcome
----@return staffetta.err? err
-function ipsec:windows_check(name, document) end
 
 --- What the IPsec of a Windows can do, with the titles of the sources. Needs "ipsec.read".
 ---@param generation string "2000" to "2022", "2008r2", "2012r2"

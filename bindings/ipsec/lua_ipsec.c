@@ -394,15 +394,15 @@ static int l_windows_scripts(lua_State *L)
     return stf_lua_verb(L, "ipsec.windows_scripts", box, NULL);
 }
 
-/* host.ipsec:windows_check("staffetta-mail", { generation = "2003", .. }) */
-static int l_windows_check(lua_State *L)
+/* host.ipsec:check("staffetta-mail", { version = 2, ... }) */
+static int l_check(lua_State *L)
 {
     luaL_checktype(L, 3, LUA_TTABLE);
     json_t *args = stf_lua_new_doc(L);
     int box = lua_gettop(L);
     stf_lua_doc_set_string(L, args, "name", 2);
     stf_lua_value_to_doc(L, 3, args, "document");
-    return stf_lua_verb(L, "ipsec.windows_check", box, NULL);
+    return stf_lua_verb(L, "ipsec.check", box, NULL);
 }
 
 /* host.ipsec:windows_capabilities("2003") */
@@ -433,6 +433,7 @@ static const struct stf_lua_method methods[] = {
     {"loaded", l_loaded},
     {"counters", l_counters},
     {"reload", l_reload},
+    {"check", l_check},
     {"edit", l_edit},
     {"get", l_get},
     {"set", l_set},
@@ -466,7 +467,6 @@ static const struct stf_lua_method methods[] = {
     {"kernel_watch", l_kernel_watch},
     {"kernel_watch_stop", l_kernel_watch_stop},
     {"windows_scripts", l_windows_scripts},
-    {"windows_check", l_windows_check},
     {"windows_capabilities", l_windows_capabilities},
     {"windows_read", l_windows_read},
     {NULL, NULL},

@@ -136,3 +136,37 @@ enum stf_kind stf_proposal_parse(const char *text, bool is_ike, struct stf_propo
         return wrong(err, text, "no pseudo-random function: that is IKE's");
     return STF_OK;
 }
+
+bool stf_proposal_is_prf_of(const struct stf_proposal *proposal, const char *prf)
+{
+    for (size_t i = 0; i < proposal->count; i++) {
+        const struct stf_algorithm *algorithm = proposal->algorithms[i];
+        if (algorithm->role == STF_INTEGRITY && strcmp(algorithm->word, prf + strlen("prf")) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_in(const char *word, const char *const list[])
+{
+    while (*list && strcmp(*list, word) != 0)
+        list++;
+    return *list;
+}
+
+/* IKEv1 has no authenticated encryption of its own messages (RFC 5282 brought it to IKEv2) and takes its hash for the
+ * pseudo-random function (RFC 2409, 4); the rest are numbers that it was never given (IANA's registries of IKEv1;
+ * wiki.strongswan.org, IKEv1CipherSuites). Windows' main mode has none of these either (windows_capabilities.c). */
+const char *stf_proposal_beyond_ikev1(const struct stf_proposal *proposal, bool is_ike)
+{
+    static const char *const not_of_ike[] = {"aes128ctr", "aes192ctr", "aes256ctr", "aesxcbc", "aescmac", NULL};
+    static const char *const not_of_esp[] = {"chacha20poly1305", "aescmac", NULL};
+    for (size_t i = 0; i < proposal->count; i++) {
+        const struct stf_algorithm *algorithm = proposal->algorithms[i];
+        bool is_aead = is_ike && algorithm->role == STF_AEAD;
+        bool is_foreign_prf = algorithm->role == STF_PRF && !stf_proposal_is_prf_of(proposal, algorithm->word);
+        if (is_aead || is_foreign_prf || is_in(algorithm->word, is_ike ? not_of_ike : not_of_esp))
+            return algorithm->word;
+    }
+    return NULL;
+}

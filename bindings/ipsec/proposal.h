@@ -2,6 +2,7 @@
  * each driver translates for its engine. Must never touch a host. SPDX-License-Identifier: MIT */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <staffetta/err.h>
@@ -32,6 +33,12 @@ struct stf_proposal {
  * not protect: IKE needs encryption, integrity or a PRF, and a group; ESP needs encryption, and integrity unless that
  * is authenticated; authenticated and plain encryption need a proposal each. The message is without the field. */
 enum stf_kind stf_proposal_parse(const char *text, bool is_ike, struct stf_proposal *proposal, struct stf_err *err);
+
+/* Whether the integrity algorithm that belongs to a pseudo-random function ("prfsha256") is in the proposal too. */
+bool stf_proposal_is_prf_of(const struct stf_proposal *proposal, const char *prf);
+
+/* The first algorithm that IKEv1 can not negotiate, for its own messages or for ESP; NULL where it can do all of it. */
+const char *stf_proposal_beyond_ikev1(const struct stf_proposal *proposal, bool is_ike);
 
 /* The names of what is weak, ended by NULL. */
 extern const char *const stf_weak_algorithms[];

@@ -80,6 +80,38 @@ static enum stf_kind capabilities(void *self, const struct stf_host *host, const
     return *result ? STF_OK : no_memory("capabilities", err);
 }
 
+/* What setting a connection would refuse, told before any host is changed. */
+static enum stf_kind check(void *self, const struct stf_host *host, const json_t *args, json_t **result,
+                           struct stf_err *err)
+{
+    static const char *const known[] = {"name", "document", NULL};
+    struct stf_strongswan daemon = {0};
+    struct stf_ipsec_engine engine = {0};
+    const char *name = NULL;
+    const json_t *document = json_object_get(args, "document");
+    json_t *tree = NULL;
+
+    if (stf_windows_is_driver(host))
+        return stf_windows_verb_check(self, host, args, result, err);
+    enum stf_kind kind = stf_doc_check_keys(args, known, "check", err);
+    if (!kind)
+        kind = stf_doc_string(args, "name", &name, err);
+    if (!kind)
+        kind = stf_connection_validate(document, err);
+    if (!kind)
+        kind = stf_strongswan_open(&daemon, host, err);
+    if (!kind)
+        kind = stf_strongswan_engine(&daemon, &engine, err);
+    if (!kind)
+        kind = stf_connection_render(name, document, &engine, &tree, err);
+    stf_strongswan_close(&daemon);
+    json_decref(tree);
+    if (kind)
+        return kind;
+    *result = json_pack("{s:o}", "left_out", stf_connection_left_out(document));
+    return *result ? STF_OK : no_memory("check", err);
+}
+
 /* ---------- lists ---------- */
 
 /* One document for one section of an event; NULL means that memory is out. */
@@ -552,6 +584,7 @@ const struct stf_verb stf_ipsec_verbs[] = {
     {"ipsec.version", "ipsec.read", version},
     {"ipsec.stats", "ipsec.read", stats},
     {"ipsec.capabilities", "ipsec.read", capabilities},
+    {"ipsec.check", "ipsec.read", check},
     {"ipsec.connections", "ipsec.read", connections},
     {"ipsec.sas", "ipsec.read", sas},
     {"ipsec.policies", "ipsec.read", policies},

@@ -194,16 +194,6 @@ struct choice {
     bool is_refused_as_weak;
 };
 
-/* Main mode's integrity algorithm is its pseudo-random function too. */
-static bool is_prf_of(const struct stf_proposal *proposal, const char *word)
-{
-    for (size_t i = 0; i < proposal->count; i++) {
-        if (proposal->algorithms[i]->role == STF_INTEGRITY && strcmp(proposal->algorithms[i]->word, word + 3) == 0)
-            return true;
-    }
-    return false;
-}
-
 static void choose(const struct stf_windows_plan *plan, const json_t *request, enum stf_windows_phase phase,
                    const struct stf_proposal *proposal, struct choice *choice)
 {
@@ -212,8 +202,9 @@ static void choose(const struct stf_windows_plan *plan, const json_t *request, e
         const struct stf_algorithm *asked = proposal->algorithms[i];
         const struct stf_windows_algorithm *found =
             stf_windows_algorithm(plan->generation, plan->tool, phase, asked->word);
-        bool is_word_only =
-            (asked->role == STF_PRF && is_prf_of(proposal, asked->word)) || strcmp(asked->word, "noesn") == 0;
+        /* Main mode's integrity algorithm is its pseudo-random function too. */
+        bool is_word_only = (asked->role == STF_PRF && stf_proposal_is_prf_of(proposal, asked->word)) ||
+                            strcmp(asked->word, "noesn") == 0;
         bool is_weak = asked->weak && !may_be_weak(request, plan->policy, asked->weak);
         if (is_word_only)
             continue;

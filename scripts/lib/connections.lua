@@ -117,18 +117,13 @@ local function ike_version(from, to)
   return version
 end
 
--- IKEv1 has no authenticated encryption for its own messages.
-local function is_aead(word)
-  return word:find("gcm", 1, true) or word:find("ccm", 1, true) or word:find("chacha", 1, true)
-end
-
--- The proposals but for those with an algorithm that these two ends may not use, or that IKE itself can not.
-local function proposals_for(proposals, policy, from, to, is_ikev1)
+-- The proposals but for those with an algorithm that these two ends may not use.
+local function proposals_for(proposals, policy, from, to)
   local list = {}
   for _, proposal in ipairs(proposals) do
     local is_good = true
     for word in proposal:gmatch("[^-]+") do
-      is_good = is_good and not is_too_weak(word, policy, from, to) and not (is_ikev1 and is_aead(word))
+      is_good = is_good and not is_too_weak(word, policy, from, to)
     end
     if is_good then list[#list + 1] = proposal end
   end
@@ -164,7 +159,7 @@ local function document(policy, action, side, from, to)
     action = action,
     initiate = side == "client" and "on_demand" or "never",
     auth = auth_of(policy, from),
-    ike_proposals = proposals_for(policy.ike_proposals, policy, from, to, version == 1),
+    ike_proposals = proposals_for(policy.ike_proposals, policy, from, to),
     esp_proposals = proposals_for(policy.esp_proposals, policy, from, to),
     ike_rekey_ms = policy.ike_rekey_ms,
     esp_rekey_ms = policy.esp_rekey_ms,

@@ -33,11 +33,10 @@ return {
       end
     end
 
-    -- What a Windows host can not do is told before any host is touched.
+    -- What a host, or its version of IKE, can not do is told before any host is touched.
     for _, host in ipairs(speakers) do
-      for _, connection in ipairs(connections.is_windows(host)
-        and connections.of(policy, cluster, host, policy.action) or {}) do
-        assert(host.ipsec:windows_check(connection.name, connection.document))
+      for _, connection in ipairs(connections.of(policy, cluster, host, policy.action)) do
+        assert(host.ipsec:check(connection.name, connection.document))
       end
     end
 

@@ -133,6 +133,27 @@ function TestFailure:test_policy_with_a_mistake()
   lu.assertEquals(#expect(lab:json("runs"), 0).doc, 0)
 end
 
+-- All of the policy's proposals for IKE itself are such that only IKEv2 has them: told in the plan, with what to do.
+function TestFailure:test_a_proposal_that_ikev1_can_not_do()
+  local lab = self:up { site = function(text)
+    return lab_support.edit(text, '["fe1"] = ipsec_host("fe1", "front_end", "10.9.0.1"),',
+      '["fe1"] = (function() local h = ipsec_host("fe1", "front_end", "10.9.0.1"); h.ipsec.ike_version = 1; '
+      .. 'return h end)(),') end }
+  local before = lab:snapshot()
+  lab.place:write("site/policies/modern.lua", [[
+    return { api = 1, name = "modern", kind = "policy", summary = "a test", extends = "mail-passwords",
+      policy = { ike_proposals = { "aes128gcm16-prfsha256-x25519" } } }
+  ]])
+  for command, code in pairs { plan = 1, rollout = 3 } do
+    local err = expect(lab:json(command, "--param", "policy=modern"), code).doc.error
+    lu.assertStrContains(err.message, "'ike_proposals' has nothing that IKEv1 can do")
+    lu.assertStrContains(err.expected, "aes128-sha256-modp2048")
+    lu.assertEquals(err.found, '["aes128gcm16-prfsha256-x25519"]')
+    lu.assertStrContains(err.remedy, "ipsec.ike_version = 2")
+  end
+  lab:expect_as(before, "a policy that a peer can not do")
+end
+
 function TestFailure:test_nothing_is_begun_with_wrong_arguments()
   local lab = self:up()
   local before = lab:snapshot()

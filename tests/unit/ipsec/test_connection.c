@@ -55,7 +55,6 @@ static void test_errors_name_member_found_and_expected(void **state)
     expect_invalid("remote_id", json_string(""), SAYS("'remote_id'", "\"\""));
     expect_invalid("remote_id", json_string("%any"), SAYS("'remote_id'"));
     expect_invalid("version", json_integer(3), SAYS("'version'", "is 3;", "1 (IKEv1) or 2 (IKEv2)"));
-    expect_invalid("version", json_integer(1), SAYS("'ike_proposals'", "aes128gcm16", "IKEv1"));
     expect_invalid("side", json_string("both"), SAYS("'side'", "\"both\"", "\"client\""));
     expect_invalid("mode", json_string("beet"), SAYS("'mode'", "\"transport\" or \"tunnel\""));
     expect_invalid("action", json_true(), SAYS("'action'", "true", "\"permit\""));
@@ -121,16 +120,62 @@ static const char golden_client[] = "connections {\n"
                                     "    }\n"
                                     "}\n";
 
+static void expect_only(const json_t *list, const char *text)
+{
+    assert_int_equal(json_array_size(list), 1);
+    assert_string_equal(json_string_value(json_array_get(list, 0)), text);
+}
+
+/* `proposal` alone, with IKEv1; `word` is what IKEv1 does not have. */
+static void expect_beyond_ikev1(const char *member, const char *proposal, const char *word, const char *example)
+{
+    struct stf_err err;
+    char says[96], found[96];
+    json_t *document = connection_document("client");
+    json_object_set_new(document, "version", json_integer(1));
+    json_object_set_new(document, "ike_proposals", json_pack("[s]", "aes128-sha256-modp2048"));
+    json_object_set_new(document, member, json_pack("[s]", proposal));
+    snprintf(says, sizeof says, "which is spoken with mail: it has no %s", word);
+    snprintf(found, sizeof found, "[\"%s\"]", proposal);
+    assert_int_equal(stf_connection_validate(document, &err), STF_INVALID_DATA);
+    assert_non_null(strstr(err.message, member));
+    assert_non_null(strstr(err.message, says));
+    assert_non_null(strstr(err.expected, example));
+    assert_string_equal(err.found, found);
+    assert_non_null(strstr(err.remedy, "ipsec.ike_version = 2"));
+    json_object_set_new(document, "version", json_integer(2));
+    assert_int_equal(stf_connection_validate(document, NULL), STF_OK);
+    json_decref(document);
+}
+
+static void test_what_ikev1_can_not_do_is_refused(void **state)
+{
+    static const char ike[] = "ike_proposals", esp[] = "esp_proposals", for_ike[] = "aes128-sha256-modp2048";
+    (void)state;
+    expect_beyond_ikev1(ike, "aes128gcm16-prfsha256-x25519", "aes128gcm16", for_ike);
+    expect_beyond_ikev1(ike, "chacha20poly1305-prfsha256-x25519", "chacha20poly1305", for_ike);
+    expect_beyond_ikev1(ike, "aes128ctr-sha256-modp2048", "aes128ctr", for_ike);
+    expect_beyond_ikev1(ike, "aes128-aesxcbc-prfaesxcbc-modp2048", "aesxcbc", for_ike);
+    expect_beyond_ikev1(ike, "aes128-sha256-prfsha384-modp2048", "prfsha384", for_ike);
+    expect_beyond_ikev1(esp, "chacha20poly1305", "chacha20poly1305", "aes128-sha256");
+    expect_beyond_ikev1(esp, "aes128-aescmac", "aescmac", "aes128-sha256");
+}
+
 /* IKEv1 has one selector a side, so each port is a child of its own. */
 static void test_ikev1(void **state)
 {
     json_t *document = connection_document("client");
     (void)state;
     json_object_set_new(document, "version", json_integer(1));
-    json_object_set_new(document, "ike_proposals", json_pack("[s]", "aes128-sha256-modp2048"));
+    json_object_set_new(document, "ike_proposals",
+                        json_pack("[s, s]", "aes128gcm16-prfsha256-x25519", "aes128-sha256-modp2048"));
     assert_int_equal(stf_connection_validate(document, NULL), STF_OK);
+    json_t *left_out = stf_connection_left_out(document);
+    expect_only(left_out, "ike_proposals: aes128gcm16-prfsha256-x25519");
+    json_decref(left_out);
     json_t *tree = render(document, false, false), *connection = json_object_get(tree, "staffetta-mail");
     assert_string_equal(json_string_value(json_object_get(connection, "version")), "1");
+    expect_only(json_object_get(connection, "proposals"), "aes128-sha256-modp2048");
     const json_t *children = json_object_get(connection, "children");
     assert_int_equal(json_object_size(children), 2);
     const json_t *second = json_object_get(children, "staffetta-mail-2");
@@ -538,6 +583,7 @@ int main(void)
         cmocka_unit_test(test_the_examples_are_valid),
         cmocka_unit_test(test_errors_name_member_found_and_expected),
         cmocka_unit_test(test_errors_name_the_entry_of_traffic),
+        cmocka_unit_test(test_what_ikev1_can_not_do_is_refused),
         cmocka_unit_test(test_ikev1),
         cmocka_unit_test(test_the_file_is_swanctl_and_gives_the_document_back),
         cmocka_unit_test(test_an_edited_or_foreign_file_is_a_conflict),
