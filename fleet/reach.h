@@ -8,6 +8,7 @@
 /* An agent, by `host->config`: "transport" is "agent" (this program as a child), "libssh" (a session of this program's
  * own) or "openssh" (the operator's ssh), the latter two with "ssh":
  *   { "host": the name for ssh, default the host's address, "user", "port", "config": a file instead of the operator's,
+ *     "key": the file of a private key, "args": more words for the operator's ssh, with "openssh" only,
  *     "program": the agent's path on the far side; left out, any of `version` that can be found there (install.h),
  *     "system": "windows" where OpenSSH for Windows runs, with cmd.exe as its shell }
  * STF_INVALID_DATA for anything else. */

@@ -269,6 +269,8 @@ static enum stf_kind configure(struct session *session, const struct stf_ssh_tar
         is_ok = ssh.options_set(session->ssh, SSH_OPTIONS_USER, target->user) == SSH_OK;
     if (is_ok && port)
         is_ok = ssh.options_set(session->ssh, SSH_OPTIONS_PORT, &port) == SSH_OK;
+    if (is_ok && target->key)
+        is_ok = ssh.options_set(session->ssh, SSH_OPTIONS_IDENTITY, target->key) == SSH_OK;
     return is_ok ? STF_OK : failed(session, STF_INVALID_DATA, "the ssh configuration", err);
 }
 

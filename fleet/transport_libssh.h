@@ -10,6 +10,7 @@ struct stf_ssh_target {
     const char *host;   /* as ssh_config knows it */
     const char *user;   /* NULL: as ssh_config says */
     const char *config; /* NULL: the operator's and the machine's */
+    const char *key;    /* a private key's file, tried before those of ssh_config; may be NULL */
     uint16_t port;      /* 0: as ssh_config says */
 };
 

@@ -229,6 +229,26 @@ function TestInventory:test_the_site_adds_to_an_inventory()
   lu.assertEquals(hosts.c.transport, "local")
 end
 
+-- What ssh is called with: our own words come first, for ssh takes what is said first.
+function TestInventory:test_the_way_by_ssh()
+  local fake = self.place:write("bin/ssh",
+    ('#!/bin/sh\nprintf "%%s\\n" "$@" >%s/words\nexit 255\n'):format(self.place.dir))
+  support.shell("chmod 755 %s", fake)
+  self.place:write("site/hosts.ini", "[frontends]\na ansible_host=192.0.2.1 ansible_port=7 ansible_user=u "
+    .. "ansible_ssh_private_key_file=keys/id "
+    .. "ansible_ssh_common_args='-o StrictHostKeyChecking=no -J \"b c\"'\n[nodes]\n")
+  self.place:site_file(site:format 'ansible = "hosts.ini"')
+  self.place.environment = ("PATH=%s/bin:$PATH"):format(self.place.dir)
+  lu.assertEquals(self.place:staffetta("doctor").code, 3)
+  local words = self.place:read("words"):gsub("\n", "|")
+  lu.assertStrContains(words, ("-T|-o|BatchMode=yes|-o|StrictHostKeyChecking=yes|-o|ServerAliveInterval=5|-p|7|-l|u|"
+    .. "-i|%s/keys/id|-o|StrictHostKeyChecking=no|-J|b c|--|192.0.2.1|"):format(self.place.site))
+  self.place:site_file((self.place:read("site/site.lua"):gsub('role = "front_end"', '%0, transport = "libssh"')))
+  local found = ""
+  for _, finding in ipairs(self.place:json("doctor").doc) do found = found .. finding.found end
+  lu.assertStrContains(found, 'hosts[\'a\'].ssh.args is for transport = "openssh"')
+end
+
 -- ---- --limit ----
 
 local four = with_hosts([[ ["web-1"] = { groups = { "fe", "dc1" }, address = "192.0.2.1" },
@@ -310,6 +330,7 @@ function TestInventory:test_a_run_touches_its_hosts_only()
   lu.assertEquals({ answer.doc.counts.done, answer.doc.counts.total, #answer.doc.checks }, { 2, 2, 2 })
   local run = self.place:json("show").doc
   lu.assertEquals({ #run.hosts, run.run.mode, run.events[1].kind }, { 2, "apply to some hosts", "limit" })
+  table.sort(run.events[1].data.hosts)
   lu.assertEquals(run.events[1].data, { pattern = "first,w4,!w2", hosts = { "w1", "w4" } })
   lu.assertStrContains(self.place:staffetta("run", "try", "--limit", "w1").out,
     "gate 'others' is for hosts outside the limit only")

@@ -125,6 +125,16 @@ function over_ssh:each_fault_is_one_outcome(transport)
   lu.assertEquals(report.counts.done, count - 8)
 end
 
+function over_ssh:the_site_names_the_key(transport)
+  self.sshd:start {}
+  self:site(transport, 1, {})
+  bash(("sed -i /IdentityFile/d %s/ssh.conf; mv %s/client_key* %s"):format(self.sshd.dir, self.sshd.dir,
+    self.place.site))
+  lu.assertNotEquals(self:roll(3).counts.done, 1)
+  self.place:site_file((self.place:read("site/site.lua"):gsub("ssh = {", '%0 key = "client_key",')))
+  lu.assertEquals(self:roll(0).counts.done, 1)
+end
+
 function over_ssh:an_agent_is_sent_where_there_is_none(transport)
   self.sshd:start { count = 2 }
   self:site(transport, 2, { false, false })
