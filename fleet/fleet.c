@@ -119,6 +119,8 @@ static enum stf_kind open_channel(struct stf_fleet *fleet, struct link *link, co
         return STF_OK;
     }
     free(shared);
+    if (kind == STF_UNREACHABLE && !why.remedy[0])
+        stf_err_remedy(&why, "staffetta doctor tells what every host of the site lacks");
     if (err)
         *err = why;
     return kind;

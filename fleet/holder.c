@@ -45,11 +45,12 @@ enum stf_kind stf_holder_refuse(const struct stf_host *host, const json_t *found
 {
     char since[32];
     write_time(json_integer_value(json_object_get(found, "since_unix_ms")), since);
-    return stf_err_set(err, STF_BUSY, 0, "hold", host->name,
-                       "another controller is at work on %s: %s on %s, pid %lld, run %lld, since %s; wait until it has "
-                       "ended, or end it (process %lld on the host holds the lock)",
-                       host->name, text_of(found, "operator"), text_of(found, "machine"),
-                       (long long)json_integer_value(json_object_get(found, "pid")),
-                       (long long)json_integer_value(json_object_get(found, "run")), since,
-                       (long long)json_integer_value(json_object_get(found, "held_by")));
+    stf_err_set(err, STF_BUSY, 0, "hold", host->name,
+                "another controller is at work on %s: %s on %s, pid %lld, run %lld, since %s", host->name,
+                text_of(found, "operator"), text_of(found, "machine"),
+                (long long)json_integer_value(json_object_get(found, "pid")),
+                (long long)json_integer_value(json_object_get(found, "run")), since);
+    stf_err_remedy(err, "wait until it has ended, or end it: process %lld on the host holds the lock",
+                   (long long)json_integer_value(json_object_get(found, "held_by")));
+    return STF_BUSY;
 }

@@ -12,7 +12,7 @@ static enum stf_kind no_memory(struct stf_err *err)
 }
 
 /* Makes `report` that of a run which was refused for `drift`. */
-static enum stf_kind refuse(json_t *report, const char *what, json_t *drift, struct stf_err *err)
+static enum stf_kind refuse(json_t *report, const char *what, const char *remedy, json_t *drift, struct stf_err *err)
 {
     size_t count = json_array_size(drift);
     json_object_set_new(report, "mode", json_string("apply"));
@@ -20,6 +20,7 @@ static enum stf_kind refuse(json_t *report, const char *what, json_t *drift, str
     if (!json_object_get(report, "error")) {
         stf_err_set(err, STF_CONFLICT, 0, "run", NULL, "%s, and nothing was touched: %zu thing%s changed since", what,
                     count, count == 1 ? " has" : "s have");
+        stf_err_remedy(err, "%s", remedy);
         json_object_set_new(report, "error", stf_doc_from_err(err));
     }
     return json_object_set(report, "drift", drift) == 0 ? STF_OK : no_memory(err);
@@ -54,7 +55,7 @@ static enum stf_kind apply_plan(struct stf_runtime *rt, const struct stf_run_opt
         kind = no_memory(err);
     } else if (json_array_size(drift) > 0 || json_object_get(fresh, "error")) {
         json_object_del(fresh, "plan");
-        kind = refuse(fresh, "the plan is not applied", drift, err);
+        kind = refuse(fresh, "the plan is not applied", "staffetta plan --out FILE", drift, err);
         *report = kind == STF_OK ? json_incref(fresh) : NULL;
     } else {
         kind = stf_run_once(rt, &options, NULL, report, err);
@@ -211,7 +212,7 @@ static enum stf_kind resume(struct stf_runtime *rt, const struct stf_run_options
         kind = no_memory(err);
     } else if (json_array_size(drift) > 0) {
         *report = json_pack("{s:s, s:I}", "playbook", options.playbook, "run", (json_int_t)given->resume);
-        kind = refuse(*report, "the run does not go on", drift, err);
+        kind = refuse(*report, "the run does not go on", "staffetta rollback", drift, err);
     } else {
         kind = stf_run_once(rt, &options, recorded, report, err);
     }

@@ -260,6 +260,13 @@ out:
     return kind;
 }
 
+static void tell_site_error(json_t *findings, const struct stf_err *err)
+{
+    char found[sizeof err->message + sizeof err->expected];
+    snprintf(found, sizeof found, "%s%s%s", err->message, *err->expected ? "; expected " : "", err->expected);
+    find(findings, "the site", "site.lua", "missing", found, err->remedy);
+}
+
 static void look_at_machine(struct stf_runtime *rt, json_t *findings)
 {
     struct stf_err err;
@@ -330,8 +337,7 @@ int stf_cmd_doctor(int argc, char **argv)
     if (kind == STF_OK && site)
         kind = look_at_hosts(rt, json_object_get(site, "hosts"), limit, findings, &err);
     if (kind != STF_OK)
-        find(findings, "the site", "site.lua", "missing", err.message,
-             "correct it, or make one: staffetta new site DIR");
+        tell_site_error(findings, &err);
     if (cli.is_json) {
         stf_output_json(findings);
     } else {

@@ -153,8 +153,10 @@ static enum stf_kind write_site(struct rehearsal *rehearsal, struct stf_err *err
     json_t *made = NULL;
     char from[PATH_MAX], path[PATH_MAX];
     enum stf_kind kind = stf_runtime_site(rt, &site, err);
-    if (kind == STF_OK && !site)
+    if (kind == STF_OK && !site) {
         kind = stf_err_set(err, STF_NOT_FOUND, 0, "rehearse", NULL, "there is no site: name its folder with --site");
+        stf_err_remedy(err, "staffetta new site DIR");
+    }
     if (kind != STF_OK)
         return kind;
     snprintf(from, sizeof from, "%s/.", rt->site_dir);

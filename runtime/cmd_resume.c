@@ -31,8 +31,8 @@ static int resume(struct stf_cli *cli, const json_t *runs, long long number)
     if (!run) {
         struct stf_err err;
         stf_err_set(&err, STF_NOT_FOUND, 0, "resume", NULL,
-                    number ? "the journal has no such run; `staffetta runs` lists them"
-                           : "no run was interrupted or is held; `staffetta runs` lists them");
+                    number ? "the journal has no such run" : "no run was interrupted or is held");
+        stf_err_remedy(&err, "staffetta runs");
         stf_cli_error(cli, &err);
         return STF_EXIT_ERROR;
     }

@@ -280,6 +280,7 @@ static enum stf_kind load_run(struct stf_journal *journal, int64_t run, json_t *
     enum stf_kind kind = stf_db_query(journal, LOAD_RUN, VALUES(is_live(journal), integer(run)), &rows, err);
     if (kind == STF_OK && json_array_size(rows) == 0) {
         kind = stf_err_set(err, STF_NOT_FOUND, 0, "journal", journal->path, "the journal has no run %" PRId64, run);
+        stf_err_remedy(err, "staffetta runs");
     }
     *doc = kind == STF_OK ? json_incref(json_array_get(rows, 0)) : NULL;
     json_decref(rows);

@@ -686,6 +686,8 @@ enum stf_kind stf_journal_open_read(const char *state_dir, struct stf_journal **
     enum stf_kind kind;
     if (access(made->path, F_OK) < 0) {
         kind = stf_err_errno(err, errno, "journal", made->path, "there is no journal to read");
+        if (kind == STF_NOT_FOUND)
+            stf_err_remedy(err, "the first run makes it; --state names the folder of another one");
     } else {
         kind = open_reader(made, err);
         bool is_closed = !is_there(made->path, "-wal");

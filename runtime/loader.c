@@ -186,9 +186,9 @@ static enum stf_kind not_found(struct stf_loader *loader, size_t first, const ch
     char **names = stf_loader_names(loader, folder);
     const char *nearest = names ? stf_nearest(name, (const char *const *)names) : NULL;
     enum stf_kind kind = stf_err_set(
-        err, STF_NOT_FOUND, 0, "load", name,
-        "there is no script '%s' among the %s%s%s%s; looked in %s. `staffetta scripts list` shows what there is", name,
-        folder, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", places);
+        err, STF_NOT_FOUND, 0, "load", name, "there is no script '%s' among the %s%s%s%s; looked in %s", name, folder,
+        nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", places);
+    stf_err_remedy(err, "staffetta scripts list");
     stf_loader_free_names(names);
     return kind;
 }

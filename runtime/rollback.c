@@ -460,10 +460,11 @@ static enum stf_kind refuse(const struct survey *survey, const struct stf_rollba
             err, survey->unreadable.kind, survey->unreadable.code, "rollback", survey->unreadable.subject,
             "run %" PRId64 " is not rolled back, nothing was touched: what stands could not be read: %s", run, text);
     }
-    return stf_err_set(err, STF_CONFLICT, 0, "rollback", NULL,
-                       "run %" PRId64 " is not rolled back, nothing was touched: hosts no longer have what it wrote, "
-                       "and only force overwrites that: %s",
-                       run, text);
+    stf_err_set(err, STF_CONFLICT, 0, "rollback", NULL,
+                "run %" PRId64 " is not rolled back, nothing was touched: hosts no longer have what it wrote: %s", run,
+                text);
+    stf_err_remedy(err, "staffetta rollback %" PRId64 " --force overwrites what others have put there", run);
+    return STF_CONFLICT;
 }
 
 /* They are ours alone from now on, and recorded so that this rollback can be rolled back from the journal alone. */

@@ -234,12 +234,12 @@ enum stf_kind stf_run_find(struct stf_run *run, int64_t *id, struct stf_err *err
     if (*id)
         return STF_OK;
     if (wanted)
-        return stf_err_set(err, STF_NOT_FOUND, 0, "roll back", NULL,
-                           "the journal in %s has no run %lld; `staffetta runs` lists them", run->rt->state_dir,
-                           (long long)wanted);
-    return stf_err_set(err, STF_NOT_FOUND, 0, "roll back", "last",
-                       "no run in this journal has changes that still stand; `staffetta runs` lists them, "
-                       "and a run can be named by its number");
+        stf_err_set(err, STF_NOT_FOUND, 0, "roll back", NULL, "the journal in %s has no run %lld", run->rt->state_dir,
+                    (long long)wanted);
+    else
+        stf_err_set(err, STF_NOT_FOUND, 0, "roll back", "last", "no run in this journal has changes that still stand");
+    stf_err_remedy(err, "staffetta runs");
+    return STF_NOT_FOUND;
 }
 
 /* The worst of what happened to a host is its outcome; of two equally bad things the first. */

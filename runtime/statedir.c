@@ -55,9 +55,10 @@ static enum stf_kind lock_file(int fd, const char *path, struct stf_err *err)
         }
         read_holder(fd, holder, sizeof holder);
         if (!is_dead(holder) || waited_ms >= DEAD_HOLDER_WAIT_MS) {
-            return stf_err_set(err, STF_BUSY, 0, "lock", path,
-                               "another controller holds this state folder: %s; wait until it has ended, or end it",
-                               holder[0] ? holder : "it has not written who it is yet");
+            stf_err_set(err, STF_BUSY, 0, "lock", path, "another controller holds this state folder: %s",
+                        holder[0] ? holder : "it has not written who it is yet");
+            stf_err_remedy(err, "wait until it has ended, or end it");
+            return STF_BUSY;
         }
         usleep(DEAD_HOLDER_STEP_MS * 1000);
     }

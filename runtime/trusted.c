@@ -1,5 +1,6 @@
 /* trusted.c - the Lua that ships inside the runtime (runtime/lua/), and what is done with it outside a run.
  * SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <lauxlib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,6 +172,16 @@ static char *read_whole(const char *path, size_t *size)
     return text;
 }
 
+static enum stf_kind fail_unread(const char *dir, const char *path, struct stf_err *err)
+{
+    enum stf_kind kind = stf_err_errno(err, errno, "load", path, "the site can not be read");
+    if (kind == STF_NOT_FOUND) {
+        stf_err_expected(err, "the folder that has your site.lua", dir);
+        stf_err_remedy(err, "staffetta new site DIR");
+    }
+    return kind;
+}
+
 enum stf_kind stf_trusted_load_site(struct stf_runtime *rt, struct stf_err *err)
 {
     char path[4096];
@@ -179,10 +190,7 @@ enum stf_kind stf_trusted_load_site(struct stf_runtime *rt, struct stf_err *err)
     snprintf(path, sizeof path, "%s/site.lua", rt->site_dir);
     char *text = read_whole(path, &size);
     if (!text)
-        return stf_err_set(err, STF_NOT_FOUND, 0, "load", path,
-                           "there is no %s: --site expects the folder that has your site.lua; copy the example from "
-                           "scripts/site.example, or rehearse with it",
-                           path);
+        return fail_unread(rt->site_dir, path, err);
     enum stf_kind kind = open_scratch(&scratch, rt, err);
     if (kind != STF_OK)
         goto out;

@@ -23,9 +23,12 @@ static enum stf_kind open_namespace(const char *name, int *fd, struct stf_err *e
         return stf_err_set(err, STF_INVALID_DATA, 0, "netns", name,
                            "'%s' is no name of a network namespace: expected a file name without '/'", name);
     *fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (*fd < 0)
-        return stf_err_errno(err, errno, "netns", name, "no such network namespace (see `ip netns list`)");
-    return STF_OK;
+    if (*fd >= 0)
+        return STF_OK;
+    enum stf_kind kind = stf_err_errno(err, errno, "netns", name, "no such network namespace (see `ip netns list`)");
+    if (kind == STF_NOT_FOUND)
+        stf_err_remedy(err, "`staffetta lab up` makes the namespaces of the lab");
+    return kind;
 }
 
 enum stf_kind stf_netns_enter(struct stf_netns *guard, const char *name, struct stf_err *err)

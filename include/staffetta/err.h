@@ -43,7 +43,7 @@ struct stf_err {
     char op[32];       /* what was tried: "open", "load-conn" */
     char subject[256]; /* on what: a path, a key, a host */
     char message[768];
-    char expected[256]; /* what should have stood there: "human or json" */
+    char expected[512]; /* what should have stood there: "human or json" */
     char found[256];    /* what stood there: "'xml'" */
     char remedy[256];   /* what to do about it: a command, or what to change */
 };

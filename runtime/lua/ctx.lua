@@ -6,13 +6,21 @@ local M = {}
 
 local verdict_rank = { pass = 0, unknown = 1, fail = 2 }
 
--- The words of what a script raised, whatever that is: looking at it must not raise in turn.
+-- The field `key` of what a script raised, or "": looking at it must not raise in turn.
+local function part_of(err, key)
+  local text = type(err) == "table" and rawget(err, key)
+  return type(text) == "string" and text or ""
+end
+
+-- What a script raised, whatever that is, in one line.
 local function message_of(err)
-  local text = type(err) == "table" and rawget(err, "message")
-  if type(text) ~= "string" then
+  local text, expected, found = part_of(err, "message"), part_of(err, "expected"), part_of(err, "found")
+  if text == "" then
     local ok, words = pcall(tostring, err)
     text = ok and words or "the script raised a value that is no message"
   end
+  if expected ~= "" then text = ("%s; expected %s"):format(text, expected) end
+  if found ~= "" then text = ("%s, found %s"):format(text, found) end
   return utf8.len(text) and text or text:gsub("[\128-\255]", "?")
 end
 
@@ -60,7 +68,10 @@ end
 -- The policy in its normal form: checked, every field filled in.
 local function load_policy(name)
   local policy, err = sys.normalize("policy", stated_policy(name, 0))
-  if not policy then raise(err.kind, name, "the policy '%s': %s", name, err.message) end
+  if not policy then
+    error({ kind = err.kind, op = "run", subject = name, message = ("the policy '%s': %s"):format(name, err.message),
+      remedy = "correct it: staffetta scripts where " .. name }, 0)
+  end
   policy.name = name
   return policy
 end
@@ -159,7 +170,7 @@ local function finish(step, stage, started)
   elseif not outcome.ok then
     local err = outcome.failure.error
     failure = { kind = type(err) == "table" and rawget(err, "kind") or "invalid_data", message = message_of(err),
-      traceback = outcome.failure.traceback, is_bug = type(err) ~= "table" }
+      remedy = part_of(err, "remedy"), traceback = outcome.failure.traceback, is_bug = type(err) ~= "table" }
   end
   if failure then
     failure.host = host
@@ -205,7 +216,7 @@ local function run_batch(step, stage, batch, fn, failures)
   if #failures > stage.max_fail then
     local first = failures[1]
     error({ kind = first.is_bug and "invalid_data" or "step_failed", op = step, subject = first.host,
-      traceback = first.traceback,
+      traceback = first.traceback, remedy = first.remedy,
       message = ("step '%s' failed on %s: %s"):format(step, first.host, first.message) }, 0)
   end
   for _, failure in ipairs(new) do give_up(step, failure) end

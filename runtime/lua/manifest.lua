@@ -18,9 +18,14 @@ local function quoted(list)
   return "'" .. table.concat(list, "', '") .. "'"
 end
 
+local function raise(script, parts)
+  parts.kind, parts.op, parts.subject = "invalid_data", "load", script.path
+  parts.message = script.path .. ": " .. parts.message
+  error(parts, 0)
+end
+
 local function fail(script, format, ...)
-  error({ kind = "invalid_data", op = "load", subject = script.path,
-    message = script.path .. ": " .. format:format(...) }, 0)
+  raise(script, { message = format:format(...) })
 end
 
 local function contains(list, value)
@@ -181,15 +186,16 @@ function M.params(script, manifest, given, world)
     if value == nil and spec.type == "cluster" then value = world.only_cluster() end
     if value == nil then
       if not spec.optional then
-        fail(script, "parameter '%s' is missing: expected %s (%s)%s", name, describe(spec), spec.doc,
-          choice_of(spec, world))
+        raise(script, { message = ("parameter '%s' is missing: %s"):format(name, spec.doc),
+          expected = describe(spec) .. choice_of(spec, world), remedy = ("--param %s=..."):format(name) })
       end
     else
       local converted = converters[spec.type](value, spec, world)
       local in_range = converted ~= nil and (spec.type ~= "integer" or
         ((not spec.min or converted >= spec.min) and (not spec.max or converted <= spec.max)))
       if not in_range then
-        fail(script, "parameter '%s' is '%s'; expected %s", name, tostring(value), describe(spec))
+        raise(script, { message = ("parameter '%s' has a wrong value"):format(name), expected = describe(spec),
+          found = tostring(value) })
       end
       values[name] = converted
     end

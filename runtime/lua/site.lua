@@ -22,8 +22,17 @@ local manager_fields = { pacemaker = "resource", windows_cluster = "group" }
 local manager_examples = { pacemaker = "virtual_ip", windows_cluster = "Mail" }
 local transports = { "agent", "libssh", "openssh" }
 
+local function raise(message, expected, found)
+  error({ kind = "invalid_data", op = "load", subject = "site.lua", message = "site.lua: " .. message,
+    expected = expected, found = found, remedy = "correct it: `man staffetta-site` tells what each field takes" }, 0)
+end
+
 local function fail(format, ...)
-  error({ kind = "invalid_data", op = "load", subject = "site.lua", message = "site.lua: " .. format:format(...) }, 0)
+  raise(format:format(...))
+end
+
+local function fail_value(where, expected, found)
+  raise(where .. " has a wrong value", expected, tostring(found))
 end
 
 local function quoted(list)
@@ -38,7 +47,7 @@ local function contains(list, value)
 end
 
 local function expect(value, wanted, where)
-  if type(value) ~= wanted then fail("%s must be a %s, found %s", where, wanted, type(value)) end
+  if type(value) ~= wanted then fail_value(where, "a " .. wanted, type(value)) end
 end
 
 local function check_fields(table_, known, where)
@@ -46,15 +55,15 @@ local function check_fields(table_, known, where)
   for key in pairs(table_) do
     if type(key) ~= "string" or not contains(known, key) then
       local nearest = type(key) == "string" and sys.nearest(key, known)
-      fail("%s has an unknown field '%s'%s", where, tostring(key),
-        nearest and ("; did you mean '" .. nearest .. "'?") or "; expected " .. quoted(known))
+      raise(("%s has an unknown field '%s'%s"):format(where, tostring(key),
+        nearest and ("; did you mean '" .. nearest .. "'?") or ""), quoted(known))
     end
   end
 end
 
 local function check_choice(value, choices, where)
   if not contains(choices, value) then
-    fail("%s is '%s'; expected one of %s", where, tostring(value), quoted(choices))
+    fail_value(where, "one of " .. quoted(choices), value)
   end
 end
 
@@ -202,16 +211,16 @@ return function(site)
     fail("api is %s; this program reads site files of api %d", tostring(site.api), sys.api_version)
   end
   if type(site.name) ~= "string" or not site.name:match("^[a-z0-9][a-z0-9-]*$") then
-    fail("name is '%s'; expected small letters, digits and '-'", tostring(site.name))
+    fail_value("name", "small letters, digits and '-'", site.name)
   end
   expect(site.forbid or {}, "table", "forbid")
   check_choice(site.on_gate_fail or "rollback", gate_answers, "on_gate_fail")
   local within_ms = site.confirm_within_ms
   if within_ms ~= nil and (math.type(within_ms) ~= "integer" or within_ms < 1000) then
-    fail("confirm_within_ms is '%s'; expected a whole number of milliseconds, 1000 or more", tostring(within_ms))
+    fail_value("confirm_within_ms", "a whole number of milliseconds, 1000 or more", within_ms)
   end
   if site.forks ~= nil and (math.type(site.forks) ~= "integer" or site.forks < 1) then
-    fail("forks is '%s'; expected how many hosts may be worked on at once, 1 or more", tostring(site.forks))
+    fail_value("forks", "how many hosts may be worked on at once, 1 or more", site.forks)
   end
   for _, need in ipairs(site.forbid or {}) do check_choice(need, sys.needs(), "forbid") end
   check_groups(site)
@@ -223,7 +232,7 @@ return function(site)
   check_fields(site.budgets or {}, budget_names, "budgets")
   for name, budget in pairs(site.budgets or {}) do
     if math.type(budget) ~= "integer" or budget <= 0 then
-      fail("budgets.%s is '%s'; expected a whole number of milliseconds", tostring(name), tostring(budget))
+      fail_value("budgets." .. tostring(name), "a whole number of milliseconds", budget)
     end
   end
   return site, summary

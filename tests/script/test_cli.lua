@@ -121,8 +121,8 @@ function TestCli:test_errors_go_to_stderr_and_exit_1()
     { { "show", "7" }, "there is no journal" }, -- before a run makes one
     { { "runs" }, self.place.state },
     { { "run", "none", "--site", self.place.site }, "there is no script 'none' among the playbooks" },
-    { { "rollout", "--site", self.place.dir }, ("there is no %s/site.lua: --site expects"):format(self.place.dir) },
-    { { "rollout", "--site", self.place.dir .. "/none" }, "--site expects the folder that has your site.lua" },
+    { { "rollout", "--site", self.place.dir }, ("where     %s/site.lua"):format(self.place.dir) },
+    { { "rollout", "--site", self.place.dir .. "/none" }, "expected  the folder that has your site.lua" },
     { { "rollout", "--param", "polcy=x", "--site", self.place.site }, "did you mean 'policy'?" },
     { { "rollout", "--param", "cluster=none", "--site", self.place.site },
       "there is no cluster 'none' in the site; it has none" },

@@ -43,7 +43,7 @@ function TestHold:expect_refused(answer, job)
   lu.assertEquals(answer.code, 3, answer.out .. answer.err)
   local said = answer.out .. answer.err
   lu.assertStrContains(said, "another controller is at work on win-")
-  lu.assertStrMatches(said, (".* on %s, pid %s, run 1, since %%d+%%-%%d+%%-%%d+ %%d+:%%d+:%%d+ UTC;.*"):format(
+  lu.assertStrMatches(said, (".* on %s, pid %s, run 1, since %%d+%%-%%d+%%-%%d+ %%d+:%%d+:%%d+ UTC\n.*"):format(
     support.shell("uname -n"):match("%S+"):gsub("%p", "%%%0"), job.pid))
 end
 

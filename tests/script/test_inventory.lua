@@ -92,12 +92,12 @@ function TestInventory:test_groups_that_are_refused()
       "'a' is the name of a host and of a group: rename one of them",
     [with_hosts("a = { groups = { 'g' } }", "g = { rolle = 'x' }")] =
       "groups['g'] has an unknown field 'rolle'; did you mean 'role'?",
-    [with_hosts("a = 7", "")] = "hosts['a'] must be a table, found number",
-    [with_hosts("a = { groups = { 'g' } }", "g = 7")] = "groups['g'] must be a table, found number",
+    [with_hosts("a = 7", "")] = "hosts['a'] has a wrong value",
+    [with_hosts("a = { groups = { 'g' } }", "g = 7")] = "groups['g'] has a wrong value",
     [with_hosts("a = { groups = { 'g' } }", "g = { groups = { 'h' } }")] =
       "groups['g'].groups: only hosts are in groups",
     [with_hosts("a = { groups = { 'g' }, address = '::1' }", "g = { role = 'nobody' }")] =
-      "hosts['a'].role is 'nobody'",
+      "hosts['a'].role has a wrong value",
   } do self:assert_refused(text, words) end
 end
 
@@ -200,7 +200,7 @@ function TestInventory:test_inventories_that_are_refused()
     ['ansible = "port.ini"'] = "hosts['a']: ansible_port is 'x'; expected a number",
     ['ansible = "own.ini"'] = "there is no variable 'staffetta_adress'; did you mean 'staffetta_address'?",
     ['ansible = "loop.ini"'] = "is a part of itself",
-    ['ansible = "open.ini"'] = "can be written by others (mode 0666)",
+    ['ansible = "open.ini"'] = "can be written by others",
     ['ansible = "none.ini"'] = "cannot open the inventory that site.lua names",
     ['ansible = "/dev/zero"'] = "is not a regular file",
     ['ansible = 7'] = "ansible",

@@ -218,7 +218,7 @@ function TestMeta:test_every_field_of_a_site_file()
     self.place:site_file(text:format(host, cluster, more))
     local answer = self.place:json("verify")
     lu.assertEquals(answer.code, 1)
-    return sorted(quoted_after(answer.doc.error.message, "expected "))
+    return sorted(quoted_after(answer.doc.error.expected, ""))
   end
   more = "qqqqqqqqqqqqqqqq = 1"
   lu.assertEquals(sorted(self.classes["staffetta.site_file"]), expected())

@@ -290,7 +290,7 @@ function TestRegistry:test_rollback_refuses_what_somebody_has_changed()
   lu.assertStrContains(answer.doc.error.message, "the run wrote dword 3 (0x00000003), now dword 9 (0x00000009)")
   local human = self.place:staffetta("rollback", "2")
   lu.assertEquals(human.code, 5)
-  lu.assertStrContains(human.err, "only force overwrites that")
+  lu.assertStrContains(human.err, "--force overwrites what others have put there")
 
   local forced = self.place:json("rollback", "2", "--force")
   lu.assertEquals(forced.code, 0, forced.out .. forced.err)

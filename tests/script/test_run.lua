@@ -400,7 +400,8 @@ function TestRun:test_the_site_forbids_a_need()
   self.place:site_file((site:gsub("api = 1,", "api = 1, forbid = { 'registry.rite' },")))
   answer = self.place:run("try")
   lu.assertEquals(answer.code, 1)
-  lu.assertStrContains(answer.doc.error.message, "forbid is 'registry.rite'; expected one of")
+  lu.assertStrContains(answer.doc.error.message, "forbid has a wrong value")
+  lu.assertEquals(answer.doc.error.found, "registry.rite")
 end
 
 function TestRun:test_a_check_has_its_own_needs()
