@@ -3,6 +3,7 @@
 #include "fleet/fleet.h"
 
 #include <pthread.h>
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "common/hash.h"
 #include "fleet/armed.h"
 #include "fleet/channel.h"
+#include "fleet/files.h"
 #include "fleet/hold.h"
 #include "fleet/install.h"
 #include "fleet/reach.h"
@@ -33,8 +35,8 @@ struct shared_channel {
 };
 
 struct link {
-    struct link *next;
     char *host;
+    _Atomic int64_t deadline_ns; /* of all that is asked; 0: none */
     pthread_mutex_t mutex;
     struct shared_channel *current; /* NULL: to be opened */
     struct stf_hold *hold;          /* of a host that is reached in this program */
@@ -47,9 +49,9 @@ struct stf_fleet {
     char controller[CONTROLLER_DIGITS + 1]; /* of the journal whose runs these are */
     char *undo_dir;                         /* of hosts that are reached in this program */
     pthread_mutex_t mutex;                  /* of what follows */
-    struct link *links;
-    json_t *needs;  /* all that were granted, in order */
-    json_t *holder; /* of all hosts that are reached from now on; NULL: none is held */
+    void *links;                            /* struct link by host, a tree of search.h's */
+    json_t *needs;                          /* all that were granted, in order */
+    json_t *holder;                         /* of all hosts that are reached from now on; NULL: none is held */
 };
 
 static enum stf_kind no_memory(struct stf_err *err)
@@ -70,17 +72,36 @@ static struct link *new_link(const char *host)
     return link;
 }
 
+static void free_link(struct link *link)
+{
+    pthread_mutex_destroy(&link->mutex);
+    free(link->host);
+    free(link);
+}
+
+static int compare_links(const void *left, const void *right)
+{
+    return strcmp(((const struct link *)left)->host, ((const struct link *)right)->host);
+}
+
+/* With the fleet's mutex held. */
+static struct link *add_link(struct stf_fleet *fleet, const char *host)
+{
+    struct link *link = new_link(host);
+    if (link && !tsearch(link, &fleet->links, compare_links)) {
+        free_link(link);
+        link = NULL;
+    }
+    return link;
+}
+
 /* NULL when memory is out. */
 static struct link *link_of(struct stf_fleet *fleet, const char *host)
 {
+    const struct link wanted = {.host = (char *)host};
     pthread_mutex_lock(&fleet->mutex);
-    struct link *link = fleet->links;
-    while (link && strcmp(link->host, host) != 0)
-        link = link->next;
-    if (!link && (link = new_link(host))) {
-        link->next = fleet->links;
-        fleet->links = link;
-    }
+    struct link **found = tfind(&wanted, &fleet->links, compare_links);
+    struct link *link = found ? *found : add_link(fleet, host);
     pthread_mutex_unlock(&fleet->mutex);
     return link;
 }
@@ -91,12 +112,22 @@ static void free_shared(struct shared_channel *shared)
     free(shared);
 }
 
-static enum stf_kind start_agent(const struct stf_fleet *fleet, const struct stf_host *host, const json_t *hello,
-                                 struct stf_channel **channel, struct stf_err *err)
+/* How long an answer may take: `usual_ms`, or what is left to the link's deadline. */
+static int64_t patience_ms(const struct link *link, int64_t usual_ms)
+{
+    int64_t deadline_ns = link->deadline_ns;
+    int64_t left_ms = deadline_ns ? stf_clock_left_ms(deadline_ns) : usual_ms;
+    return left_ms < usual_ms ? left_ms : usual_ms;
+}
+
+static enum stf_kind start_agent(const struct stf_fleet *fleet, const struct link *link, const struct stf_host *host,
+                                 const json_t *hello, struct stf_channel **channel, struct stf_err *err)
 {
     struct stf_transport *transport;
     enum stf_kind kind = stf_reach_host(host, fleet->version, &transport, err);
-    return kind == STF_OK ? stf_channel_open(transport, host->name, hello, HELLO_TIMEOUT_MS, channel, NULL, err) : kind;
+    return kind == STF_OK
+               ? stf_channel_open(transport, host->name, hello, patience_ms(link, HELLO_TIMEOUT_MS), channel, NULL, err)
+               : kind;
 }
 
 /* With the link's mutex held. */
@@ -107,11 +138,12 @@ static enum stf_kind open_channel(struct stf_fleet *fleet, struct link *link, co
                               host->netns, "site_dir", host->site_dir, "config", host->config);
     struct shared_channel *shared = calloc(1, sizeof *shared);
     struct stf_err why = {0};
-    enum stf_kind kind = hello && shared ? start_agent(fleet, host, hello, &shared->channel, &why) : no_memory(&why);
+    enum stf_kind kind =
+        hello && shared ? start_agent(fleet, link, host, hello, &shared->channel, &why) : no_memory(&why);
     if (kind == STF_UNREACHABLE && why.code == STF_INSTALL_MISSING) {
         kind = stf_install_agent(host, fleet->version, &why);
         if (kind == STF_OK)
-            kind = start_agent(fleet, host, hello, &shared->channel, &why);
+            kind = start_agent(fleet, link, host, hello, &shared->channel, &why);
     }
     json_decref(hello);
     if (kind == STF_OK) {
@@ -141,30 +173,34 @@ static json_t *new_grants(struct stf_fleet *fleet, const struct shared_channel *
 }
 
 /* Steals the request. */
-static enum stf_kind tell_agent(struct shared_channel *shared, json_t *request, struct stf_err *err)
+static enum stf_kind tell_agent(const struct link *link, struct shared_channel *shared, json_t *request,
+                                struct stf_err *err)
 {
     json_t *answer = NULL;
     enum stf_kind kind =
-        request ? stf_channel_request(shared->channel, request, HELLO_TIMEOUT_MS, &answer, err) : no_memory(err);
+        request ? stf_channel_request(shared->channel, request, patience_ms(link, HELLO_TIMEOUT_MS), &answer, err)
+                : no_memory(err);
     json_decref(answer);
     json_decref(request);
     return kind;
 }
 
 /* With the link's mutex held; each call comes here, so nothing is made when there is nothing to say. */
-static enum stf_kind send_grants(struct stf_fleet *fleet, struct shared_channel *shared, struct stf_err *err)
+static enum stf_kind send_grants(struct stf_fleet *fleet, const struct link *link, struct shared_channel *shared,
+                                 struct stf_err *err)
 {
     size_t end;
     json_t *needs = new_grants(fleet, shared, &end);
     enum stf_kind kind =
-        needs ? tell_agent(shared, json_pack("{s:s, s:o}", "op", "grant", "needs", needs), err) : STF_OK;
+        needs ? tell_agent(link, shared, json_pack("{s:s, s:o}", "op", "grant", "needs", needs), err) : STF_OK;
     if (needs && kind == STF_OK)
         shared->granted_count = end;
     return kind;
 }
 
 /* The same for the holder. */
-static enum stf_kind send_hold(struct stf_fleet *fleet, struct shared_channel *shared, struct stf_err *err)
+static enum stf_kind send_hold(struct stf_fleet *fleet, const struct link *link, struct shared_channel *shared,
+                               struct stf_err *err)
 {
     if (shared->is_holding)
         return STF_OK;
@@ -173,7 +209,7 @@ static enum stf_kind send_hold(struct stf_fleet *fleet, struct shared_channel *s
     pthread_mutex_unlock(&fleet->mutex);
     if (!holder)
         return STF_OK;
-    enum stf_kind kind = tell_agent(shared, json_pack("{s:s, s:o}", "op", "hold", "holder", holder), err);
+    enum stf_kind kind = tell_agent(link, shared, json_pack("{s:s, s:o}", "op", "hold", "holder", holder), err);
     shared->is_holding = kind == STF_OK;
     return kind;
 }
@@ -197,9 +233,9 @@ static enum stf_kind add_user(struct stf_fleet *fleet, struct link *link, const 
     *shared = kind == STF_OK ? link->current : NULL;
     if (kind == STF_OK) {
         link->current->users++;
-        kind = send_grants(fleet, link->current, err);
+        kind = send_grants(fleet, link, link->current, err);
         if (kind == STF_OK)
-            kind = send_hold(fleet, link->current, err);
+            kind = send_hold(fleet, link, link->current, err);
     }
     pthread_mutex_unlock(&link->mutex);
     if (kind != STF_OK && *shared)
@@ -220,7 +256,7 @@ static enum stf_kind ask(struct stf_fleet *fleet, const struct stf_host *host, j
     }
     enum stf_kind kind = add_user(fleet, link, host, &shared, err);
     if (kind == STF_OK) {
-        kind = stf_channel_request(shared->channel, request, CALL_TIMEOUT_MS, result, err);
+        kind = stf_channel_request(shared->channel, request, patience_ms(link, CALL_TIMEOUT_MS), result, err);
         drop_user(link, shared, stf_channel_is_lost(shared->channel));
     }
     json_decref(request);
@@ -252,8 +288,11 @@ static bool name_controller(struct stf_fleet *fleet, const struct stf_fleet_conf
 
 enum stf_kind stf_fleet_open(const struct stf_fleet_config *config, struct stf_fleet **fleet, struct stf_err *err)
 {
-    struct stf_fleet *made = calloc(1, sizeof *made);
     *fleet = NULL;
+    enum stf_kind kind = stf_files_make_room(config->host_count, err);
+    if (kind != STF_OK)
+        return kind;
+    struct stf_fleet *made = calloc(1, sizeof *made);
     if (!made)
         return no_memory(err);
     made->version = config->version;
@@ -276,14 +315,12 @@ void stf_fleet_close(struct stf_fleet *fleet)
     if (!fleet)
         return;
     while (fleet->links) {
-        struct link *link = fleet->links;
-        fleet->links = link->next;
+        struct link *link = *(struct link **)fleet->links; /* a node begins with what it holds */
+        tdelete(link, &fleet->links, compare_links);
         if (link->current)
             free_shared(link->current);
         stf_hold_release(link->hold);
-        pthread_mutex_destroy(&link->mutex);
-        free(link->host);
-        free(link);
+        free_link(link);
     }
     json_decref(fleet->needs);
     json_decref(fleet->holder);
@@ -343,6 +380,13 @@ enum stf_kind stf_fleet_write(struct stf_fleet *fleet, const struct stf_host *ho
     return order(
         fleet, host,
         json_pack("{s:s, s:s, s:O, s:O}", "op", "write", "name", resource->name, "document", id, "state", state), err);
+}
+
+void stf_fleet_limit(struct stf_fleet *fleet, const char *host, int64_t deadline_ns)
+{
+    struct link *link = link_of(fleet, host);
+    if (link)
+        link->deadline_ns = deadline_ns;
 }
 
 /* ---------- one controller at a time ---------- */

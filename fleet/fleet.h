@@ -13,6 +13,7 @@ struct stf_fleet_config {
     const char *machine; /* the controller's: its host name */
     const char *operator_name;
     const char *state_dir; /* the controller's: undos of hosts that are reached in this program lie in its "armed" */
+    size_t host_count;     /* that may be opened at once: there must be room for their files */
     int64_t confirm_within_ms; /* how long an armed undo waits after the newest change; 0: none is armed */
 };
 
@@ -33,6 +34,10 @@ enum stf_kind stf_fleet_read(struct stf_fleet *fleet, const struct stf_host *hos
                              void *self, const json_t *id, json_t **state, struct stf_err *err);
 enum stf_kind stf_fleet_write(struct stf_fleet *fleet, const struct stf_host *host, const struct stf_resource *resource,
                               void *self, const json_t *id, const json_t *state, struct stf_err *err);
+
+/* From now on, until it is said again, what is asked of the host's agent must be answered by this time of the monotonic
+ * clock (0: each in its own time). What is not is STF_TIMEOUT, and the channel is given up. */
+void stf_fleet_limit(struct stf_fleet *fleet, const char *host, int64_t deadline_ns);
 
 /* Keeps other controllers from these hosts until the fleet closes (hold.h). STF_BUSY, naming it, when another one is at
  * work on one of them. One that can not be reached now is held when it is, before anything else is asked of it. */
