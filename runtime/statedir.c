@@ -5,13 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "lockfile.h"
 
 /* The witness stands at the start at a fixed width, so that raising it is one small write in place. */
 #define WITNESS_FORMAT "changes %020" PRId64 "\n"
@@ -21,12 +22,6 @@ static char *lock_path(const char *state_dir)
 {
     char *path;
     return asprintf(&path, "%s/lock", state_dir) < 0 ? NULL : path;
-}
-
-/* A lock on the open file, not on the process (F_OFD_*): it can be asked about without being taken. */
-static struct flock whole_file(void)
-{
-    return (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET};
 }
 
 /* "pid 77, since ..., runs: ..."; "" when the holder has not written it yet. */
@@ -40,7 +35,7 @@ static void read_holder(int fd, char *text, size_t size)
 static bool is_dead(const char *holder)
 {
     int pid;
-    return sscanf(holder, "pid %d,", &pid) == 1 && kill(pid, 0) < 0 && errno == ESRCH;
+    return sscanf(holder, "pid %d,", &pid) == 1 && stf_lockfile_is_of_dead(pid);
 }
 
 /* A child that a holder was starting when it was killed has the lock too, until it becomes another program (O_CLOEXEC).
@@ -48,9 +43,8 @@ static bool is_dead(const char *holder)
 static enum stf_kind lock_file(int fd, const char *path, struct stf_err *err)
 {
     char holder[512];
-    struct flock request = whole_file();
-    for (int waited_ms = 0; fcntl(fd, F_OFD_SETLK, &request) < 0; waited_ms += DEAD_HOLDER_STEP_MS) {
-        if (errno != EAGAIN && errno != EACCES) {
+    for (int waited_ms = 0; !stf_lockfile_take(fd); waited_ms += DEAD_HOLDER_STEP_MS) {
+        if (errno != EAGAIN) {
             return stf_err_errno(err, errno, "lock", path, "can not lock the state folder");
         }
         read_holder(fd, holder, sizeof holder);
@@ -145,8 +139,7 @@ bool stf_statelock_is_held(const char *state_dir)
 {
     char *path = lock_path(state_dir);
     int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    struct flock request = whole_file();
-    bool is_held = fd >= 0 && fcntl(fd, F_OFD_GETLK, &request) == 0 && request.l_type != F_UNLCK;
+    bool is_held = fd >= 0 && stf_lockfile_is_taken(fd);
     if (fd >= 0) {
         close(fd);
     }

@@ -146,6 +146,29 @@ int stf_posix_rename(const char *from, const char *to)
     return MoveFileExA(from, to, MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH) ? 0 : fail_with_last_error();
 }
 
+static OVERLAPPED place_of(long long offset)
+{
+    return (OVERLAPPED){.Offset = (DWORD)offset, .OffsetHigh = (DWORD)(offset >> 32)};
+}
+
+ssize_t pread(int fd, void *bytes, size_t size, long long offset)
+{
+    OVERLAPPED place = place_of(offset);
+    DWORD got = 0;
+    if (!ReadFile((HANDLE)_get_osfhandle(fd), bytes, (DWORD)size, &got, &place) && GetLastError() != ERROR_HANDLE_EOF)
+        return fail_with_last_error();
+    return (ssize_t)got;
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t size, long long offset)
+{
+    OVERLAPPED place = place_of(offset);
+    DWORD written = 0;
+    if (!WriteFile((HANDLE)_get_osfhandle(fd), bytes, (DWORD)size, &written, &place))
+        return fail_with_last_error();
+    return (ssize_t)written;
+}
+
 int fsync(int fd)
 {
     return _commit(fd);

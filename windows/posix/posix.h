@@ -31,6 +31,10 @@ int stf_posix_fclose(FILE *stream);
 int stf_posix_rename(const char *from, const char *to);
 #define rename stf_posix_rename
 
+/* The file's own position stays undefined. */
+ssize_t pread(int fd, void *bytes, size_t size, long long offset);
+ssize_t pwrite(int fd, const void *bytes, size_t size, long long offset);
+
 /* A folder's rights are its parent's. */
 #define mkdir(path, mode) _mkdir(path)
 
@@ -43,6 +47,7 @@ char *strerror_r(int errnum, char *buffer, size_t size);
 char *realpath(const char *path, char *resolved);
 int setenv(const char *name, const char *value, int replaces);
 int fsync(int fd);
+#define fdatasync fsync
 #undef rand_r /* winpthreads' ignores the seed */
 int rand_r(unsigned *seed);
 char *mkdtemp(char *pattern);
