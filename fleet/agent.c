@@ -234,8 +234,8 @@ static enum stf_kind arm_or_confirm(struct agent *agent, struct job *job, const 
     enum stf_kind kind = stf_doc_opt_string(agent->host.config, "undo_dir", STF_ARMED_DIR, &armed.dir, &job->err);
     if (kind == STF_OK)
         kind = stf_doc_string(job->request, "token", &armed.token, &job->err);
-    if (kind == STF_OK && strchr(armed.token, '/'))
-        kind = stf_err_set(&job->err, STF_INVALID_DATA, 0, "agent", "token", "a token has no '/'");
+    if (kind == STF_OK && strpbrk(armed.token, "/\\:"))
+        kind = stf_err_set(&job->err, STF_INVALID_DATA, 0, "agent", "token", "a token is no path");
     if (kind == STF_OK && job->is_confirm)
         return stf_armed_confirm(&armed, &job->err);
     if (kind == STF_OK)

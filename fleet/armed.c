@@ -4,14 +4,9 @@
 #include "fleet/armed.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,6 +14,7 @@
 #include "common/clock.h"
 #include "common/doc.h"
 #include "common/folder.h"
+#include "fleet/armed_place.h"
 #include "fleet/judge.h"
 #include "fleet/opened.h"
 
@@ -27,17 +23,7 @@ enum {
     TRIES = 60,          /* a second apart, for a daemon that is starting */
 };
 
-extern char **environ;
-
 /* ---------- time ---------- */
-
-/* Goes on while the machine sleeps, and starts anew with it. */
-static int64_t boot_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void pause_ms(int64_t ms)
 {
@@ -45,27 +31,9 @@ static void pause_ms(int64_t ms)
     nanosleep(&pause, NULL);
 }
 
-static void read_boot_id(char id[64])
-{
-    id[0] = '\0';
-    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
-    if (!file)
-        return;
-    if (!fgets(id, 64, file))
-        id[0] = '\0';
-    id[strcspn(id, "\n")] = '\0';
-    fclose(file);
-}
-
 /* ---------- the file ---------- */
 
-struct place {
-    char path[PATH_MAX];
-    char undone[PATH_MAX];
-    int fd; /* locked; -1: closed */
-};
-
-static enum stf_kind name_place(struct place *place, const char *dir, const char *token, struct stf_err *err)
+static enum stf_kind name_place(struct stf_armed_place *place, const char *dir, const char *token, struct stf_err *err)
 {
     place->fd = -1;
     int length = snprintf(place->path, sizeof place->path, "%s/%s.armed", dir, token);
@@ -75,26 +43,7 @@ static enum stf_kind name_place(struct place *place, const char *dir, const char
     return STF_OK;
 }
 
-/* Opens and locks the file; STF_NOT_FOUND when there is none, or it went while this waited for the lock. */
-static enum stf_kind lock_place(struct place *place, int flags, struct stf_err *err)
-{
-    struct stat stat;
-    place->fd = open(place->path, flags | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
-    if (place->fd < 0 || flock(place->fd, LOCK_EX) < 0)
-        return stf_err_errno(err, errno, "arm", place->path, "can not open the armed undo");
-    if (fstat(place->fd, &stat) < 0 || stat.st_nlink == 0)
-        return stf_err_set(err, STF_NOT_FOUND, 0, "arm", place->path, "the armed undo is gone");
-    return STF_OK;
-}
-
-static void release_place(struct place *place)
-{
-    if (place->fd >= 0)
-        close(place->fd);
-    place->fd = -1;
-}
-
-static enum stf_kind append_line(struct place *place, const json_t *line, struct stf_err *err)
+static enum stf_kind append_line(struct stf_armed_place *place, const json_t *line, struct stf_err *err)
 {
     char *text = json_dumps(line, JSON_COMPACT | JSON_SORT_KEYS);
     if (!text)
@@ -108,7 +57,7 @@ static enum stf_kind append_line(struct place *place, const json_t *line, struct
     return STF_OK;
 }
 
-static enum stf_kind fail_undone(const struct place *place, struct stf_err *err)
+static enum stf_kind fail_undone(const struct stf_armed_place *place, struct stf_err *err)
 {
     return stf_err_set(err, STF_CONFLICT, 0, "confirm", place->undone,
                        "nobody confirmed in time, so the host has put itself back; %s says what it did", place->undone);
@@ -116,34 +65,14 @@ static enum stf_kind fail_undone(const struct place *place, struct stf_err *err)
 
 /* ---------- arming ---------- */
 
-static enum stf_kind start_waiting(const char *path, struct stf_err *err)
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    pid_t pid;
-    char *const argv[] = {"staffetta", "undo", (char *)path, NULL};
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-        posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
-    sigset_t none;
-    sigemptyset(&none);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
-    int failed = posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, argv, environ);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    return failed ? stf_err_errno(err, failed, "arm", path, "can not start the process that waits") : STF_OK;
-}
-
 /* The process first, which waits for the lock on the empty file: a file with a host in it always has one. */
-static enum stf_kind begin_file(struct place *place, const char *dir, const struct stf_host *host, json_t *due,
-                                struct stf_err *err)
+static enum stf_kind begin_file(struct stf_armed_place *place, const char *dir, const struct stf_host *host,
+                                json_t *due, struct stf_err *err)
 {
     json_t *head = json_pack("{s:s, s:s*, s:s*, s:O}", "host", host->name, "netns", host->netns, "site_dir",
                              host->site_dir, "config", host->config);
     enum stf_kind kind = head && json_object_update(head, due) == 0
-                             ? start_waiting(place->path, err)
+                             ? stf_armed_place_start_waiting(place->path, err)
                              : stf_err_set(err, STF_NO_MEMORY, 0, "arm", place->path, "not enough memory");
     if (kind == STF_OK)
         kind = append_line(place, head, err);
@@ -154,25 +83,26 @@ static enum stf_kind begin_file(struct place *place, const char *dir, const stru
 enum stf_kind stf_armed_add(const struct stf_armed *armed, const struct stf_host *host, const json_t *change,
                             struct stf_err *err)
 {
-    struct place place;
+    struct stf_armed_place place;
     struct stat stat;
-    char boot_id[64];
+    char boot_id[STF_BOOT_ID_SIZE];
     enum stf_kind kind = name_place(&place, armed->dir, armed->token, err);
     if (kind == STF_OK)
         kind = stf_folder_make(armed->dir, err);
     if (kind == STF_OK && access(place.undone, F_OK) == 0)
         kind = fail_undone(&place, err);
     if (kind == STF_OK)
-        kind = lock_place(&place, O_CREAT, err);
+        kind = stf_armed_place_lock(&place, true, err);
     while (kind == STF_NOT_FOUND && access(place.undone, F_OK) < 0) { /* it was an empty one, and went */
-        release_place(&place);
-        kind = lock_place(&place, O_CREAT, err);
+        stf_armed_place_release(&place);
+        kind = stf_armed_place_lock(&place, true, err);
     }
     if (kind == STF_NOT_FOUND)
         kind = fail_undone(&place, err);
-    read_boot_id(boot_id);
-    json_t *due =
-        json_pack("{s:s, s:I}", "boot", boot_id, "due_ms", (json_int_t)(boot_ms() + armed->confirm_within_ms));
+    stf_armed_place_boot_id(boot_id);
+    int64_t now_ms = stf_armed_place_clock_ms();
+    json_t *due = json_pack("{s:s, s:I, s:I}", "boot", boot_id, "since_ms", (json_int_t)now_ms, "due_ms",
+                            (json_int_t)(now_ms + armed->confirm_within_ms));
     if (kind == STF_OK && fstat(place.fd, &stat) == 0 && stat.st_size == 0)
         kind = begin_file(&place, armed->dir, host, due, err);
     if (kind == STF_OK)
@@ -180,13 +110,13 @@ enum stf_kind stf_armed_add(const struct stf_armed *armed, const struct stf_host
                    ? append_line(&place, due, err)
                    : stf_err_set(err, STF_NO_MEMORY, 0, "arm", place.path, "not enough memory");
     json_decref(due);
-    release_place(&place);
+    stf_armed_place_release(&place);
     return kind;
 }
 
 enum stf_kind stf_armed_confirm(const struct stf_armed *armed, struct stf_err *err)
 {
-    struct place place;
+    struct stf_armed_place place;
     enum stf_kind kind = name_place(&place, armed->dir, armed->token, err);
     if (kind != STF_OK)
         return kind;
@@ -194,12 +124,12 @@ enum stf_kind stf_armed_confirm(const struct stf_armed *armed, struct stf_err *e
         return fail_undone(&place, err);
     if (access(place.path, F_OK) < 0 && errno == ENOENT)
         return STF_OK;
-    kind = lock_place(&place, 0, err);
+    kind = stf_armed_place_lock(&place, false, err);
     if (kind == STF_NOT_FOUND)
         kind = fail_undone(&place, err);
-    if (kind == STF_OK && unlink(place.path) < 0)
-        kind = stf_err_errno(err, errno, "confirm", place.path, "can not remove the armed undo");
-    release_place(&place);
+    if (kind == STF_OK)
+        kind = stf_armed_place_remove(&place, err);
+    stf_armed_place_release(&place);
     return kind;
 }
 
@@ -214,32 +144,27 @@ struct undo {
 /* All lines that are whole. NULL when memory is out. */
 static json_t *read_lines(int fd)
 {
-    json_t *lines = json_array();
+    json_t *lines = json_array(), *line;
     FILE *file = fdopen(dup(fd), "r");
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t size;
     if (file)
         rewind(file);
-    while (file && (size = getline(&line, &room, file)) > 0 && line[size - 1] == '\n') {
-        json_t *document = json_loadb(line, (size_t)size, JSON_DECODE_ANY, NULL);
-        if (!document)
-            break;
-        json_array_append_new(lines, document);
-    }
-    free(line);
+    while (file && (line = json_loadf(file, JSON_DISABLE_EOF_CHECK, NULL)))
+        json_array_append_new(lines, line);
     if (file)
         fclose(file);
     return lines;
 }
 
+/* A clock that has gone back is of a machine that was started anew. */
 static bool is_due(const json_t *lines)
 {
-    char boot_id[64];
+    char boot_id[STF_BOOT_ID_SIZE];
     const json_t *newest = json_array_get(lines, json_array_size(lines) - 1);
     const char *boot = json_string_value(json_object_get(newest, "boot"));
-    read_boot_id(boot_id);
-    return (boot && strcmp(boot, boot_id) != 0) || boot_ms() >= json_integer_value(json_object_get(newest, "due_ms"));
+    int64_t now_ms = stf_armed_place_clock_ms();
+    stf_armed_place_boot_id(boot_id);
+    return (boot && strcmp(boot, boot_id) != 0) || now_ms < json_integer_value(json_object_get(newest, "since_ms")) ||
+           now_ms >= json_integer_value(json_object_get(newest, "due_ms"));
 }
 
 /* One change. `*outcome` is what became of it. */
@@ -284,7 +209,7 @@ static bool put_all_back(const struct undo *undo, json_t **items)
     return is_done;
 }
 
-static enum stf_kind write_outcome(const struct place *place, json_t *items, struct stf_err *err)
+static enum stf_kind write_outcome(const struct stf_armed_place *place, json_t *items, struct stf_err *err)
 {
     json_t *document = json_pack("{s:I, s:O}", "undone_unix_ms", (json_int_t)stf_clock_unix_ms(), "items", items);
     FILE *file = fopen(place->undone, "we");
@@ -297,8 +222,8 @@ static enum stf_kind write_outcome(const struct place *place, json_t *items, str
 }
 
 /* With the file locked and its lines read. */
-static enum stf_kind carry_out(struct undo *undo, const struct stf_binding *const *bindings, const struct place *place,
-                               struct stf_err *err)
+static enum stf_kind carry_out(struct undo *undo, const struct stf_binding *const *bindings,
+                               const struct stf_armed_place *place, struct stf_err *err)
 {
     const json_t *head = json_array_get(undo->lines, 0);
     json_t *items = NULL;
@@ -317,8 +242,8 @@ static enum stf_kind carry_out(struct undo *undo, const struct stf_binding *cons
     enum stf_kind kind = write_outcome(place, items, err);
     json_decref(items);
     stf_opened_fini(&undo->opened);
-    if (kind == STF_OK && unlink(place->path) < 0)
-        kind = stf_err_errno(err, errno, "undo", place->path, "can not remove the armed undo");
+    if (kind == STF_OK)
+        kind = stf_armed_place_remove(place, err);
     if (kind == STF_OK && !is_done)
         kind = stf_err_set(err, STF_IO, 0, "undo", place->undone, "not everything could be put back: see %s",
                            place->undone);
@@ -328,7 +253,7 @@ static enum stf_kind carry_out(struct undo *undo, const struct stf_binding *cons
 enum stf_kind stf_armed_wait(const char *path, const struct stf_binding *const *bindings, struct stf_err *err)
 {
     static const char suffix[] = ".armed";
-    struct place place;
+    struct stf_armed_place place;
     size_t length = strlen(path);
     if (length < sizeof suffix || strcmp(path + length + 1 - sizeof suffix, suffix) != 0)
         return stf_err_set(err, STF_INVALID_DATA, 0, "undo", path, "expected a file that ends in %s", suffix);
@@ -342,7 +267,7 @@ enum stf_kind stf_armed_wait(const char *path, const struct stf_binding *const *
     bool is_over = false;
     while (kind == STF_OK && !is_over) {
         struct stf_err why;
-        enum stf_kind found = lock_place(&place, 0, &why);
+        enum stf_kind found = stf_armed_place_lock(&place, false, &why);
         struct undo undo = {.lines = found == STF_OK ? read_lines(place.fd) : NULL};
         if (found == STF_NOT_FOUND) {
             is_over = true; /* confirmed */
@@ -350,14 +275,14 @@ enum stf_kind stf_armed_wait(const char *path, const struct stf_binding *const *
             *err = why;
             kind = found;
         } else if (json_array_size(undo.lines) == 0) {
-            unlink(place.path); /* nothing was made, and whoever began it will not go on */
+            kind = stf_armed_place_remove(&place, err); /* nothing was made, and whoever began it will not go on */
             is_over = true;
         } else if (is_due(undo.lines)) {
             kind = carry_out(&undo, bindings, &place, err);
             is_over = true;
         }
         json_decref(undo.lines);
-        release_place(&place);
+        stf_armed_place_release(&place);
         if (kind == STF_OK && !is_over)
             pause_ms(LOOK_AGAIN_MS);
     }

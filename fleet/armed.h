@@ -8,7 +8,11 @@
 #include <staffetta/binding.h>
 
 /* Where an agent keeps them, unless the host's "undo_dir" in site.lua says otherwise. */
+#ifdef _WIN32
+#define STF_ARMED_DIR "C:/ProgramData/staffetta/armed"
+#else
 #define STF_ARMED_DIR "/var/lib/staffetta/armed"
+#endif
 
 /* The undo of one run on one host: <dir>/<token>.armed, and <dir>/<token>.undone once it has been carried out. */
 struct stf_armed {

@@ -48,6 +48,7 @@ char *realpath(const char *path, char *resolved);
 int setenv(const char *name, const char *value, int replaces);
 int fsync(int fd);
 #define fdatasync fsync
+#define fdatasync fsync
 #undef rand_r /* winpthreads' ignores the seed */
 int rand_r(unsigned *seed);
 char *mkdtemp(char *pattern);

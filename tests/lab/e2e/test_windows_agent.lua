@@ -58,11 +58,11 @@ local ways = {
 
 -- ---- playbooks ----
 
-function TestWindowsAgent:site(fields)
+function TestWindowsAgent:site(fields, site_field)
   self.place:site_file(([[
-return { api = 1, name = "windows", clusters = {}, hosts = {
+return { api = 1, name = "windows", clusters = {}, %s hosts = {
   win1 = { role = "front_end", windows = "2003", registry = { [""] = "windows:" }, %s } } }
-]]):format(fields))
+]]):format(site_field or "", fields))
   self.place:playbook("tune", 'needs = { "registry.read", "registry.write" },', ([[
     local key = %q
     ctx:step("tune", ctx.site.hosts(), function(host)
@@ -76,6 +76,18 @@ return { api = 1, name = "windows", clusters = {}, hosts = {
     end)
     ctx:checks("set", { { check = "tuning-set", hosts = ctx.site.hosts() } })
   ]]):format(key))
+end
+
+-- Sets a value, says so, waits, and sets another one.
+function TestWindowsAgent:slow_playbook(wait_ms)
+  self.place:playbook("slow", 'needs = { "registry.write" },', ([[
+    ctx:step("set", ctx.site.hosts(), function(host)
+      assert(host.registry:set(%q, "NLBSFlags", "dword", 2))
+      ctx:say("at work")
+      ctx:sleep_ms(%d)
+      assert(host.registry:set(%q, "Second", "dword", 1))
+    end)
+  ]]):format(key, wait_ms, key))
 end
 
 function TestWindowsAgent:expect_reg(arguments, text)
@@ -138,14 +150,7 @@ end
 function TestWindowsAgent:test_the_channel_ends_in_the_middle()
   self:site(self:behind_sshd("openssh"))
   local before = self.wine:policy_agent()
-  self.place:playbook("slow", 'needs = { "registry.write" },', ([[
-    ctx:step("set", ctx.site.hosts(), function(host)
-      assert(host.registry:set(%q, "NLBSFlags", "dword", 1))
-      ctx:say("at work")
-      ctx:sleep_ms(1000)
-      assert(host.registry:set(%q, "Second", "dword", 1))
-    end)
-  ]]):format(key, key))
+  self:slow_playbook(1000)
   local job = self.place:start("run", "slow")
   job:wait_for("at work")
   bash(("pkill -KILL -P %s"):format(self.sshd.pids[1]))
@@ -157,13 +162,7 @@ end
 
 function TestWindowsAgent:test_the_second_controller_is_refused()
   self:site(self:behind_sshd("openssh"))
-  self.place:playbook("slow", 'needs = { "registry.write" },', ([[
-    ctx:step("set", ctx.site.hosts(), function(host)
-      assert(host.registry:set(%q, "NLBSFlags", "dword", 2))
-      ctx:say("at work")
-      ctx:sleep_ms(60000)
-    end)
-  ]]):format(key))
+  self:slow_playbook(60000)
   local first, state = self.place:start("run", "slow"), self.place.state
   first:wait_for("at work")
   self.place.state = self.place.dir .. "/other"
@@ -177,6 +176,57 @@ function TestWindowsAgent:test_the_second_controller_is_refused()
   support.wait_until(function() return self.place:staffetta("run", "tune").code == 0 end, "the end of the hold")
   expect(self.place:staffetta("rollback"), 0)
   self.place.state = state
+  expect(self.place:staffetta("rollback"), 0)
+end
+
+-- ---- armed undo ----
+
+function TestWindowsAgent:armed()
+  return bash(("ls %s/prefix/drive_c/ProgramData/staffetta/armed"):format(self.wine.dir))
+end
+
+-- Controller and session are gone at once; the process that waits has left the session's job.
+function TestWindowsAgent:test_a_host_puts_itself_back()
+  self:site(self:behind_sshd("openssh"), "confirm_within_ms = 4000,")
+  self:slow_playbook(60000)
+  local before = self.wine:policy_agent()
+  local job = self.place:start("run", "slow")
+  job:wait_for("at work")
+  self:expect_reg(("'%s' /v NLBSFlags"):format(key), "0x2")
+  lu.assertStrContains(self:armed(), ".armed")
+  job:signal("KILL")
+  bash(("pkill -KILL -P %s"):format(self.sshd.pids[1]))
+  job:finish()
+  support.wait_until(function() return self:armed():find("%.undone\n$") end, "the undo")
+  lu.assertEquals(self.wine:policy_agent(), before)
+  expect(self.place:staffetta("rollback"), 0)
+end
+
+-- What a restarted machine's clock says is less than what the file says; here it is the file that is made to.
+function TestWindowsAgent:test_a_host_that_restarts_puts_itself_back()
+  self:site(self:behind_sshd("openssh"), "confirm_within_ms = 600000,")
+  self:slow_playbook(60000)
+  local before = self.wine:policy_agent()
+  local job = self.place:start("run", "slow")
+  job:wait_for("at work")
+  job:signal("KILL")
+  job:finish()
+  self.wine:restart()
+  self:expect_reg(("'%s' /v NLBSFlags"):format(key), "0x2")
+  bash(([[sed -Ei 's/"since_ms":[0-9]+/"since_ms":9000000000000000/' %s/prefix/drive_c/ProgramData/staffetta/armed/*]])
+    :format(self.wine.dir))
+  local answer, code = self.wine:run("'C:\\Program Files\\Staffetta\\staffetta.exe' undo")
+  lu.assertEquals(code, 0, answer)
+  lu.assertEquals(self.wine:policy_agent(), before)
+end
+
+function TestWindowsAgent:test_what_is_confirmed_stays()
+  self:site(self:behind_sshd("libssh"), "confirm_within_ms = 2000,")
+  expect(self.place:staffetta("run", "tune"), 0)
+  lu.assertEquals(self:armed(), "")
+  bash("sleep 3")
+  lu.assertEquals(self:armed(), "")
+  self:expect_reg(("'%s' /v NLBSFlags"):format(key), "0x1")
   expect(self.place:staffetta("rollback"), 0)
 end
 

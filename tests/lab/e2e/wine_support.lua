@@ -51,7 +51,12 @@ function Wine:close()
   lu.assertEquals(left, "\n")
 end
 
--- Runs Wine's own program with these arguments, already quoted for a shell: what it prints, and its exit code.
+function Wine:restart()
+  local answer, code = bash(("%s %s/prefix stop; %s %s/prefix start"):format(wine, self.dir, wine, self.dir))
+  lu.assertEquals(code, 0, answer)
+end
+
+-- Runs a program there with these arguments, already quoted for a shell: what it prints, and its exit code.
 function Wine:run(arguments)
   return bash(("%s %s/prefix run %s"):format(wine, self.dir, arguments))
 end
