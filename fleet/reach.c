@@ -41,7 +41,7 @@ static enum stf_kind read_target(const struct stf_host *host, struct stf_ssh_tar
     const char *address = json_string_value(json_object_get(host->config, "address"));
     int64_t port = 0;
     *target = (struct stf_ssh_target){.host = address ? address : host->name};
-    *files = (struct files){NULL};
+    *files = (struct files){0};
     if (!doc)
         return STF_OK;
     enum stf_kind kind = stf_doc_check_keys(doc, known, "ssh", err);

@@ -21,6 +21,8 @@ static const struct own_option {
     {'H', "--host", "--host HOST", "only what the run has changed on this host"},
     {'m', "--limit", "--limit PATTERN",
      "only these hosts: names, web*, groups; a,b both, !a without it, &a only if it is"},
+    {'F', "--facts", "--facts", "with what each host is: system, kernel, IKE daemon; remembered for a while"},
+    {'N', "--fresh-facts", "--fresh-facts", "the same, asked of every host now"},
     {'G', "--svg", "--svg FILE", "draw it there, as one picture of all cases"},
     {'O', "--out", "--out FILE", "keep the plan, to apply exactly it later"},
     {'P', "--plan FILE", "--plan FILE", "apply the plan that is kept there, or refuse, naming what has drifted"},
@@ -116,6 +118,12 @@ static int take_option(void *user, int option, const char *name)
     case 'm':
         cli->limit = optarg;
         return -1;
+    case 'F':
+        cli->has_facts = true;
+        return -1;
+    case 'N':
+        cli->has_fresh_facts = true;
+        return -1;
     case 'G':
         cli->svg_path = optarg;
         return -1;
@@ -157,6 +165,8 @@ int stf_cli_parse(struct stf_cli *cli, int argc, char **argv, int max_operands)
         {"luacats", required_argument, NULL, 'L'},
         {"host", required_argument, NULL, 'H'},
         {"limit", required_argument, NULL, 'm'},
+        {"facts", no_argument, NULL, 'F'},
+        {"fresh-facts", no_argument, NULL, 'N'},
         takes_plan_file ? (struct option){"plan", required_argument, NULL, 'P'}
                         : (struct option){"plan", no_argument, NULL, 'D'},
         {"help", no_argument, NULL, 'h'},

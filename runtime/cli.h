@@ -39,6 +39,8 @@ struct stf_cli {
     const char *luacats;   /* of --luacats */
     const char *host;      /* of --host */
     const char *limit;     /* of --limit */
+    bool has_facts;        /* of --facts */
+    bool has_fresh_facts;  /* of --fresh-facts */
     const char *items;     /* of --force=ITEM,...; NULL: all */
     const char *out_path;  /* of --out */
     const char *svg_path;  /* of --svg */

@@ -96,6 +96,7 @@
 ---@field on_gate_fail? "rollback"|"hold" what becomes of a run whose gate fails; default "rollback"
 ---@field confirm_within_ms? integer hosts put themselves back when a run does not end well within this time after its
 --- newest change there; left out: they do not
+---@field facts? { max_age_ms?: integer } how old facts may be that `hosts --facts` shows; default 3600000
 ---@field lab? table what `staffetta lab` builds
 
 ---@class staffetta.site_file.inventory

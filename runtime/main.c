@@ -17,8 +17,10 @@ const struct stf_command stf_commands[] = {
     {"doctor", "[--limit PATTERN] [options]",
      "Say what this machine and the site's hosts can do, and what to do where they can not", stf_doctor_help,
      stf_cmd_doctor},
-    {"hosts", "[--limit PATTERN] [options]", "List the site's hosts: those of its inventory too, with their groups",
-     "Shows what a --limit means, and what of an inventory is left out or means nothing here. Asks no host.\n",
+    {"hosts", "[--limit PATTERN] [--facts | --fresh-facts] [options]",
+     "List the site's hosts: those of its inventory too, with their groups",
+     "Shows what a --limit means, and what of an inventory is left out or means nothing here. Asks hosts for their\n"
+     "facts only. Exit code 4 says that one could not be asked.\n",
      stf_cmd_hosts},
     {"rehearse", "[--keep] [options]", "The site's own rollout and drill, in a lab made from its site.lua",
      stf_rehearse_help, stf_cmd_rehearse},

@@ -82,8 +82,8 @@ enum stf_kind stf_facts_read(json_t **facts, struct stf_err *err)
     struct timespec up = {0};
     uname(&names);
     clock_gettime(CLOCK_BOOTTIME, &up);
-    *facts = json_pack("{s:s, s:s, s:o, s:o, s:o, s:I}", "hostname", names.nodename, "kernel", names.release, "os",
-                       read_os(), "has_kernel_esp", read_esp(), "charon", read_charon(), "uptime_ms",
-                       (json_int_t)up.tv_sec * 1000 + up.tv_nsec / 1000000);
+    *facts = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:I}", "hostname", names.nodename, "kernel", names.release,
+                       "architecture", names.machine, "os", read_os(), "has_kernel_esp", read_esp(), "charon",
+                       read_charon(), "uptime_ms", (json_int_t)up.tv_sec * 1000 + up.tv_nsec / 1000000);
     return *facts ? STF_OK : stf_err_set(err, STF_NO_MEMORY, 0, "facts", NULL, "no memory for the facts");
 }

@@ -8,6 +8,7 @@ local system = {}
 ---@class staffetta.system.facts
 ---@field hostname string
 ---@field kernel string its release: "6.1.0-40-amd64"
+---@field architecture string "x86_64"
 ---@field os? string "Debian GNU/Linux 12 (bookworm)"
 ---@field has_kernel_esp? boolean can the kernel carry ESP? nil when it could not be found out
 ---@field charon? string version of the IKE daemon's package; "unknown" when no package has it, nil when there is none

@@ -5,7 +5,7 @@
 local sys, complete_hosts = ...
 
 local site_fields = { "api", "name", "hosts", "groups", "inventory", "clusters", "budgets", "confirm_within_ms",
-  "forks", "on_gate_fail", "forbid", "lab" }
+  "forks", "on_gate_fail", "forbid", "facts", "lab" }
 local host_fields = { "role", "address", "interface", "netns", "windows", "ipsec", "registry",
   "transport", "ssh", "undo_dir", "groups" }
 local cluster_fields = { "virtual_ip", "prefix_length", "interface", "nodes", "front_ends", "manager", "ipsec_id",
@@ -221,6 +221,11 @@ return function(site)
   end
   if site.forks ~= nil and (math.type(site.forks) ~= "integer" or site.forks < 1) then
     fail_value("forks", "how many hosts may be worked on at once, 1 or more", site.forks)
+  end
+  check_fields(site.facts or {}, { "max_age_ms" }, "facts")
+  local age_ms = (site.facts or {}).max_age_ms
+  if age_ms ~= nil and (math.type(age_ms) ~= "integer" or age_ms < 0) then
+    fail("facts.max_age_ms is '%s'; expected a whole number of milliseconds", tostring(age_ms))
   end
   for _, need in ipairs(site.forbid or {}) do check_choice(need, sys.needs(), "forbid") end
   check_groups(site)

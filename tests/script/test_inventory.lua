@@ -391,6 +391,61 @@ function TestInventory:test_resume_keeps_to_the_limit()
   lu.assertTrue(resumed >= 2 and refused >= 1, ("%d resumed, %d refused"):format(resumed, refused))
 end
 
+-- ---- facts ----
+
+-- The facts of a host on this machine, and how old they are said to be.
+function TestInventory:facts(...)
+  local answer = self.place:json("hosts", ...)
+  lu.assertEquals(answer.code, 0, answer.err)
+  return answer.doc.hosts[1].facts, answer.doc.hosts[1].age_ms
+end
+
+-- Puts `hostname` into all facts that are kept, and makes them as old as that.
+function TestInventory:age_facts(hostname, age_ms)
+  for path in support.shell("ls %s/facts/*", self.place.state):gmatch("[^\n]+") do
+    local kept = cjson.decode(self.place:read(path:sub(#self.place.dir + 2)))
+    kept.facts.hostname, kept.gathered_unix_ms = hostname, os.time() * 1000 - age_ms
+    local file <close> = assert(io.open(path, "w"))
+    file:write(cjson.encode(kept))
+  end
+end
+
+function TestInventory:test_facts_are_remembered_for_a_while()
+  local here = support.shell("uname -n"):gsub("\n", "")
+  self.place:site_file(with_hosts('w1 = { role = "witness", address = "127.0.0.1" }', ""))
+  lu.assertNil((self:facts()))
+  local facts, age_ms = self:facts("--facts")
+  lu.assertEquals({ facts.hostname, age_ms }, { here, 0 })
+  lu.assertEquals(facts.architecture .. "\n", support.shell("uname -m"))
+  self:age_facts("remembered", 60000)
+  facts, age_ms = self:facts("--facts")
+  lu.assertEquals({ facts.hostname, age_ms >= 59000 }, { "remembered", true })
+  lu.assertStrContains(self.place:staffetta("hosts", "--facts").out, " s ago\n")
+  lu.assertEquals(self:facts("--fresh-facts").hostname, here)
+  for _, wrong_age_ms in ipairs { 3601000, -60000 } do -- too old, or from a clock that was ahead
+    self:age_facts("remembered", wrong_age_ms)
+    lu.assertEquals(self:facts("--facts").hostname, here)
+  end
+  self:age_facts("remembered", 60000)
+  local text = self.place:read("site/site.lua")
+  self.place:site_file((text:gsub("api = 1,", "%0 facts = { max_age_ms = 30000 },")))
+  lu.assertEquals(self:facts("--facts").hostname, here)
+  self:age_facts("remembered", 0)
+  self.place:site_file((text:gsub("127.0.0.1", "127.0.0.2"))) -- another description may be another host
+  lu.assertEquals(self:facts("--facts").hostname, here)
+  self:assert_refused(text:gsub("api = 1,", "%0 facts = { max_age_ms = -1 },"), "facts.max_age_ms is '-1'")
+end
+
+function TestInventory:test_facts_of_a_host_that_nobody_reaches()
+  self.place:site_file(with_hosts([[ w1 = { role = "witness", address = "127.0.0.1" },
+    w2 = { role = "witness", address = "127.0.0.1", transport = "openssh", ssh = { port = 1 } } ]], ""))
+  local answer = self.place:json("hosts", "--facts")
+  lu.assertEquals({ answer.code, answer.doc.hosts[2].name, answer.doc.hosts[2].facts }, { 4, "w2" })
+  lu.assertStrContains(answer.doc.hosts[2].error, "w2: ")
+  lu.assertNotNil(answer.doc.hosts[1].facts)
+  lu.assertEquals(self.place:staffetta("hosts", "--facts", "--limit", "w1").code, 0)
+end
+
 function TestInventory:test_doctor_looks_at_the_limit()
   self:four()
   local found = {}
