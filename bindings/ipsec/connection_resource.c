@@ -51,12 +51,7 @@ static enum stf_kind place_init(struct place *place, const struct stf_host *host
         kind = read_file(place, err);
     if (!kind)
         kind = find_live(place, err);
-    if (!kind && place->live && !place->kept)
-        kind = stf_err_set(err, STF_CONFLICT, 0, "read", place->at.name,
-                           "charon on '%s' has a connection '%s' that Staffetta did not load (there is no %s); remove "
-                           "it there, or use another name",
-                           host->name, place->at.name, place->at.path);
-    return kind;
+    return kind ? kind : stf_strongswan_place_check(&place->at, "connection", place->live, place->kept, err);
 }
 
 enum stf_kind stf_ipsec_connection_read(void *self, const struct stf_host *host, const json_t *id, json_t **state,
@@ -66,15 +61,9 @@ enum stf_kind stf_ipsec_connection_read(void *self, const struct stf_host *host,
     (void)self;
 
     enum stf_kind kind = place_init(&place, host, id, false, err);
-    if (kind)
-        goto out;
-    *state = place.kept ? json_incref(place.kept) : json_null();
-    bool is_loaded = place.live && stf_connection_is_live(place.kept, place.live);
-    if (place.kept && !is_loaded && json_object_set_new(*state, "loaded", json_false()) < 0) {
-        json_decref(*state);
-        kind = stf_err_set(err, STF_NO_MEMORY, 0, "read", place.at.name, "no memory for the state");
-    }
-out:
+    bool is_loaded = place.kept && place.live && stf_connection_is_live(place.kept, place.live);
+    if (!kind)
+        kind = stf_strongswan_place_state(&place.at, place.kept, is_loaded, state, err);
     place_fini(&place);
     return kind;
 }

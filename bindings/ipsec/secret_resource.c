@@ -135,12 +135,7 @@ static enum stf_kind place_init(struct place *place, const struct stf_host *host
         kind = read_note(place, err);
     if (!kind)
         kind = find_live(place, err);
-    if (!kind && place->is_live && !place->note)
-        kind = stf_err_set(err, STF_CONFLICT, 0, "read", place->at.name,
-                           "charon on '%s' has a secret '%s' that Staffetta did not load (there is no %s); remove it "
-                           "there, or use another name",
-                           host->name, place->at.name, place->at.path);
-    return kind;
+    return kind ? kind : stf_strongswan_place_check(&place->at, "secret", place->is_live, place->note, err);
 }
 
 /* ---------- the resource ---------- */
@@ -152,14 +147,8 @@ enum stf_kind stf_ipsec_secret_read(void *self, const struct stf_host *host, con
     (void)self;
 
     enum stf_kind kind = place_init(&place, host, id, false, err);
-    if (kind)
-        goto out;
-    *state = place.note ? json_incref(place.note) : json_null();
-    if (place.note && !place.is_live && json_object_set_new(*state, "loaded", json_false()) < 0) {
-        json_decref(*state);
-        kind = stf_err_set(err, STF_NO_MEMORY, 0, "read", place.at.name, "no memory for the state");
-    }
-out:
+    if (!kind)
+        kind = stf_strongswan_place_state(&place.at, place.note, place.is_live, state, err);
     place_fini(&place);
     return kind;
 }

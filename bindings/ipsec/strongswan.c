@@ -114,6 +114,27 @@ void stf_strongswan_place_close(struct stf_strongswan_place *place)
     stf_strongswan_close(&place->daemon);
 }
 
+enum stf_kind stf_strongswan_place_check(const struct stf_strongswan_place *place, const char *what, bool is_live,
+                                         bool has_file, struct stf_err *err)
+{
+    if (!is_live || has_file)
+        return STF_OK;
+    return stf_err_set(err, STF_CONFLICT, 0, "read", place->name,
+                       "charon on '%s' has a %s '%s' that Staffetta did not load (there is no %s); remove it there, or "
+                       "use another name",
+                       place->daemon.name, what, place->name, place->path);
+}
+
+enum stf_kind stf_strongswan_place_state(const struct stf_strongswan_place *place, json_t *kept, bool is_loaded,
+                                         json_t **state, struct stf_err *err)
+{
+    *state = kept ? json_incref(kept) : json_null();
+    if (!kept || is_loaded || json_object_set_new(*state, "loaded", json_false()) == 0)
+        return STF_OK;
+    json_decref(*state);
+    return stf_err_set(err, STF_NO_MEMORY, 0, "read", place->name, "no memory for the state");
+}
+
 enum stf_kind stf_strongswan_command(struct stf_strongswan *daemon, const char *command,
                                      struct stf_vici_message *message, const char *subject, int64_t timeout_ms,
                                      json_t **answer, struct stf_err *err)

@@ -49,6 +49,14 @@ enum stf_kind stf_strongswan_place_open(struct stf_strongswan_place *place, cons
                                         const json_t *id, const char *suffix, bool is_writer, struct stf_err *err);
 void stf_strongswan_place_close(struct stf_strongswan_place *place);
 
+/* STF_CONFLICT where charon has a `what` ("connection") of that name, and we no file: somebody else has loaded it. */
+enum stf_kind stf_strongswan_place_check(const struct stf_strongswan_place *place, const char *what, bool is_live,
+                                         bool has_file, struct stf_err *err);
+
+/* The resource's state: what the file says, marked where charon does not have it. `kept` may be NULL: no file. */
+enum stf_kind stf_strongswan_place_state(const struct stf_strongswan_place *place, json_t *kept, bool is_loaded,
+                                         json_t **state, struct stf_err *err);
+
 enum stf_kind stf_strongswan_engine(struct stf_strongswan *daemon, struct stf_ipsec_engine *engine,
                                     struct stf_err *err);
 

@@ -55,19 +55,6 @@ static enum stf_kind read_here(const struct stf_host *host, const json_t *id, js
     return *state ? STF_OK : stf_err_set(err, STF_NO_MEMORY, 0, "link", link.name, "no memory for the answer");
 }
 
-enum stf_kind stf_vip_link_read(void *self, const struct stf_host *host, const json_t *id, json_t **state,
-                                struct stf_err *err)
-{
-    struct stf_netns guard;
-    (void)self;
-    enum stf_kind kind = stf_netns_enter(&guard, host->netns, err);
-    if (kind)
-        return kind;
-    kind = read_here(host, id, state, err);
-    stf_netns_leave(&guard);
-    return kind;
-}
-
 /* ---------- writing ---------- */
 
 static bool keeps_ipv6_addresses(const char *interface)
@@ -142,17 +129,33 @@ static enum stf_kind write_here(const struct stf_host *host, const json_t *id, c
     return is_up ? bring_up(&link, json_object_get(state, "routes"), err) : take_down(&link, err);
 }
 
-enum stf_kind stf_vip_link_write(void *self, const struct stf_host *host, const json_t *id, const json_t *state,
+/* ---------- the resource ---------- */
+
+/* In the host's namespace; writes `wanted` where `found` is NULL. */
+static enum stf_kind work_inside(const struct stf_host *host, const json_t *id, const json_t *wanted, json_t **found,
                                  struct stf_err *err)
 {
     struct stf_netns guard;
-    (void)self;
     enum stf_kind kind = stf_netns_enter(&guard, host->netns, err);
     if (kind)
         return kind;
-    kind = write_here(host, id, state, err);
+    kind = found ? read_here(host, id, found, err) : write_here(host, id, wanted, err);
     stf_netns_leave(&guard);
     return kind;
+}
+
+enum stf_kind stf_vip_link_read(void *self, const struct stf_host *host, const json_t *id, json_t **state,
+                                struct stf_err *err)
+{
+    (void)self;
+    return work_inside(host, id, NULL, state, err);
+}
+
+enum stf_kind stf_vip_link_write(void *self, const struct stf_host *host, const json_t *id, const json_t *state,
+                                 struct stf_err *err)
+{
+    (void)self;
+    return work_inside(host, id, state, NULL, err);
 }
 
 char *stf_vip_link_describe(const json_t *id, const json_t *state)

@@ -398,50 +398,43 @@ static enum stf_kind make_present(const struct stf_address_list *list, const str
     return kind == STF_UNREACHABLE ? STF_OK : kind;
 }
 
-static enum stf_kind address_read(void *self, const struct stf_host *host, const json_t *id, json_t **state,
-                                  struct stf_err *err)
+/* In the host's namespace; writes `wanted_state` where `found_state` is NULL. */
+static enum stf_kind work_inside(const struct stf_host *host, const json_t *id, const json_t *wanted_state,
+                                 json_t **found_state, struct stf_err *err)
 {
     struct stf_address wanted = {0};
     struct stf_address_list list = {0};
     struct stf_netns guard;
-    (void)self;
     enum stf_kind kind = stf_netns_enter(&guard, host->netns, err);
     if (kind)
         return kind;
     kind = read_id(host, id, &wanted, err);
+    if (!kind && !found_state && !json_is_null(wanted_state))
+        kind = read_details(wanted_state, &wanted, err);
     if (!kind)
         kind = stf_address_read(&list, err);
+    const struct stf_address *found = kind ? NULL : find(&list, &wanted);
+    if (!kind && found_state)
+        kind = give(found ? details_to_doc(found) : json_null(), found_state, err);
+    else if (!kind)
+        kind = json_is_null(wanted_state) ? let_go(&list, found, err) : make_present(&list, found, &wanted, err);
     stf_netns_leave(&guard);
-    if (!kind) {
-        const struct stf_address *found = find(&list, &wanted);
-        kind = give(found ? details_to_doc(found) : json_null(), state, err);
-    }
     stf_address_list_fini(&list);
     return kind;
+}
+
+static enum stf_kind address_read(void *self, const struct stf_host *host, const json_t *id, json_t **state,
+                                  struct stf_err *err)
+{
+    (void)self;
+    return work_inside(host, id, NULL, state, err);
 }
 
 static enum stf_kind address_write(void *self, const struct stf_host *host, const json_t *id, const json_t *state,
                                    struct stf_err *err)
 {
-    struct stf_address wanted = {0};
-    struct stf_address_list list = {0};
-    struct stf_netns guard;
     (void)self;
-    enum stf_kind kind = stf_netns_enter(&guard, host->netns, err);
-    if (kind)
-        return kind;
-    kind = read_id(host, id, &wanted, err);
-    if (!kind && !json_is_null(state))
-        kind = read_details(state, &wanted, err);
-    if (!kind)
-        kind = stf_address_read(&list, err);
-    if (!kind) {
-        const struct stf_address *found = find(&list, &wanted);
-        kind = json_is_null(state) ? let_go(&list, found, err) : make_present(&list, found, &wanted, err);
-    }
-    stf_netns_leave(&guard);
-    stf_address_list_fini(&list);
-    return kind;
+    return work_inside(host, id, state, NULL, err);
 }
 
 static char *describe_id(const json_t *id)
