@@ -15,6 +15,8 @@ static const struct own_option {
 } own_options[] = {
     {'f', "--force", "--force[=ITEMS]", "also where a host no longer has what the run wrote: all, or the items named"},
     {'D', "--plan]", "--plan", "show what would be put back, and change nothing"},
+    {'j', "--forks N", "--forks N", "work on at most N hosts at once, whatever site.lua says"},
+    {'n', "--forks N", "--output ndjson", "one JSON object a line as things happen: docs/events.md"},
     {'K', "--keep", "--keep", "leave the lab and its files in place"},
     {'M', "--markdown", "--markdown", "the whole reference as one page, docs/reference.md"},
     {'L', "--luacats", "--luacats DIR", "write the files that editors read: LuaCATS, for lua-language-server"},
@@ -73,6 +75,28 @@ static bool add_param(struct stf_cli *cli, const char *text)
     bool is_ok = name && json_object_set_new(cli->params, name, json_string(equals + 1)) == 0;
     free(name);
     return is_ok;
+}
+
+static int take_forks(struct stf_cli *cli, const char *text)
+{
+    enum { FORKS_MAX = 10000 };
+    char *end;
+    long forks = strtol(text, &end, 10);
+    if (*end || forks < 1 || forks > FORKS_MAX)
+        return stf_cli_usage_value(cli->command, "--forks", "how many hosts, 1 to 10000", text);
+    cli->forks = (int)forks;
+    return -1;
+}
+
+static int take_form(struct stf_cli *cli, const char *form)
+{
+    if (!has_option(cli, 'n'))
+        return stf_cli_take_output(cli, form);
+    cli->is_json = strcmp(form, "json") == 0;
+    cli->is_ndjson = strcmp(form, "ndjson") == 0;
+    return cli->is_json || cli->is_ndjson || strcmp(form, "human") == 0
+               ? -1
+               : stf_cli_usage_value(cli->command, "--output", "human, json or ndjson", form);
 }
 
 static int take_option(void *user, int option, const char *name)
@@ -138,7 +162,9 @@ static int take_option(void *user, int option, const char *name)
             return -1;
         return stf_cli_usage_value(cli->command, "--param", "NAME=VALUE in UTF-8", optarg);
     case 'o':
-        return stf_cli_take_output(cli, optarg);
+        return take_form(cli, optarg);
+    case 'j':
+        return take_forks(cli, optarg);
     default:
         stf_command_help(stf_command_find(cli->command), stdout);
         return STF_EXIT_OK;
@@ -161,6 +187,7 @@ int stf_cli_parse(struct stf_cli *cli, int argc, char **argv, int max_operands)
         {"quiet", no_argument, NULL, 'q'},
         {"verbose", no_argument, NULL, 'v'},
         {"keep", no_argument, NULL, 'K'},
+        {"forks", required_argument, NULL, 'j'},
         {"markdown", no_argument, NULL, 'M'},
         {"luacats", required_argument, NULL, 'L'},
         {"host", required_argument, NULL, 'H'},

@@ -7,6 +7,7 @@
 #include <staffetta/staffetta.h>
 
 #include "paths.h"
+#include "progress.h"
 #include "terminal.h"
 
 /* docs/exit-codes.md */
@@ -30,6 +31,7 @@ struct stf_cli {
     const char *state_dir;
     const char *scripts_dir;
     bool is_json;
+    bool is_ndjson;  /* of a command that runs a playbook */
     bool is_quiet;   /* of --quiet */
     bool is_verbose; /* of --verbose */
     bool is_forced;
@@ -45,6 +47,7 @@ struct stf_cli {
     const char *out_path;  /* of --out */
     const char *svg_path;  /* of --svg */
     const char *plan_path; /* of --plan FILE */
+    int forks;             /* of --forks; 0: as site.lua says */
     json_t *params;        /* from --param */
     char **operands;       /* what is no option, ended by NULL */
     int operand_count;
@@ -102,7 +105,8 @@ enum stf_kind stf_cli_run_number(const struct stf_cli *cli, struct stf_journal *
 struct stf_output {
     FILE *stream;
     struct stf_terminal terminal;
-    bool is_verbose; /* with the evidence of each check */
+    bool is_verbose;               /* with the evidence of each check */
+    struct stf_progress *progress; /* of a run's hosts; NULL: not shown */
 };
 void stf_output_init(struct stf_output *output, FILE *stream);
 void stf_output_event(void *output, const json_t *event);

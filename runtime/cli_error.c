@@ -6,16 +6,23 @@
 
 #include "cli.h"
 #include "common/doc.h"
+#include "ndjson.h"
+
+enum form { FORM_HUMAN, FORM_JSON, FORM_NDJSON };
 
 /* Of the whole command line, for what is wrong with it is found before its options are read. */
-static bool has_json_output;
+static enum form wanted;
 
 void stf_cli_begin(char **argv)
 {
-    for (; *argv && strcmp(*argv, "--") != 0; argv++)
-        if (strcmp(*argv, "--output=json") == 0 ||
-            (strcmp(*argv, "--output") == 0 && argv[1] && strcmp(argv[1], "json") == 0))
-            has_json_output = true;
+    static const char option[] = "--output", joined[] = "--output=";
+    for (; *argv && strcmp(*argv, "--") != 0; argv++) {
+        const char *form = strcmp(*argv, option) == 0                       ? argv[1]
+                           : strncmp(*argv, joined, sizeof joined - 1) == 0 ? *argv + sizeof joined - 1
+                                                                            : NULL;
+        if (form)
+            wanted = strcmp(form, "json") == 0 ? FORM_JSON : strcmp(form, "ndjson") == 0 ? FORM_NDJSON : FORM_HUMAN;
+    }
 }
 
 void stf_cli_print_error(const json_t *error)
@@ -37,10 +44,12 @@ void stf_cli_print_error(const json_t *error)
     }
 }
 
-static void tell_err(const struct stf_err *err, bool is_json)
+static void tell_err(const struct stf_err *err, enum form form)
 {
     json_t *error = stf_doc_from_err(err);
-    if (is_json) {
+    if (form == FORM_NDJSON)
+        stf_ndjson_error(error);
+    if (form == FORM_JSON) {
         json_t *doc = json_pack("{s:O}", "error", error);
         stf_output_json(doc);
         json_decref(doc);
@@ -51,7 +60,7 @@ static void tell_err(const struct stf_err *err, bool is_json)
 
 void stf_cli_error(const struct stf_cli *cli, const struct stf_err *err)
 {
-    tell_err(err, cli ? cli->is_json : has_json_output);
+    tell_err(err, !cli ? wanted : cli->is_ndjson ? FORM_NDJSON : cli->is_json ? FORM_JSON : FORM_HUMAN);
 }
 
 /* ---- wrong usage ---- */
@@ -62,7 +71,7 @@ static int tell_usage(const char *command, struct stf_err *err)
     command = command ? command : "";
     snprintf(err->subject, sizeof err->subject, "staffetta%s%s", space, command);
     stf_err_remedy(err, "staffetta%s%s --help", space, command);
-    tell_err(err, has_json_output);
+    tell_err(err, wanted);
     return STF_EXIT_USAGE;
 }
 

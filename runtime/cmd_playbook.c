@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "ndjson.h"
 #include "whole_file.h"
 
 /* Of a rollback that was only planned: as the rollback would end. */
@@ -63,28 +64,54 @@ static enum stf_kind keep_plan(const char *path, const json_t *report, struct st
     return kind;
 }
 
+static void tick(void *output)
+{
+    stf_progress_tick(((struct stf_output *)output)->progress);
+}
+
+/* Who is told what happens: nobody before the end, a program, or a person. */
+static void choose_listener(const struct stf_cli *cli, struct stf_output *output, struct stf_run_options *options)
+{
+    options->user = output;
+    if (cli->is_json)
+        return;
+    if (cli->is_ndjson) {
+        options->on_event = stf_ndjson_event;
+        return;
+    }
+    options->on_question = stf_cli_asker();
+    if (cli->is_quiet)
+        return;
+    options->on_event = stf_output_event;
+    options->on_tick = tick;
+}
+
 int stf_cli_run(const struct stf_cli *cli, struct stf_run_options *options)
 {
     struct stf_runtime *runtime;
     if (!stf_cli_open(cli, &runtime))
         return STF_EXIT_ERROR;
     struct stf_output output;
+    struct stf_progress progress;
     stf_output_init(&output, stdout);
+    stf_progress_init(&progress, stdout, &output.terminal, cli->is_verbose);
     output.is_verbose = cli->is_verbose;
-    options->on_event = cli->is_json || cli->is_quiet ? NULL : stf_output_event;
-    options->user = &output;
-    options->on_question = cli->is_json ? NULL : stf_cli_asker();
+    output.progress = &progress;
+    choose_listener(cli, &output, options);
+    options->forks = cli->forks;
     options->handles_signals = true;
     json_t *report = NULL;
     struct stf_err err;
     int exit_code = STF_EXIT_ERROR;
     enum stf_kind kind = stf_runtime_run(runtime, options, &report, &err);
     if (kind == STF_OK) {
+        exit_code = exit_code_of(report);
         if (cli->is_json)
             stf_output_json(report);
+        else if (cli->is_ndjson)
+            stf_ndjson_end(report, exit_code);
         else
             stf_output_report(&output, report);
-        exit_code = exit_code_of(report);
         if (cli->out_path)
             kind = keep_plan(cli->out_path, report, &err);
     }
@@ -93,6 +120,7 @@ int stf_cli_run(const struct stf_cli *cli, struct stf_run_options *options)
         exit_code = STF_EXIT_ERROR;
     }
     json_decref(report);
+    stf_progress_fini(&progress);
     stf_runtime_close(runtime);
     return exit_code;
 }

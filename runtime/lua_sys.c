@@ -285,6 +285,25 @@ static int l_site(lua_State *L)
     return stf_lua_push_doc(L, stf_run_of(L)->rt->site);
 }
 
+/* How many hosts may be worked on at once; nil: all. */
+static int l_forks(lua_State *L)
+{
+    const struct stf_run *run = stf_run_of(L);
+    json_int_t of_site = json_integer_value(json_object_get(run->rt->site, "forks"));
+    json_int_t forks = run->options->forks ? run->options->forks : of_site;
+    if (forks == 0)
+        return 0;
+    lua_pushinteger(L, forks);
+    return 1;
+}
+
+/* unlimit(host): the deadline of its last task is of no concern to what follows. */
+static int l_unlimit(lua_State *L)
+{
+    stf_fleet_limit(stf_run_of(L)->fleet, luaL_checkstring(L, 1), 0);
+    return 0;
+}
+
 static int l_change_count(lua_State *L)
 {
     lua_pushinteger(L, check_host(L, 1)->change_count);
@@ -663,6 +682,7 @@ void stf_lua_push_sys(lua_State *L)
         {"fingerprint", l_fingerprint},
         {"power", l_power},
         {"site", l_site},
+        {"forks", l_forks},
         {"change_count", l_change_count},
         {"is_outside", l_is_outside},
         {"outcome", l_outcome},
@@ -677,6 +697,7 @@ void stf_lua_push_sys(lua_State *L)
         {"spawn", l_task_spawn},
         {"join", l_task_join},
         {"limit", l_task_limit},
+        {"unlimit", l_unlimit},
         {"ask", l_ask},
         {"undo_host", l_undo_host},
         {"sleep_ms", l_sleep_ms},

@@ -129,7 +129,7 @@ static void print_event(struct stf_output *output, const json_t *event)
         print_begin(output, event);
     else if (strcmp(name, "step") == 0)
         fprintf(output->stream, "  %s\n", stf_cli_text(event, "step"));
-    else if (strcmp(name, "batch") == 0)
+    else if (strcmp(name, "batch") == 0 && number(event, "batches") > 1)
         fprintf(output->stream, "   batch %lld of %lld\n", number(event, "batch"), number(event, "batches"));
     else if (strcmp(name, "host") == 0)
         print_host(output, event);
@@ -161,8 +161,10 @@ static void print_event(struct stf_output *output, const json_t *event)
 
 void stf_output_event(void *output, const json_t *event)
 {
+    struct stf_output *to = output;
     json_t *printable = stf_output_printable(event);
-    print_event(output, printable);
+    if (!to->progress || !stf_progress_event(to->progress, printable))
+        print_event(to, printable);
     json_decref(printable);
 }
 

@@ -617,6 +617,7 @@ static enum stf_kind open_fleet(struct stf_run *run, const json_t *site, struct 
         .machine = machine,
         .operator_name = stf_operator_name(),
         .state_dir = run->rt->state_dir,
+        .host_count = run->host_count,
         .confirm_within_ms = json_integer_value(json_object_get(site, "confirm_within_ms")),
     };
     return stf_fleet_open(&config, &run->fleet, err);
@@ -656,6 +657,10 @@ enum stf_kind stf_run_once(struct stf_runtime *rt, const struct stf_run_options 
     }
     has_loop = true;
     watch_signals(&run, signals);
+    if (!stf_sched_tick(&run)) {
+        kind = stf_err_set(err, STF_NO_MEMORY, 0, "run", options->playbook, "not enough memory");
+        goto out;
+    }
     json_t *result =
         json_pack("{s:s, s:s, s:s?, s:s*}", "playbook", options->playbook, "mode", run.is_planning ? "plan" : "apply",
                   "site", json_string_value(json_object_get(site, "name")), "limit", options->limit);

@@ -74,6 +74,7 @@ struct stf_task *stf_task_new(struct stf_run *run, lua_State *from, int function
 void stf_task_wake(struct stf_run *run, struct stf_task *task);
 void stf_sched_drive(struct stf_run *run, struct stf_task *until);
 void stf_sched_drain(struct stf_run *run);
+bool stf_sched_tick(struct stf_run *run); /* begins to call on_tick, where there is one; false: memory is out */
 void stf_sched_wake_sleepers(struct stf_run *run); /* their sleep is over now */
 void stf_sched_end_timers(struct stf_run *run);    /* nobody waits any more; the loop is about to end */
 void stf_sched_free(struct stf_run *run);

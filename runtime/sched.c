@@ -4,8 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "run.h"
 #include "sandbox.h"
+
+enum {
+    TICK_MS = 200,
+    AGENT_GRACE_MS = 100, /* an agent that hangs is given up when its task is over already, and has only one reason */
+};
 
 static void queue(struct stf_run *run, struct stf_task *task)
 {
@@ -162,12 +168,17 @@ int l_task_spawn(lua_State *L)
 
 /* ---- timers ---- */
 
-/* Wakes a task that sleeps, or ends the time of one. */
+enum timer_kind {
+    TIMER_SLEEP,    /* wakes a task */
+    TIMER_DEADLINE, /* ends the time of one */
+    TIMER_TICK,     /* tells again and again that time goes by; of no task */
+};
+
 struct timer {
     uv_timer_t handle;
     struct stf_run *run;
     struct stf_task *task;
-    bool is_deadline;
+    enum timer_kind kind;
 };
 
 static void free_timer(uv_handle_t *handle)
@@ -181,7 +192,8 @@ static void ring(uv_timer_t *handle);
 static void end_sleep(uv_handle_t *handle, void *all)
 {
     const struct timer *timer = handle->data;
-    if (handle->type == UV_TIMER && !uv_is_closing(handle) && !timer->is_deadline && (all || is_over(timer->task)))
+    if (handle->type == UV_TIMER && !uv_is_closing(handle) && timer->kind == TIMER_SLEEP &&
+        (all || is_over(timer->task)))
         uv_timer_start((uv_timer_t *)handle, ring, 0, 0);
 }
 
@@ -189,14 +201,20 @@ static void ring(uv_timer_t *handle)
 {
     struct timer *timer = handle->data;
     struct stf_run *run = timer->run;
-    if (timer->is_deadline) {
+    switch (timer->kind) {
+    case TIMER_SLEEP:
+        run->pending_calls--;
+        stf_task_wake(run, timer->task);
+        uv_close((uv_handle_t *)handle, free_timer);
+        break;
+    case TIMER_DEADLINE:
         timer->task->is_over = true;
         uv_walk(&run->loop, end_sleep, NULL);
-        return;
+        break;
+    case TIMER_TICK:
+        run->options->on_tick(run->options->user);
+        break;
     }
-    run->pending_calls--;
-    stf_task_wake(run, timer->task);
-    uv_close((uv_handle_t *)handle, free_timer);
 }
 
 void stf_sched_wake_sleepers(struct stf_run *run)
@@ -216,19 +234,24 @@ void stf_sched_end_timers(struct stf_run *run)
     uv_walk(&run->loop, close_timer, NULL);
 }
 
-static struct timer *start_timer(lua_State *L, struct stf_task *task, lua_Integer duration_ms, bool is_deadline)
+/* False when memory is out. */
+static bool start_timer(struct stf_run *run, enum timer_kind kind, struct stf_task *task, int64_t duration_ms)
 {
-    struct stf_run *run = stf_run_of(L);
     struct timer *timer = calloc(1, sizeof *timer);
     if (!timer)
-        luaL_error(L, "not enough memory");
-    *timer = (struct timer){.run = run, .task = task, .is_deadline = is_deadline};
+        return false;
+    *timer = (struct timer){.run = run, .task = task, .kind = kind};
     uv_timer_init(&run->loop, &timer->handle);
     timer->handle.data = timer;
     /* The loop's clock stood still while Lua ran, and counts whole milliseconds: hence one more. */
     uv_update_time(&run->loop);
-    uv_timer_start(&timer->handle, ring, (uint64_t)duration_ms + 1, 0);
-    return timer;
+    uv_timer_start(&timer->handle, ring, (uint64_t)duration_ms + 1, kind == TIMER_TICK ? (uint64_t)duration_ms : 0);
+    return true;
+}
+
+bool stf_sched_tick(struct stf_run *run)
+{
+    return !run->options->on_tick || start_timer(run, TIMER_TICK, NULL, TICK_MS);
 }
 
 static lua_Integer check_duration_ms(lua_State *L, int index)
@@ -267,11 +290,16 @@ int l_task_join(lua_State *L)
     return lua_yieldk(L, 0, (lua_KContext)task, joined);
 }
 
-/* limit(task, duration_ms): after that time it makes no further step; a call that is under way is waited for. */
+/* limit(task, host, duration_ms): after that time it makes no further step. A call that is under way in this program is
+ * waited for; one to the host's agent is given up. */
 int l_task_limit(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TLIGHTUSERDATA);
-    start_timer(L, lua_touserdata(L, 1), check_duration_ms(L, 2), true);
+    struct stf_run *run = stf_run_of(L);
+    lua_Integer duration_ms = check_duration_ms(L, 3);
+    if (!start_timer(run, TIMER_DEADLINE, lua_touserdata(L, 1), duration_ms))
+        return luaL_error(L, "not enough memory");
+    stf_fleet_limit(run->fleet, luaL_checkstring(L, 2), stf_clock_ns() + (duration_ms + AGENT_GRACE_MS) * 1000000);
     return 0;
 }
 
@@ -284,7 +312,8 @@ static int slept(lua_State *L, int status, lua_KContext context)
 int l_sleep_ms(lua_State *L)
 {
     struct stf_run *run = stf_run_of(L);
-    start_timer(L, run->current, check_duration_ms(L, 1), false);
+    if (!start_timer(run, TIMER_SLEEP, run->current, check_duration_ms(L, 1)))
+        return luaL_error(L, "not enough memory");
     run->pending_calls++;
     return lua_yieldk(L, 0, 0, slept);
 }

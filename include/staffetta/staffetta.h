@@ -52,18 +52,21 @@ struct stf_run_options {
     const char *playbook;
     enum stf_run_mode mode;
     const json_t *params; /* object; values may be strings as typed on a command line. NULL: defaults */
-    const char *limit;    /* only these hosts of the site: names, shell patterns, groups (docs/inventory.md). NULL: all */
-    const json_t *plan;   /* the "plan" of an earlier report: playbook, params and limit are its, and exactly its changes
-                             are made. When anything has drifted since, nothing is touched and the state is "refused" */
-    int64_t resume;       /* goes on with this run of the journal, which was interrupted or held: playbook and params
-                             are its; the state is "refused" when its scripts or the site have changed */
+    const char *limit;  /* only these hosts of the site: names, shell patterns, groups (docs/inventory.md). NULL: all */
+    const json_t *plan; /* the "plan" of an earlier report: playbook, params and limit are its, and exactly its changes
+                           are made. When anything has drifted since, nothing is touched and the state is "refused" */
+    int64_t resume;     /* goes on with this run of the journal, which was interrupted or held: playbook and params
+                           are its; the state is "refused" when its scripts or the site have changed */
+    int64_t forks;      /* how many hosts are worked on at once; 0: as site.lua says */
     /* Called on the runtime's thread as things happen: {"event":"step", ...}; docs/events.md lists them. May be NULL.
      * The document is borrowed. */
     void (*on_event)(void *user, const json_t *event);
     /* Called on the runtime's thread when a gate is unknown: {"gate","reason"}. NULL: nobody is there to ask, and the
      * answer is STF_ANSWER_ROLLBACK. */
     enum stf_answer (*on_question)(void *user, const json_t *question);
-    void *user;           /* of both */
+    /* Called on the runtime's thread about five times a second while the run waits for hosts. May be NULL. */
+    void (*on_tick)(void *user);
+    void *user;           /* of all three */
     bool handles_signals; /* SIGINT and SIGTERM end the run safely: what it changed is put back */
 };
 

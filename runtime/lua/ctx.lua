@@ -156,15 +156,17 @@ local function try(step, stage, fn, host)
 end
 
 local function start(step, stage, fn, host)
+  sys.emit { event = "host_begun", step = step, host = host.name }
   local task = sys.spawn(step, try, step, stage, fn, host)
-  if stage.deadline_ms then sys.limit(task, stage.deadline_ms) end
-  return { host = host, task = task, changes_before = sys.change_count(host.name) }
+  if stage.deadline_ms then sys.limit(task, host.name, stage.deadline_ms) end
+  return { host = host, task = task, changes_before = sys.change_count(host.name), began_ns = sys.now_ns() }
 end
 
 -- How it ended on one host: nil, or { host, kind, message, traceback }.
 local function finish(step, stage, started)
   local _, outcome = sys.join(started.task)
   local host, failure = started.host.name, nil
+  if stage.deadline_ms then sys.unlimit(host) end
   if not outcome then
     failure = { kind = "timeout", message = ("not done within %d ms"):format(stage.deadline_ms) }
   elseif not outcome.ok then
@@ -172,14 +174,15 @@ local function finish(step, stage, started)
     failure = { kind = type(err) == "table" and rawget(err, "kind") or "invalid_data", message = message_of(err),
       remedy = part_of(err, "remedy"), traceback = outcome.failure.traceback, is_bug = type(err) ~= "table" }
   end
+  local outcome_of_host = sys.change_count(host) > 0 and "done" or "unchanged"
   if failure then
     failure.host = host
-    sys.outcome(host, failure.kind == "unreachable" and "unreachable" or "failed", step, failure.message)
-  else
-    sys.outcome(host, sys.change_count(host) > 0 and "done" or "unchanged", step)
+    outcome_of_host = failure.kind == "unreachable" and "unreachable" or "failed"
   end
-  sys.emit { event = "host", step = step, host = host, ok = not failure,
-    changes = sys.change_count(host) - started.changes_before, message = failure and failure.message }
+  sys.outcome(host, outcome_of_host, step, failure and failure.message)
+  sys.emit { event = "host", step = step, host = host, ok = not failure, outcome = outcome_of_host,
+    changes = sys.change_count(host) - started.changes_before, message = failure and failure.message,
+    duration_ms = (sys.now_ns() - started.began_ns) // 1000000 }
   return failure
 end
 
@@ -190,28 +193,38 @@ local function give_up(step, failure)
   if not undone then error(err, 0) end
 end
 
--- fn(host) for all hosts of the batch, at most the site's `forks` at once; what failed, in the batch's order.
-local function run_hosts(step, stage, batch, fn)
-  local found, next_one, workers = {}, 1, {}
+-- fn(i) for each i up to `count`, at most `forks` of them at once.
+local function at_once(step, count, fn)
+  local next_one, workers = 1, {}
   local function work()
-    while next_one <= #batch do
+    while next_one <= count do
       local i = next_one
       next_one = i + 1
-      found[i] = finish(step, stage, start(step, stage, fn, batch[i])) or false
+      fn(i)
     end
   end
-  for i = 1, math.min((sys.site() or {}).forks or #batch, #batch) do workers[i] = sys.spawn(step, work) end
+  for i = 1, math.min(sys.forks() or count, count) do workers[i] = sys.spawn(step, work) end
   for _, worker in ipairs(workers) do
     local ok, failure = sys.join(worker)
     if not ok then error(failure.error, 0) end
   end
-  local failed = {}
+end
+
+-- fn(host) for all hosts of the batch; what failed, in the batch's order.
+local function run_hosts(step, stage, batch, fn)
+  local found, failed = {}, {}
+  at_once(step, #batch, function(i) found[i] = finish(step, stage, start(step, stage, fn, batch[i])) or false end)
   for i = 1, #batch do failed[#failed + 1] = found[i] or nil end
   return failed
 end
 
-local function run_batch(step, stage, batch, fn, failures)
+local function run_batch(step, stage, number, fn, failures)
+  local batch, began_ns = stage.batches[number], sys.now_ns()
+  local about = { event = "batch", step = step, batch = number, batches = #stage.batches, hosts = #batch }
+  sys.emit(about)
   local new = run_hosts(step, stage, batch, fn)
+  about.event, about.failed, about.duration_ms = "batch_end", #new, (sys.now_ns() - began_ns) // 1000000
+  sys.emit(about)
   table.move(new, 1, #new, #failures + 1, failures)
   if #failures > stage.max_fail then
     local first = failures[1]
@@ -222,18 +235,19 @@ local function run_batch(step, stage, batch, fn, failures)
   for _, failure in ipairs(new) do give_up(step, failure) end
 end
 
-local function check_tasks(rows, step)
-  local tasks = {}
+-- What is to be looked at: each check on each of its hosts.
+local function looks_of(rows, step)
+  local looks = {}
   for _, row in ipairs(rows) do
     if row.hosts or row.host then
       for _, host in ipairs(usable(row.hosts or { row.host }, step)) do
-        tasks[#tasks + 1] = sys.spawn(step, guarded_check, row, host, step)
+        looks[#looks + 1] = { row = row, host = host }
       end
     else
-      tasks[#tasks + 1] = sys.spawn(step, guarded_check, row, nil, step)
+      looks[#looks + 1] = { row = row }
     end
   end
-  return tasks
+  return looks
 end
 
 -- ctx:step(name, hosts, fn, options): fn(host) runs for all hosts at once, or for one batch after another; what it
@@ -244,10 +258,7 @@ function methods.step(self, name, hosts, fn, options)
   local stage, failures = stages.plan(name, hosts, options), {}
   sys.emit { event = "step", step = name, hosts = #hosts, batches = #stage.batches }
   for i, batch in ipairs(stage.batches) do
-    if #stage.batches > 1 then
-      sys.emit { event = "batch", step = name, batch = i, batches = #stage.batches, hosts = #batch }
-    end
-    run_batch(name, stage, batch, fn, failures)
+    run_batch(name, stage, i, fn, failures)
     if stage.gate then
       local gate = ("after '%s'"):format(name)
       if #stage.batches > 1 then gate = ("%s, batch %d of %d"):format(gate, i, #stage.batches) end
@@ -287,11 +298,9 @@ function methods.checks(self, name, rows)
     return "unknown", {}
   end
   sys.emit { event = "step", step = name, checks = #rows }
-  local worst, results = "pass", {}
-  for i, task in ipairs(check_tasks(rows, name)) do
-    local ok, result = sys.join(task)
-    if not ok then error(result.error, 0) end
-    results[i] = result
+  local worst, results, looks = "pass", {}, looks_of(rows, name)
+  at_once(name, #looks, function(i) results[i] = guarded_check(looks[i].row, looks[i].host, name) end)
+  for _, result in ipairs(results) do
     if verdict_rank[result.verdict] > verdict_rank[worst] then worst = result.verdict end
   end
   if #results == 0 then worst = "unknown" end
@@ -330,13 +339,13 @@ function methods.gate(self, name, rows)
     return
   end
   local verdict, results = methods.checks(self, name, inside)
-  if sys.planning or verdict == "pass" then return end
-  local reason = gate_reason(name, verdict, results)
-  local answer = verdict == "fail" and (sys.site() or {}).on_gate_fail or "rollback"
-  if verdict == "unknown" then
-    answer = sys.ask { gate = name, reason = reason }
-    if answer == "continue" then return end
-  end
+  if sys.planning then return end
+  local reason, answer = nil, "continue"
+  if verdict ~= "pass" then reason = gate_reason(name, verdict, results) end
+  if verdict == "fail" then answer = (sys.site() or {}).on_gate_fail or "rollback" end
+  if verdict == "unknown" then answer = sys.ask { gate = name, reason = reason } end
+  sys.emit { event = "gate", gate = name, verdict = verdict, answer = answer, reason = reason }
+  if answer == "continue" then return end
   raise(answer == "hold" and "gate_held" or "gate_" .. verdict, name, "%s", reason)
 end
 

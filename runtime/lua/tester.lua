@@ -102,7 +102,9 @@ local function new_sys(test, methods)
   function fake.ask() return "rollback" end
   function fake.undo_host() return {} end
   function fake.measures_before() return {} end
-  for _, name in ipairs { "outcome", "begin", "hold", "limit", "record_script" } do fake[name] = function() end end
+  for _, name in ipairs { "outcome", "begin", "hold", "forks", "limit", "unlimit", "record_script" } do
+    fake[name] = function() end
+  end
   return setmetatable(fake, { __index = sys })
 end
 

@@ -8,7 +8,11 @@ _staffetta() {
     fi
     case $before in
         --site | --state | --dev | --luacats) mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
-        --output) mapfile -t COMPREPLY < <(compgen -W 'human json' -- "$word"); return ;;
+        --output)
+            local forms='human json'
+            "${COMP_WORDS[0]}" "$command" --help 2>/dev/null | grep -q ndjson && forms+=' ndjson'
+            mapfile -t COMPREPLY < <(compgen -W "$forms" -- "$word")
+            return ;;
         --plan | --out) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
     esac
     if [[ $word == -* ]]; then

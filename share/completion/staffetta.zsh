@@ -11,7 +11,7 @@ _staffetta() {
     fi
     case $words[CURRENT-1] in
         --site|--state|--dev|--luacats) _files -/; return ;;
-        --output) compadd human json; return ;;
+        --output) compadd human json $($words[1] $words[2] --help 2>/dev/null | grep -om1 ndjson); return ;;
         --plan|--out) _files; return ;;
     esac
     if [[ $PREFIX == -* ]]; then

@@ -54,9 +54,10 @@ function TestHelp:test_bash()
   self:completion("bash")
   lu.assertEquals(self:bash_offers("ro"), "rollout rollback ")
   lu.assertEquals(self:bash_offers("lab", "st"), "status ")
-  lu.assertEquals(self:bash_offers("rollback", "--f"), "--force ")
+  lu.assertEquals(self:bash_offers("rollback", "--f"), "--force --forks ")
   lu.assertEquals(self:bash_offers("probe", "--dur"), "--duration ")
   lu.assertEquals(self:bash_offers("runs", "--output", ""), "human json ")
+  lu.assertEquals(self:bash_offers("rollout", "--output", ""), "human json ndjson ")
   lu.assertEquals(self:bash_offers("plan", "dr"), "drill ")
 end
 
@@ -73,9 +74,11 @@ function TestHelp:test_fish()
   local path = self:completion("fish")
   lu.assertEquals(support.shell("fish -n %s 2>&1", path), "")
   local offers = support.shell("HOME=%s PATH=%s:$PATH fish -c %s", self.place.dir, program:match("^(.*)/"),
-    ("source %s; complete -C 'staffetta ro'; complete -C 'staffetta rollback --f'"):format(path))
+    ("source %s; complete -C 'staffetta ro'; complete -C 'staffetta rollback --f'; "
+    .. "complete -C 'staffetta drill --output '"):format(path))
   lu.assertStrContains(offers, "rollback\t")
   lu.assertStrContains(offers, "--force")
+  lu.assertStrContains(offers, "human\njson\nndjson\n")
 end
 
 function TestHelp:test_no_such_shell()
