@@ -243,8 +243,7 @@ int stf_cmd_scripts(int argc, char **argv)
     else if (strcmp(verb, "where") == 0 && cli.operand_count == 2)
         exit_code = where_script(&cli, rt, cli.operands[1]);
     else
-        exit_code = stf_cli_usage_value(
-            "scripts", "the verb", "list, lint, show KIND/NAME, eject KIND/NAME, diff KIND/NAME or where NAME", verb);
+        exit_code = stf_cli_usage_value("scripts", "the verb", stf_command_find("scripts")->usage, verb);
 out:
     stf_runtime_close(rt);
     stf_cli_fini(&cli);

@@ -10,6 +10,22 @@ static const char playbook_help[] =
     "Steps run on all hosts of a stage at once; every change is journalled before it is made. When a step or a gate\n"
     "fails, what the run has changed is put back. Ctrl-C does the same.\n";
 
+static const char scripts_help[] =
+    "KIND is playbook, check or policy: `staffetta scripts show playbook/rollback`. lint looks in the text of each\n"
+    "for powers that it declares and never uses, or uses and does not declare; exit code 3 says that it found some.\n"
+#ifndef _WIN32
+    "eject copies a bundled one into the site, whose own it is then; diff tells who has changed it since.\n"
+#endif
+    ;
+
+static const char agent_help[] =
+    "Not for a person: docs/agent-protocol.md says what it understands. Ends when its input ends.\n"
+#ifndef _WIN32
+    "`agent remove HOST` takes away what was sent to a host of the site that had no agent: fleet/README.md.\n"
+#endif
+    ;
+
+/* Those of the Windows program are fewer: it reaches no other hosts and has no network to look at. */
 const struct stf_command stf_commands[] = {
 #ifndef _WIN32
     {"new", "site DIR [options]", "Make a site's folder to begin with: site.lua, a check, a playbook",
@@ -28,12 +44,14 @@ const struct stf_command stf_commands[] = {
     {"plan", "[PLAYBOOK] [--out FILE] [--limit PATTERN] [--forks N] [options]",
      "Run a playbook dry (default: rollout) and show what it would change",
      "Nothing is written. Exit code 2 says that changes are pending, 0 that there is nothing to do.\n", stf_cmd_plan},
+#ifndef _WIN32
     {"rollout", "[--plan FILE] [--limit PATTERN] [--forks N] [options]",
      "Put a policy on every host of a cluster, stage by stage, and prove it", playbook_help, stf_cmd_playbook},
     {"verify", "[--limit PATTERN] [--forks N] [options]",
      "Look whether a rolled-out policy stands and protects; changes nothing", NULL, stf_cmd_playbook},
     {"drill", "[--limit PATTERN] [--forks N] [options]",
      "Make the virtual IP fail over on purpose, measure the outage, put all back", playbook_help, stf_cmd_playbook},
+#endif
     {"predict", "[--limit PATTERN] [--forks N] [options]",
      "Say what outage a failover will cost, term by term, with the source of each", NULL, stf_cmd_playbook},
     {"resume", "[RUN] [--forks N] [options]",
@@ -61,42 +79,36 @@ const struct stf_command stf_commands[] = {
      stf_cmd_report},
     {"diff", "RUN RUN [options]", "Show in what two runs differ: scripts, parameters, changes, verdicts",
      "Exit code 0 says that they are the same, 2 that they differ.\n", stf_cmd_diff},
+    {"registry", "VERB STORE PATH ... [OPTIONS]", "Look into a registry or change it: a hive, a .reg file, a live one",
+     stf_registry_help, stf_cmd_registry},
+#ifdef _WIN32
+    {"scripts", "list | lint | show KIND/NAME | where NAME [options]",
+     "List the scripts, show one's parameters, or where it comes from", scripts_help, stf_cmd_scripts},
+    {"agent", "", "Serve a controller on standard input and output: what ssh starts on another host", agent_help,
+     stf_cmd_agent},
+#else
     {"scripts", "list | lint | show KIND/NAME | where NAME | eject KIND/NAME | diff KIND/NAME [options]",
-     "List the scripts, show one's parameters, or where it comes from; make a bundled one your own",
-     "KIND is playbook, check or policy: `staffetta scripts show playbook/rollout`. lint looks in the text of each "
-     "for\n"
-     "powers that it declares and does not use, or uses and does not declare; exit code 3 says that there are some.\n"
-     "eject copies a bundled one into the site, whose own it is then; diff tells who has changed it since.\n",
+     "List the scripts, show one's parameters, or where it comes from; make a bundled one your own", scripts_help,
      stf_cmd_scripts},
-#ifndef _WIN32
     {"test", "DIR [options]", "A site's tests of its own scripts, on hosts that only note what they are asked",
      stf_test_help, stf_cmd_test},
     {"docs", "[NAME | --markdown | --luacats DIR] [options]", "The reference of what scripts can use", stf_docs_help,
      stf_cmd_docs},
-#endif
-    {"registry", "VERB STORE PATH ... [OPTIONS]", "Look into a registry or change it: a hive, a .reg file, a live one",
-     stf_registry_help, stf_cmd_registry},
     {"probe", "TARGET... [OPTIONS]", "Measure whether and how fast targets answer: outages, latency, jitter",
      stf_probe_help, stf_cmd_probe},
     {"lab", "up | down | status | exec | fault | vm [options]",
      "Rehearse on this machine: real daemons in network namespaces", NULL, stf_cmd_lab},
     {"agent", "[remove HOST [options]]",
-     "Serve a controller on standard input and output: what ssh starts on another host",
-     "Not for a person: docs/agent-protocol.md says what it understands. Ends when its input ends.\n"
-     "`agent remove HOST` takes away what was sent to a host of the site that had no agent: fleet/README.md.\n",
-     stf_cmd_agent},
+     "Serve a controller on standard input and output: what ssh starts on another host", agent_help, stf_cmd_agent},
+    {"takeover", "ADDRESS [--let-go] [--vici PATH]",
+     "For a cluster manager's notify script: negotiate as the new holder", stf_takeover_help, stf_cmd_takeover},
+    {"completion", "bash | zsh | fish", "Print what a shell needs to complete these commands", stf_completion_help,
+     stf_cmd_completion},
+#endif
     {"undo", "[FILE|DIR]", "Wait for armed undos to be due, and put their host back",
      "Arming an undo starts it; a host starts it at boot, for all that are armed in DIR (default: " STF_ARMED_DIR
      ").\n",
      stf_cmd_undo},
-#ifndef _WIN32
-    {"takeover", "ADDRESS [--let-go] [--vici PATH]",
-     "For a cluster manager's notify script: negotiate as the new holder", stf_takeover_help, stf_cmd_takeover},
-#endif
-#ifndef _WIN32
-    {"completion", "bash | zsh | fish", "Print what a shell needs to complete these commands", stf_completion_help,
-     stf_cmd_completion},
-#endif
     {"version", "[--output human|json]", "Print the version", "Names the API that scripts are written for, too.\n",
      stf_cmd_version},
     {NULL, NULL, NULL, NULL, NULL},

@@ -6,8 +6,8 @@ local support = require "support"
 local TestCli = {}
 
 local commands = { "new", "doctor", "hosts", "rehearse", "plan", "rollout", "verify", "drill", "predict", "resume",
-  "rollback", "run", "runs", "show", "timeline", "report", "diff", "scripts", "test", "docs", "registry", "probe", "lab",
-  "agent", "undo", "takeover", "completion", "version" }
+  "rollback", "run", "runs", "show", "timeline", "report", "diff", "registry", "scripts", "test", "docs", "probe", "lab",
+  "agent", "takeover", "completion", "undo", "version" }
 
 function TestCli:setUp()
   self.place = support.new_place()
@@ -106,7 +106,7 @@ function TestCli:test_wrong_options()
   self:expect_usage({ "run" }, "PLAYBOOK is missing", "expected  a name that")
   self:expect_usage({ "run", "a", "b" }, "'b' is one argument too many")
   self:expect_usage({ "show", "1", "2" }, "'2' is one argument too many")
-  self:expect_usage({ "scripts", "frob" }, "expected  list, lint, show KIND/NAME, eject")
+  self:expect_usage({ "scripts", "frob" }, "expected  list | lint | show KIND/NAME | where NAME")
   self:expect_usage({ "scripts", "show", "rollout" }, "KIND/NAME has a wrong value", "playbook/rollout")
   self:expect_usage({ "scripts", "show", "lib/connections" }, "found     lib/connections\n")
   self:expect_usage({ "lab" }, "the verb is missing")

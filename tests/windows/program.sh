@@ -30,7 +30,22 @@ contains "version" "$output" "staffetta 0."
 exits "scripts list" 0 staffetta scripts list
 contains "scripts list" "$output" "tuning-set"
 case $output in *"staffetta:"*) fail "a bundled script does not load: $output" ;; esac
-exits "lab" 1 staffetta lab up
+
+# help lists the commands that there are, and no others
+exits "help" 0 staffetta --help
+commands=$(printf '%s\n' "$output" | tr -d '\r' | sed -n 's/^  \([a-z]*\) .*/\1/p')
+contains "help" "$commands" registry
+for command in $commands; do
+    exits "$command --help" 0 staffetta "$command" --help
+    contains "$command --help" "$output" "Usage: staffetta $command"
+done
+for command in new doctor rehearse rollout verify drill test docs probe lab takeover completion; do
+    exits "$command" 64 staffetta "$command"
+    contains "$command" "$output" "there is no command '$command'"
+done
+exits "scripts" 64 staffetta scripts eject playbook/rollback
+exits "scripts --help" 0 staffetta scripts --help
+case $output in *eject*) fail "help of scripts tells of eject: $output" ;; esac
 
 # the registry command, and its undo
 exits "plan" 2 staffetta registry set windows: "$key\\Grüße" Имя sz 'a b' --plan --state "$work/state"
