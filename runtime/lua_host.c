@@ -106,10 +106,11 @@ static void check_grant(lua_State *L, const struct power *power, const char *nee
     luaL_error(L, "%s needs '%s', which this script does not declare: add it to its needs", what, need);
 }
 
-/* What is outside the run's limit may be looked at. */
-static void check_limit(lua_State *L, const struct power *power, const char *what)
+/* What is outside the run's limit may be looked at, and measured from: a check of the wire needs its witness. */
+static void check_limit(lua_State *L, const struct power *power, const char *need, const char *what)
 {
-    if (stf_run_is_outside(stf_run_of(L), power->host->name))
+    bool is_harmless = stf_need_only_looks(need) || strcmp(need, "probe") == 0 || strcmp(need, "wire") == 0;
+    if (!is_harmless && stf_run_is_outside(stf_run_of(L), power->host->name))
         luaL_error(L, "%s: %s is outside --limit, so this run only looks at it", what, power->host->name);
 }
 
@@ -331,8 +332,7 @@ int stf_lua_verb(lua_State *L, const char *name, int args, stf_lua_push push)
     check_grant(L, power, verb->need, name);
     if (stf_run_of(L)->is_planning && !stf_need_only_looks(verb->need))
         return luaL_error(L, "%s acts on a host, and this is a plan: put it into ctx:act or a check", name);
-    if (!stf_need_only_looks(verb->need))
-        check_limit(L, power, name);
+    check_limit(L, power, verb->need, name);
     struct call *call = new_call(L, power, args);
     call->call_kind = CALL_VERB;
     call->verb = verb;
@@ -370,7 +370,7 @@ int stf_lua_change(lua_State *L, const char *name, int change)
     struct stf_run *run = stf_run_of(L);
     if (!run->current->step)
         return luaL_error(L, "%s changes a host outside a step: put it into ctx:step(name, hosts, function)", name);
-    check_limit(L, power, name);
+    check_limit(L, power, resource->need, name);
     struct call *call = new_call(L, power, change);
     call->call_kind = CALL_CHANGE;
     call->resource = resource->name;

@@ -106,6 +106,14 @@ local function refuse_crash(p)
   end
 end
 
+-- Steps leave out hosts outside a limit; a move that did not happen would cost nothing, and pass.
+local function refuse_limit(ctx, p)
+  if #ctx:limited(p.cluster.nodes) < #p.cluster.nodes or #ctx:limited { p.front_end } == 0 then
+    error { kind = "denied", message = ("a drill moves the address between all nodes, and measures from %s: the limit "
+      .. "leaves one of them out"):format(p.front_end.name) }
+  end
+end
+
 return {
   api = 1,
   name = "drill",
@@ -129,9 +137,11 @@ return {
   },
 
   run = function(ctx, p)
-    p.front_end = p.front_end or connections.askers(p.cluster)[1]
+    local askers = connections.askers(p.cluster)
+    p.front_end = p.front_end or ctx:limited(askers)[1] or askers[1]
     p.port = p.port or connections.ports(p.policy)[1]
     refuse_crash(p)
+    refuse_limit(ctx, p)
     local drill = new_drill(ctx, p)
     local params = { policy = p.policy, cluster = p.cluster }
     ctx:gate("the standby is ready", {

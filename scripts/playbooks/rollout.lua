@@ -34,7 +34,7 @@ return {
     end
 
     -- What a host, or its version of IKE, can not do is told before any host is touched.
-    for _, host in ipairs(speakers) do
+    for _, host in ipairs(ctx:limited(speakers)) do
       for _, connection in ipairs(connections.of(policy, cluster, host, policy.action)) do
         assert(host.ipsec:check(connection.name, connection.document))
       end

@@ -294,6 +294,20 @@ function TestDrill:test_a_case_without_a_budget_is_unknown()
 end
 
 -- A move by hand while nobody drills: the holder is looked up, not remembered.
+-- A limit that leaves a node out leaves nothing to measure; one with all that a drill needs changes nothing.
+function TestDrill:test_a_drill_needs_all_nodes_in_its_limit()
+  local lab = self:up()
+  expect(lab:staffetta("rollout"), 0)
+  for _, limit in ipairs { "fe1", "all,!node-b", "node-*" } do
+    local answer = expect(lab:json("drill", "--limit", limit), 3)
+    lu.assertStrContains(answer.doc.error.message, "the limit leaves one of them out")
+    lu.assertNil(answer.doc.measures.planned_move)
+  end
+  lu.assertNotNil(expect(lab:json("drill", "--limit", "fe1,node-*"), 0).doc.measures.planned_move)
+  -- a limit names whom a rollout touches; what checks need of others they still get
+  lu.assertEquals(expect(lab:json("rollout", "--limit", "fe1"), 0).doc.counts.total, 1)
+end
+
 function TestDrill:test_drill_begins_at_the_holder()
   local lab = self:up()
   lab:on("node-a", "ip address del 10.9.0.100/32 dev eth0")
