@@ -2,6 +2,7 @@
 -- its first holder in whatever way the drill ends. Must never assert a time but as a bound.
 -- SPDX-License-Identifier: MIT
 local lu = require "luaunit"
+local cjson = require "cjson"
 local lab_support = require "lab_support"
 
 local bash, expect = lab_support.bash, lab_support.expect
@@ -227,9 +228,17 @@ function TestDrill:test_every_case_is_measured_and_put_back()
   local before = look_at_nodes(lab)
   local charon = lab:on("node-a", "ip netns pids $(ip netns identify) | xargs ps -o pid=,comm= -p | grep charon")
   local wire = lab:listen()
-  local report = expect(lab:json("drill", "--param", "case=all", "--param", "repetitions=2", "--param",
-    "steady_ms=300"), 0).doc
+  local told = expect(lab:staffetta("drill", "--param", "case=all", "--param", "repetitions=2", "--param",
+    "steady_ms=300", "--output", "ndjson"), 0).out
   wire:stop()
+  local report, rounds = { measures = {} }, {}
+  for line in told:gmatch("[^\n]+") do
+    local event = cjson.decode(line)
+    if event.event == "measure" then report.measures[event.name] = event.figures end
+    if event.event == "note" then rounds[#rounds + 1] = event.text:match("^(round %d of 2, failback):") end
+  end
+  lu.assertEquals(rounds, { "round 1 of 2, failback", "round 1 of 2, failback", "round 2 of 2, failback",
+    "round 2 of 2, failback" })
   for _, case in ipairs { "planned_move", "failback", "restart", "flap", "crash" } do
     local figures = report.measures[case]
     lu.assertEquals(#figures.outages_us, case == "failback" and 4 or 2, case)
