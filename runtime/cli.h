@@ -78,6 +78,12 @@ struct option;
 int stf_cli_options(struct stf_cli *cli, int argc, char **argv, const char *letters, const struct option *options,
                     int (*take)(void *user, int option, const char *name), void *user);
 
+/* Names the command that follows, `words` (ended by NULL) with the --site, --state and --dev of this one, and `params`
+ * and --limit unless NULL. Nothing with --output json or --quiet, nor in a rehearsal, whose stages have that variable.
+ */
+extern const char stf_cli_rehearsal[];
+void stf_cli_next(const struct stf_cli *cli, const char *const words[], const json_t *params);
+
 /* Opens the runtime that the options describe; prints the error and gives false when that fails. */
 bool stf_cli_open(const struct stf_cli *cli, struct stf_runtime **runtime);
 

@@ -296,7 +296,8 @@ static size_t count_of(const json_t *findings, const char *verdict)
     return count;
 }
 
-static void print_findings(const json_t *findings)
+/* `is_quiet`: without those that are ok. */
+static void print_findings(const json_t *findings, bool is_quiet)
 {
     struct stf_output output;
     size_t index;
@@ -304,8 +305,11 @@ static void print_findings(const json_t *findings)
     const char *about = "";
     stf_output_init(&output, stdout);
     json_array_foreach ((json_t *)findings, index, each) {
+        if (is_quiet && strcmp(stf_cli_text(each, "verdict"), "ok") == 0)
+            continue;
         if (strcmp(about, stf_cli_text(each, "about")) != 0)
-            printf("%s%s\n", index ? "\n" : "", about = stf_cli_text(each, "about"));
+            printf("%s%s\n", *about ? "\n" : "", stf_cli_text(each, "about"));
+        about = stf_cli_text(each, "about");
         stf_output_verdict(&output, stf_cli_text(each, "verdict"));
         printf(" %-22s  %s\n", stf_cli_text(each, "what"), stf_cli_text(each, "found"));
         if (*stf_cli_text(each, "remedy"))
@@ -342,9 +346,12 @@ int stf_cmd_doctor(int argc, char **argv)
         stf_output_json(findings);
     } else {
         json_t *printable = stf_output_printable(findings);
-        print_findings(printable);
+        print_findings(printable, cli.is_quiet);
         json_decref(printable);
     }
+    if (kind == STF_OK && count_of(findings, "missing") == 0)
+        stf_cli_next(&cli, site ? (const char *[]){"rehearse", NULL} : (const char *[]){"new", "site", "mysite", NULL},
+                     NULL);
     exit_code = count_of(findings, "missing")   ? STF_EXIT_FAILED
                 : count_of(findings, "unknown") ? STF_EXIT_UNKNOWN
                                                 : STF_EXIT_OK;

@@ -100,10 +100,6 @@ static void print_made(const char *dir, const json_t *files)
     json_array_foreach (files, index, file) {
         printf("%s/%s\n", dir, json_string_value(file));
     }
-    printf("\nNext:\n"
-           "  staffetta doctor --site %s     what this machine and its hosts can do\n"
-           "  staffetta rehearse --site %s   the whole job on this machine, in a lab that goes away again\n",
-           dir, dir);
 }
 
 int stf_cmd_new(int argc, char **argv)
@@ -126,6 +122,8 @@ int stf_cmd_new(int argc, char **argv)
             json_decref(doc);
         } else {
             print_made(dir, files);
+            cli.site_dir = dir;
+            stf_cli_next(&cli, (const char *[]){"doctor", NULL}, NULL);
         }
         json_decref(files);
     }

@@ -86,6 +86,37 @@ static void choose_listener(const struct stf_cli *cli, struct stf_output *output
     options->on_tick = tick;
 }
 
+static void tell_next_of_plan(const struct stf_cli *cli, const char *playbook)
+{
+    bool is_own = strcmp(playbook, "rollout") == 0;
+    if (strcmp(playbook, "rollback") == 0)
+        stf_cli_next(cli, (const char *[]){"rollback", cli->operands[0], NULL}, NULL);
+    else if (cli->out_path)
+        stf_cli_next(cli, (const char *[]){is_own ? "rollout" : "run", "--plan", cli->out_path, NULL}, NULL);
+    else
+        stf_cli_next(cli, is_own ? (const char *[]){"rollout", NULL} : (const char *[]){"run", playbook, NULL},
+                     cli->params);
+}
+
+/* What a plan would do, whether what a rollout did stands, or what went wrong. */
+static void tell_next(const struct stf_cli *cli, const json_t *report, int exit_code)
+{
+    char run[24];
+    const char *playbook = stf_cli_text(report, "playbook");
+    snprintf(run, sizeof run, "%lld", (long long)json_integer_value(json_object_get(report, "run")));
+    if (strcmp(stf_cli_text(report, "mode"), "plan") == 0) {
+        if (exit_code == STF_EXIT_PENDING)
+            tell_next_of_plan(cli, playbook);
+    } else if (exit_code == STF_EXIT_OK) {
+        if (strcmp(playbook, "rollout") == 0)
+            stf_cli_next(cli, (const char *[]){"verify", NULL}, cli->params);
+    } else if (strcmp(stf_cli_text(report, "state"), "held") == 0) {
+        stf_cli_next(cli, (const char *[]){"resume", run, NULL}, NULL);
+    } else if (json_object_get(report, "run") && exit_code != STF_EXIT_ERROR) {
+        stf_cli_next(cli, (const char *[]){"show", run, NULL}, NULL);
+    }
+}
+
 int stf_cli_run(const struct stf_cli *cli, struct stf_run_options *options)
 {
     struct stf_runtime *runtime;
@@ -114,6 +145,8 @@ int stf_cli_run(const struct stf_cli *cli, struct stf_run_options *options)
             stf_output_report(&output, report);
         if (cli->out_path)
             kind = keep_plan(cli->out_path, report, &err);
+        if (kind == STF_OK)
+            tell_next(cli, report, exit_code);
     }
     if (kind != STF_OK) {
         stf_cli_error(cli, &err);

@@ -442,7 +442,7 @@ static void tell_end(const struct rehearsal *rehearsal, int64_t duration_ms)
     }
     printf("\nrehearsal: %s  (%lld.%03lld s)\n", verdict, (long long)duration_ms / 1000, (long long)duration_ms % 1000);
     if (rehearsal->exit_code == STF_EXIT_OK)
-        puts("Next, on the site itself: staffetta plan, then staffetta rollout");
+        stf_cli_next(rehearsal->cli, (const char *[]){"plan", NULL}, rehearsal->cli->params);
 }
 
 int stf_cmd_rehearse(int argc, char **argv)
@@ -457,6 +457,7 @@ int stf_cmd_rehearse(int argc, char **argv)
         goto out;
     int64_t start_ns = stf_clock_ns();
     heed_stops();
+    setenv(stf_cli_rehearsal, "1", true);
     enum stf_kind kind = check_params(&rehearsal, &err);
     if (kind == STF_OK)
         kind = prepare(&rehearsal, &err);
@@ -469,6 +470,7 @@ int stf_cmd_rehearse(int argc, char **argv)
     if (stop_signal)
         rehearsal.exit_code = STF_EXIT_INTERRUPTED;
     clean_up(&rehearsal);
+    unsetenv(stf_cli_rehearsal);
     if (kind == STF_OK)
         tell_end(&rehearsal, (stf_clock_ns() - start_ns) / 1000000);
     exit_code = rehearsal.exit_code;

@@ -97,7 +97,7 @@ function TestErrors:test_output_and_quiet_are_taken_or_refused()
 end
 
 function TestErrors:test_values_and_names_that_are_wrong()
-  self:expect(64, { message = "--output", expected = "human or json", found = "xml" }, "runs", "--output=xml")
+  self:expect(64, { message = "--param", expected = "NAME=VALUE", found = "x" }, "runs", "--param", "x")
   self:expect(64, { message = "--site expects a value" }, "runs", "--site")
   self:expect(64, { message = "--quiet takes no value" }, "runs", "--quiet=1")
   self:expect(64, { message = "did you mean '--quiet'?" }, "runs", "--quite")

@@ -27,7 +27,7 @@ function TestOperator:test_a_new_site_works_at_once()
     lu.assertStrContains(answer.out, self.dir .. "/" .. file)
     lu.assertTrue(support.exists(self.dir .. "/" .. file))
   end
-  lu.assertStrContains(answer.out, "staffetta rehearse --site")
+  lu.assertStrContains(answer.out, ("next: staffetta doctor --site '%s'\n"):format(self.dir))
   lu.assertStrContains(self.place:read("My Site/site.lua"), 'local name = "my-site"')
   local list = support.command { "scripts", "list", "--site", self.dir }
   lu.assertEquals({ list.code, list.err }, { 0, "" })

@@ -88,6 +88,45 @@ function TestTerminal:test_quiet_and_verbose()
   lu.assertStrContains(bad.err, "no such luck")
 end
 
+-- ---- what comes next ----
+
+-- Copies the command that is named into a shell: { code, out }.
+local function follow(answer)
+  local words = answer.out:match("\nnext: staffetta ([^\n]*)\n$")
+  lu.assertNotNil(words, answer.out)
+  local text = support.shell("sh -c %s 2>&1; echo code=$?", os.getenv("STAFFETTA") .. " " .. words)
+  local out, code = text:match("^(.*)code=(%d+)\n$")
+  return { code = tonumber(code), out = out }
+end
+
+function TestTerminal:test_the_next_command_can_be_copied()
+  self.place:playbook("try", [[needs = { "registry.write" }, params = { text = { type = "string", doc = "d" } },]], [[
+    ctx:say("said " .. p.text)
+    ctx:step("set", ctx.site.hosts(), function(host)
+      assert(host.registry:set("HKLM\\SYSTEM\\Test", "a", "sz", p.text))
+    end)]])
+  local plan = self.place:staffetta("plan", "try", "--param", "text=it's; a $(trap)")
+  lu.assertEquals(plan.code, 2)
+  local run = follow(plan)
+  lu.assertEquals(run.code, 0, run.out)
+  lu.assertStrContains(run.out, "said it's; a $(trap)\n")
+
+  local path = self.place.dir .. "/a plan.json"
+  plan = self.place:staffetta("plan", "try", "--param", "text=b", "--out", path)
+  run = follow(plan)
+  lu.assertEquals(run.code, 0, run.out)
+  lu.assertStrContains(run.out, "said b\n")
+
+  self.place:playbook("bad", "", 'error({ kind = "io", message = "no such luck" })')
+  local shown = follow(self.place:staffetta("run", "bad"))
+  lu.assertEquals(shown.code, 0, shown.out)
+  lu.assertStrContains(shown.out, "run 3: bad")
+
+  for _, option in ipairs { "--quiet", "--output=json", "--output=ndjson" } do
+    lu.assertNotStrContains(self.place:staffetta("plan", "try", "--param", "text=c", option).out, "next: ")
+  end
+end
+
 -- ---- names that are nearly right ----
 
 function TestTerminal:test_did_you_mean()
