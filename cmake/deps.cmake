@@ -21,6 +21,11 @@ stf_static_library(dep::jansson libjansson.a HEADER jansson.h)
 stf_static_library(dep::yaml libyaml.a HEADER yaml.h)
 stf_static_library(dep::sqlite libsqlite3.a HEADER sqlite3.h LINK Threads::Threads ${CMAKE_DL_LIBS} m)
 
+# libedit, and what its archive needs: the terminal's description, and libbsd, which needs libmd
+find_library(tinfo_archive NAMES libtinfo.a REQUIRED)
+find_library(bsd_archive NAMES libbsd.a REQUIRED)
+stf_static_library(dep::edit libedit.a HEADER histedit.h LINK ${tinfo_archive} ${bsd_archive} dep::md)
+
 pkg_check_modules(cmocka REQUIRED IMPORTED_TARGET cmocka)
 
 find_path(ssh_include NAMES libssh/libssh.h REQUIRED)

@@ -19,6 +19,7 @@ static const struct own_option {
     {'n', "--forks N", "--output ndjson", "one JSON object a line as things happen: docs/events.md"},
     {'K', "--keep", "--keep", "leave the lab and its files in place"},
     {'M', "--markdown", "--markdown", "the whole reference as one page, docs/reference.md"},
+    {'C', "--change", "--change", "make changes: a run that is journalled, and can be rolled back"},
     {'L', "--luacats", "--luacats DIR", "write the files that editors read: LuaCATS, for lua-language-server"},
     {'H', "--host", "--host HOST", "only what the run has changed on this host"},
     {'m', "--limit", "--limit PATTERN",
@@ -133,6 +134,9 @@ static int take_option(void *user, int option, const char *name)
     case 'M':
         cli->is_markdown = true;
         return -1;
+    case 'C':
+        cli->is_changing = true;
+        return -1;
     case 'L':
         cli->luacats = optarg;
         return -1;
@@ -189,6 +193,7 @@ int stf_cli_parse(struct stf_cli *cli, int argc, char **argv, int max_operands)
         {"keep", no_argument, NULL, 'K'},
         {"forks", required_argument, NULL, 'j'},
         {"markdown", no_argument, NULL, 'M'},
+        {"change", no_argument, NULL, 'C'},
         {"luacats", required_argument, NULL, 'L'},
         {"host", required_argument, NULL, 'H'},
         {"limit", required_argument, NULL, 'm'},

@@ -38,6 +38,7 @@ struct stf_cli {
     bool is_planning;      /* of --plan without a file */
     bool is_kept;          /* of --keep */
     bool is_markdown;      /* of --markdown */
+    bool is_changing;      /* of --change */
     const char *luacats;   /* of --luacats */
     const char *host;      /* of --host */
     const char *limit;     /* of --limit */
@@ -89,6 +90,9 @@ bool stf_cli_open(const struct stf_cli *cli, struct stf_runtime **runtime);
 
 /* Runs a playbook as `options` say, telling a person or printing the report, and gives the exit code. */
 int stf_cli_run(const struct stf_cli *cli, struct stf_run_options *options);
+
+/* How a command that made this report ends. */
+int stf_cli_exit_code(const json_t *report);
 
 /* cli_error.c: Looks whether the command line asks for JSON, so that even wrong usage is told in it. */
 void stf_cli_begin(char **argv);
@@ -161,6 +165,8 @@ int stf_cmd_doctor(int argc, char **argv);
 extern const char stf_doctor_help[];
 int stf_cmd_test(int argc, char **argv);
 extern const char stf_test_help[];
+int stf_cmd_repl(int argc, char **argv);
+extern const char stf_repl_help[];
 int stf_cmd_completion(int argc, char **argv);
 extern const char stf_completion_help[];
 int stf_cmd_docs(int argc, char **argv);

@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 
 #include "cli.h"
-#include "cmd_docs.h"
 #include "embedded.h"
 #include "run.h"
 #include "whole_file.h"
@@ -19,17 +18,6 @@ const char stf_docs_help[] =
 static const char *file_name(const struct stf_embedded *file)
 {
     return strrchr(file->name, '/') + 1;
-}
-
-json_t *stf_docs_files(void)
-{
-    json_t *files = json_array();
-    for (const struct stf_embedded *file = stf_meta_files; file->name; file++) {
-        const char *name = file_name(file);
-        json_array_append_new(
-            files, json_pack("{s:s%, s:s%}", "name", name, strcspn(name, "."), "text", file->bytes, file->size));
-    }
-    return files;
 }
 
 static enum stf_kind write_files(const char *dir, struct stf_err *err)
@@ -53,8 +41,8 @@ static enum stf_kind print_docs(const struct stf_cli *cli, struct stf_err *err)
     struct stf_runtime *rt;
     if (!stf_cli_open(cli, &rt))
         return STF_IO;
-    json_t *made = NULL, *input = json_pack("{s:o, s:s, s:s*}", "files", stf_docs_files(), "form",
-                                            cli->is_markdown ? "markdown" : "text", "name", cli->operands[0]);
+    json_t *made = NULL,
+           *input = json_pack("{s:s, s:s*}", "form", cli->is_markdown ? "markdown" : "text", "name", cli->operands[0]);
     enum stf_kind kind = stf_trusted_tool(rt, "docs.luac", input, &made, err);
     if (kind == STF_OK && cli->is_json)
         stf_output_json(made);

@@ -28,7 +28,7 @@ static int exit_code_of_plan(const json_t *report)
     return json_array_size(changes) ? STF_EXIT_PENDING : STF_EXIT_OK;
 }
 
-static int exit_code_of(const json_t *report)
+int stf_cli_exit_code(const json_t *report)
 {
     const char *state = stf_cli_text(report, "state");
     if (strcmp(stf_cli_text(report, "mode"), "plan") == 0)
@@ -136,7 +136,7 @@ int stf_cli_run(const struct stf_cli *cli, struct stf_run_options *options)
     int exit_code = STF_EXIT_ERROR;
     enum stf_kind kind = stf_runtime_run(runtime, options, &report, &err);
     if (kind == STF_OK) {
-        exit_code = exit_code_of(report);
+        exit_code = stf_cli_exit_code(report);
         if (cli->is_json)
             stf_output_json(report);
         else if (cli->is_ndjson)

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "cli.h"
-#include "cmd_docs.h"
 #include "run.h"
 
 const char stf_test_help[] = "DIR is the site's folder; its tests are the files tests/NAME.lua in it. Hosts answer "
@@ -69,7 +68,7 @@ int stf_cmd_test(int argc, char **argv)
     if (kind == STF_OK)
         kind = read_tests(rt, tests, &err);
     if (kind == STF_OK) {
-        json_t *input = json_pack("{s:o, s:O}", "files", stf_docs_files(), "tests", tests);
+        json_t *input = json_pack("{s:O}", "tests", tests);
         kind = stf_trusted_tool(rt, "tester.luac", input, &results, &err);
         json_decref(input);
     }

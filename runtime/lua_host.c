@@ -331,7 +331,9 @@ int stf_lua_verb(lua_State *L, const char *name, int args, stf_lua_push push)
         return luaL_error(L, "the binding %s has no verb %s", power->bound->binding->name, name);
     check_grant(L, power, verb->need, name);
     if (stf_run_of(L)->is_planning && !stf_need_only_looks(verb->need))
-        return luaL_error(L, "%s acts on a host, and this is a plan: put it into ctx:act or a check", name);
+        return luaL_error(L, "%s acts on a host, and this is a plan: %s", name,
+                          stf_run_of(L)->options->prompt ? "only `staffetta repl --change` lets it"
+                                                         : "put it into ctx:act or a check");
     check_limit(L, power, verb->need, name);
     struct call *call = new_call(L, power, args);
     call->call_kind = CALL_VERB;

@@ -61,7 +61,8 @@ static int l_find(lua_State *L)
 
 static int l_require(lua_State *L);
 
-/* load(text, chunk_name) -> function | nil, message. Its globals have `require`, which finds only lib/NAME.lua. */
+/* load(text, chunk_name, globals or nil) -> function | nil, message. Globals of its own have `require`, which finds
+ * only lib/NAME.lua. */
 static int l_load(lua_State *L)
 {
     size_t size;
@@ -70,6 +71,11 @@ static int l_load(lua_State *L)
         lua_pushnil(L);
         lua_insert(L, -2);
         return 2;
+    }
+    if (lua_istable(L, 3)) {
+        lua_pushvalue(L, 3);
+        lua_setupvalue(L, -2, 1);
+        return 1;
     }
     lua_getupvalue(L, -1, 1);
     lua_pushcfunction(L, l_require);
@@ -193,12 +199,17 @@ static int l_bindings(lua_State *L)
     return 1;
 }
 
-/* meta() -> the texts that describe what scripts can call */
+/* meta() -> { { name, text } }: what describes all that scripts can call; "bindings/ipsec/ipsec.meta.lua" is ipsec */
 static int l_meta(lua_State *L)
 {
     lua_newtable(L);
     for (const struct stf_embedded *file = stf_meta_files; file->name; file++) {
+        const char *name = strrchr(file->name, '/') + 1;
+        lua_createtable(L, 0, 2);
+        lua_pushlstring(L, name, strcspn(name, "."));
+        lua_setfield(L, -2, "name");
         lua_pushlstring(L, file->bytes, file->size);
+        lua_setfield(L, -2, "text");
         lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
     }
     return 1;

@@ -92,6 +92,8 @@ const struct stf_command stf_commands[] = {
      stf_cmd_scripts},
     {"test", "DIR [options]", "A site's tests of its own scripts, on hosts that only note what they are asked",
      stf_test_help, stf_cmd_test},
+    {"repl", "[--change] [options]", "A prompt: look at hosts, and try out lines of Lua, in the sandbox of scripts",
+     stf_repl_help, stf_cmd_repl},
     {"docs", "[NAME | --markdown | --luacats DIR] [options]", "The reference of what scripts can use", stf_docs_help,
      stf_cmd_docs},
     {"probe", "TARGET... [OPTIONS]", "Measure whether and how fast targets answer: outages, latency, jitter",

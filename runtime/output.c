@@ -202,7 +202,7 @@ static void print_error(struct stf_output *output, const json_t *error)
     fflush(output->stream);
     stf_cli_print_error(error);
     const char *traceback = json_string_value(json_object_get(error, "traceback"));
-    if (traceback && strcmp(stf_cli_text(error, "kind"), "invalid_data") == 0)
+    if (traceback && traceback[0] && strcmp(stf_cli_text(error, "kind"), "invalid_data") == 0)
         fprintf(stderr, "%s\n", traceback);
 }
 

@@ -334,9 +334,23 @@ static int l_start(lua_State *L)
     return 1;
 }
 
+/* Ctrl-C before a prompt is for the statement under way, or for nobody; a second one, while its call is still waited
+ * for, is for the session. */
+static bool end_line(struct stf_run *run)
+{
+    const struct stf_prompt *prompt = run->options->prompt;
+    if (!prompt || !prompt->is_interactive || (run->line && run->line->is_over))
+        return false;
+    if (run->line)
+        stf_task_end(run, run->line);
+    return true;
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct stf_run *run = handle->data;
+    if (number == SIGINT && end_line(run))
+        return;
     if (run->is_interrupted) {
         fprintf(stderr, "staffetta: stopped at once; run %lld is not finished: `staffetta rollback` puts it back\n",
                 (long long)run->id);
@@ -533,8 +547,7 @@ static void look_after_undo(struct stf_run *run, int ctx)
     lua_pop(run->L, 1);
 }
 
-/* All gates are passed: what hosts would undo by themselves may stay. */
-static enum stf_kind confirm_hosts(struct stf_run *run, struct stf_err *err)
+enum stf_kind stf_run_confirm(struct stf_run *run, struct stf_err *err)
 {
     enum stf_kind kind = STF_OK;
     for (size_t i = 0; !run->is_planning && i < run->host_count; i++) {
@@ -556,7 +569,7 @@ static enum stf_kind confirm_hosts(struct stf_run *run, struct stf_err *err)
 static const char *end_failed_run(struct stf_run *run, json_t *report)
 {
     struct stf_err ignored; /* a host that can not be confirmed puts itself back, and so everything is */
-    return is_held(report) && confirm_hosts(run, &ignored) == STF_OK ? "held" : undo_failed_run(run, report);
+    return is_held(report) && stf_run_confirm(run, &ignored) == STF_OK ? "held" : undo_failed_run(run, report);
 }
 
 /* Drives the playbook. STF_OK: `report` is filled. */
@@ -580,7 +593,7 @@ static enum stf_kind execute(struct stf_run *run, json_t *report, struct stf_err
     } else if (run->options->plan && stf_engine_check_complete(run->engine, &failure) != STF_OK) {
         json_object_set_new(report, "error", stf_doc_from_err(&failure));
     }
-    if (failure.kind == STF_OK && confirm_hosts(run, &failure) != STF_OK)
+    if (failure.kind == STF_OK && stf_run_confirm(run, &failure) != STF_OK)
         json_object_set_new(report, "error", stf_doc_from_err(&failure));
     if (failure.kind != STF_OK)
         state = run->is_planning ? "failed" : end_failed_run(run, report);

@@ -9,6 +9,7 @@
 
 #include "change.h"
 #include "journal.h"
+#include "prompt.h"
 #include "runtime.h"
 
 /* One coroutine: the playbook itself, or its step on one host. */
@@ -51,6 +52,7 @@ struct stf_run {
     struct stf_task *tasks;
     struct stf_task *ready_head, *ready_tail;
     struct stf_task *current;
+    struct stf_task *line; /* of a prompt: its statement under way */
     struct stf_run_host *hosts;
     size_t host_count;
     json_t *limit; /* { NAME: true } of the hosts that it may touch; NULL: all */
@@ -72,6 +74,7 @@ static inline struct stf_run *stf_run_of(lua_State *L)
 /* sched.c: coroutines. A task starts, or goes on, when the loop next turns. */
 struct stf_task *stf_task_new(struct stf_run *run, lua_State *from, int function_and_arguments);
 void stf_task_wake(struct stf_run *run, struct stf_task *task);
+void stf_task_end(struct stf_run *run, struct stf_task *task); /* its time is over: sys.limit */
 void stf_sched_drive(struct stf_run *run, struct stf_task *until);
 void stf_sched_drain(struct stf_run *run);
 bool stf_sched_tick(struct stf_run *run); /* begins to call on_tick, where there is one; false: memory is out */
@@ -88,7 +91,8 @@ void stf_lua_push_power(lua_State *L, const struct stf_host *host, const struct 
 /* Pushes nil and the error table. */
 int stf_lua_push_err(lua_State *L, const struct stf_err *err);
 
-/* trusted.c: loads runtime/lua/ and pushes the module ctx; false: an error message is on the stack instead. */
+/* trusted.c: loads runtime/lua/ and pushes the module ctx, or with a prompt repl; false: an error message is on the
+ * stack instead. */
 bool stf_trusted_push_ctx(lua_State *L);
 /* Runs site.lua and its check in a state of its own, and sets rt->site and rt->inventory. */
 enum stf_kind stf_trusted_load_site(struct stf_runtime *rt, struct stf_err *err);
@@ -105,10 +109,14 @@ void stf_run_collect_needs(struct stf_run *run);
 
 /* lua_sys.c: the private functions of the trusted Lua in runtime/lua/. */
 void stf_lua_push_sys(lua_State *L);
+/* lua_prompt.c: those of repl.lua alone. */
+void stf_lua_push_prompt(lua_State *L);
 
 /* run.c: what happens is told, kept for the report, and journalled. All steal the document. */
 void stf_run_emit(struct stf_run *run, json_t *event);
 enum stf_kind stf_run_begin(struct stf_run *run, struct stf_err *err);
+/* All gates are passed: what hosts would undo by themselves may stay. */
+enum stf_kind stf_run_confirm(struct stf_run *run, struct stf_err *err);
 /* One run, whatever came before. `recorded`: the scripts that the journal has of it already; NULL: none. */
 enum stf_kind stf_run_once(struct stf_runtime *rt, const struct stf_run_options *options, const json_t *recorded,
                            json_t **report, struct stf_err *err);

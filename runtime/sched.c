@@ -197,6 +197,12 @@ static void end_sleep(uv_handle_t *handle, void *all)
         uv_timer_start((uv_timer_t *)handle, ring, 0, 0);
 }
 
+void stf_task_end(struct stf_run *run, struct stf_task *task)
+{
+    task->is_over = true;
+    uv_walk(&run->loop, end_sleep, NULL);
+}
+
 static void ring(uv_timer_t *handle)
 {
     struct timer *timer = handle->data;
@@ -208,8 +214,7 @@ static void ring(uv_timer_t *handle)
         uv_close((uv_handle_t *)handle, free_timer);
         break;
     case TIMER_DEADLINE:
-        timer->task->is_over = true;
-        uv_walk(&run->loop, end_sleep, NULL);
+        stf_task_end(run, timer->task);
         break;
     case TIMER_TICK:
         run->options->on_tick(run->options->user);

@@ -29,19 +29,43 @@ static void call_trusted(lua_State *L, const char *name, int argument_count)
     lua_call(L, argument_count, 1);
 }
 
+/* trusted(name) -> the function that the file is */
+static int l_trusted(lua_State *L)
+{
+    push_trusted(L, luaL_checkstring(L, 1));
+    return 1;
+}
+
+/* What drives a run is on top: ctx. With a prompt it is repl instead, which is given that. [-1, +1, e] */
+static void push_repl(lua_State *L, int sys, int world)
+{
+    int ctx = lua_gettop(L);
+    lua_pushvalue(L, sys);
+    stf_lua_push_prompt(L);
+    lua_pushvalue(L, ctx);
+    lua_pushvalue(L, world);
+    lua_pushcfunction(L, l_trusted);
+    call_trusted(L, "repl.luac", 5);
+}
+
 static int l_push_ctx(lua_State *L)
 {
+    enum { SYS = 1, WORLD = 2 };
+    const struct stf_run_options *options = stf_run_of(L)->options;
     stf_lua_push_sys(L);
-    lua_pushvalue(L, -1);
-    lua_pushvalue(L, -1);
-    call_trusted(L, "manifest.luac", 1); /* -- sys sys manifest */
-    lua_pushvalue(L, 1);
-    call_trusted(L, "world.luac", 1); /* -- sys sys manifest world */
-    lua_pushvalue(L, 1);
-    call_trusted(L, "stages.luac", 1); /* -- sys sys manifest world stages */
-    lua_pushvalue(L, 1);
-    call_trusted(L, "lint.luac", 1); /* -- sys sys manifest world stages lint */
+    lua_pushvalue(L, SYS);
+    call_trusted(L, "world.luac", 1); /* -- sys world */
+    lua_pushvalue(L, SYS);
+    lua_pushvalue(L, SYS);
+    call_trusted(L, "manifest.luac", 1); /* -- sys world sys manifest */
+    lua_pushvalue(L, WORLD);
+    lua_pushvalue(L, SYS);
+    call_trusted(L, "stages.luac", 1); /* -- sys world sys manifest world stages */
+    lua_pushvalue(L, SYS);
+    call_trusted(L, "lint.luac", 1); /* -- sys world sys manifest world stages lint */
     call_trusted(L, "ctx.luac", 5);
+    if (options && options->prompt)
+        push_repl(L, SYS, WORLD);
     return 1;
 }
 
@@ -237,13 +261,6 @@ enum stf_kind stf_trusted_describe(struct stf_runtime *rt, const char *kind_name
         kind = stf_trusted_error(scratch.L, -1, err);
     stf_sandbox_close(scratch.L);
     return kind;
-}
-
-/* trusted(name) -> the function that the file is */
-static int l_trusted(lua_State *L)
-{
-    push_trusted(L, luaL_checkstring(L, 1));
-    return 1;
 }
 
 static int l_tool(lua_State *L)

@@ -16,6 +16,7 @@ extern "C" {
 #define STF_API_VERSION 1 /* of scripts: the `api` that a script states */
 
 struct stf_runtime;
+struct stf_prompt;
 
 /* Zero or NULL takes the default. All strings are copied. */
 struct stf_runtime_options {
@@ -68,6 +69,8 @@ struct stf_run_options {
     void (*on_tick)(void *user);
     void *user;           /* of all three */
     bool handles_signals; /* SIGINT and SIGTERM end the run safely: what it changed is put back */
+    /* Of the program's own `repl`; else NULL. */
+    const struct stf_prompt *prompt;
 };
 
 /* Runs a playbook to its end. STF_OK means that there is a report (a new reference), also of a run that failed: read

@@ -76,6 +76,8 @@ local function load_policy(name)
   return policy
 end
 
+M.load_policy = load_policy
+
 -- ---- checks ----
 
 local function run_check(row, host)

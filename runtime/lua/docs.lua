@@ -225,10 +225,10 @@ Made by `staffetta docs --markdown` from the `*.meta.lua` files, which editors r
 writes them for yours. Do not edit this page.
 ]]
 
--- { files = { { name, text } }, name = what is asked for or nil, form = "text" | "markdown" } -> { text }
+-- { name = what is asked for or nil, form = "text" | "markdown" } -> { text }
 return function(input)
   local modules, out = {}, {}
-  for i, file in ipairs(input.files) do modules[i] = read_module(file.name, file.text) end
+  for i, file in ipairs(sys.meta()) do modules[i] = read_module(file.name, file.text) end
   local style = styles[input.form]
   if input.name then
     add_named(out, style, modules, input.name)

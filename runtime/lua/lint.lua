@@ -10,9 +10,9 @@ local function read_needs()
   local needs_of, is_need = {}, {}
   for _, need in ipairs(sys.needs()) do is_need[need] = true end
   for _, name in ipairs(sys.bindings()) do needs_of[name] = {} end
-  for _, text in ipairs(sys.meta()) do
+  for _, file in ipairs(sys.meta()) do
     local comment = ""
-    for line in text:gmatch("[^\n]*") do
+    for line in file.text:gmatch("[^\n]*") do
       local binding, method = line:match("^function ([%w_]+):([%w_]+)%(")
       if needs_of[binding] then
         local list = {}

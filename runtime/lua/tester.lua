@@ -6,9 +6,9 @@ local sys, trusted = ...
 -- ---- what a host can be asked, from the descriptions ----
 
 -- "vip:take" -> { is_change, need }
-local function read_methods(files)
+local function read_methods()
   local methods = {}
-  for _, file in ipairs(files) do
+  for _, file in ipairs(sys.meta()) do
     local need, is_change = nil, false
     for line in file.text:gmatch("[^\n]+") do
       need = line:match('Needs "([%l.]+)"') or line:match('and "([%l.]+)"%.') or need
@@ -187,9 +187,9 @@ local function load_tests(file)
   return tests.tests
 end
 
--- { files = descriptions, tests = { { name, text } } } -> { { file, test, message = why it failed or nil } }
+-- { tests = { { name, text } } } -> { { file, test, message = why it failed or nil } }
 return function(input)
-  local methods, results = read_methods(input.files), {}
+  local methods, results = read_methods(), {}
   for _, file in ipairs(input.tests) do
     local tests = load_tests(file)
     for _, name in ipairs(sorted_keys(tests)) do

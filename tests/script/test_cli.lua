@@ -6,8 +6,8 @@ local support = require "support"
 local TestCli = {}
 
 local commands = { "new", "doctor", "hosts", "rehearse", "plan", "rollout", "verify", "drill", "predict", "resume",
-  "rollback", "run", "runs", "show", "timeline", "report", "diff", "registry", "scripts", "test", "docs", "probe", "lab",
-  "agent", "takeover", "completion", "undo", "version" }
+  "rollback", "run", "runs", "show", "timeline", "report", "diff", "registry", "scripts", "test", "repl", "docs",
+  "probe", "lab", "agent", "takeover", "completion", "undo", "version" }
 
 function TestCli:setUp()
   self.place = support.new_place()
