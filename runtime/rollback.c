@@ -2,6 +2,7 @@
  * Must never overwrite what it did not write unless forced. SPDX-License-Identifier: MIT */
 #include "engine.h"
 
+#include "common/offer.h"
 #include "fault.h"
 
 #include <inttypes.h>
@@ -198,20 +199,21 @@ static enum stf_kind find_host(const struct survey *survey, const char *name, st
     return stf_err_set(err, STF_NOT_FOUND, 0, "rollback", name, "the run has no record of the host %s", name);
 }
 
-/* What will stand there once a whole that it is part of is back, by the last of the items from `since` on; a new
- * reference, NULL when none says it. */
-static json_t *look_into_wholes(const struct survey *survey, const struct stf_thing *thing, size_t since)
+/* What will stand there once a whole that it is part of is back, by the last of the items from `*since` on, which then
+ * is the one after it; a new reference, NULL when none says it. */
+static json_t *look_into_wholes(const struct survey *survey, const struct stf_thing *thing, size_t *since)
 {
     const struct stf_binding *binding = thing->binding;
     for (size_t i = json_array_size(survey->wholes); binding->whole && i > 0; i--) {
         size_t index = (size_t)json_integer_value(json_array_get(survey->wholes, i - 1));
         const struct stf_change *change = survey->changes[index];
-        if (index < since) {
+        if (index < *since) {
             return NULL;
         }
         if (strcmp(change->host, thing->host->name) == 0 && strcmp(change->resource, binding->whole) == 0) {
             json_t *state = binding->part(change->id, change->before, thing->resource->name, thing->id);
             if (state) {
+                *since = index + 1;
                 return state;
             }
         }
@@ -219,15 +221,46 @@ static json_t *look_into_wholes(const struct survey *survey, const struct stf_th
     return NULL;
 }
 
-/* What stands there, or will once the newer changes of the thing, and of those that it is part of, are undone. */
+/* Whether undoing the item will put its `before` there. */
+static bool is_to_undo(const json_t *item)
+{
+    return strcmp(json_string_value(json_object_get(item, "verdict")), verdict_names[STF_UNDO_UNDO]) == 0;
+}
+
+/* Of a whole: what it will be once the items from `since` on, changes in it, are undone. */
+static void look_past_parts(const struct survey *survey, const struct stf_thing *thing, size_t since, json_t **now)
+{
+    const struct stf_binding *binding = thing->binding;
+    bool is_whole = binding->with_part && strcmp(thing->resource->name, binding->whole) == 0;
+    for (size_t i = since; is_whole && i < json_array_size(survey->items); i++) {
+        const struct stf_change *change = survey->changes[i];
+        bool is_inside =
+            strcmp(change->host, thing->host->name) == 0 && stf_binding_resource(binding, change->resource);
+        json_t *state = is_inside && is_to_undo(json_array_get(survey->items, i))
+                            ? binding->with_part(thing->id, *now, change->resource, change->id, change->before)
+                            : NULL;
+        if (state) {
+            json_decref(*now);
+            *now = state;
+        }
+    }
+}
+
+/* What stands there, or will once the newer changes of the thing, of those that it is part of, and of its own parts,
+ * are undone. */
 static enum stf_kind look(struct survey *survey, const struct stf_thing *thing, json_t **now, struct stf_err *err)
 {
     const json_t *entry = json_object_get(survey->standing, thing->key);
-    *now = look_into_wholes(survey, thing, (size_t)json_integer_value(json_array_get(entry, 0)));
+    size_t since = (size_t)json_integer_value(json_array_get(entry, 0));
+    *now = look_into_wholes(survey, thing, &since);
     if (!*now) {
         *now = json_incref(json_array_get(entry, 1));
     }
-    return *now ? STF_OK : stf_thing_read(thing, now, err);
+    enum stf_kind kind = *now ? STF_OK : stf_thing_read(thing, now, err);
+    if (kind == STF_OK) {
+        look_past_parts(survey, thing, since, now);
+    }
+    return kind;
 }
 
 /* The next item leaves the thing in `state`. */

@@ -818,4 +818,5 @@ const struct stf_binding stf_registry_binding = {
     .resources = resources,
     .whole = "registry.key",
     .part = stf_registry_part,
+    .with_part = stf_registry_with_part,
 };

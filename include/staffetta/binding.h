@@ -72,9 +72,13 @@ struct stf_binding {
     const char *settles, *settle;
     /* The resource whose things have others of this binding in them, such as keys; and what such a part is while the
      * whole has `state`, as the part's own resource reads it: a new reference, or NULL when it is not in there or that
-     * can not be told. So a rollback sees through the later change of a whole. NULL, both: there is none. */
+     * can not be told. So a rollback sees through the later change of a whole. `with_part` is the reverse: what the
+     * whole will be once the part has `part_state`, so that a rollback sees through later changes in a whole that the
+     * run has changed. NULL, all three: there is none. */
     const char *whole;
     json_t *(*part)(const json_t *id, const json_t *state, const char *part, const json_t *part_id);
+    json_t *(*with_part)(const json_t *id, const json_t *state, const char *part, const json_t *part_id,
+                         const json_t *part_state);
 };
 
 #ifdef __cplusplus

@@ -144,6 +144,63 @@ function TestRollback:test_changes_in_a_key_that_is_deleted_later()
   self:expect_hosts(self.meddled, nested)
 end
 
+-- What the run does to the key Test, which has a and b, and Sub with c; each deletes it and goes on in it.
+local deleted_before = {
+  new_value = [[delete(test); set(test, "z", 5)]],
+  same_value = [[delete(test); set(test, "a", 5)]],
+  other_spelling = [[delete(test); set(test:upper(), "A", 5)]],
+  value_below = [[delete(test); set(test .. "\\Sub", "c", 5)]],
+  created = [[delete(test); create(test); set(test, "a", 5)]],
+  changed_before = [[set(test, "a", 7); delete(test); set(test, "a", 5)]],
+  twice = [[delete(test); set(test, "a", 5); delete(test); set(test .. "\\Sub", "q", 5)]],
+  part_before = [[delete(test .. "\\Sub"); delete(test); set(test .. "\\Sub", "c", 5)]],
+  part_after = [[delete(test); set(test .. "\\Sub", "q", 5); set(test, "a", 5); delete(test .. "\\Sub")]],
+  restored_less = [[local kept = keep(); set(test, "a", 7); restore(kept); assert(host.registry:delete(test, "a"))]],
+  restored = [[local kept = keep(); delete(test); restore(kept); set(test, "a", 5)]],
+}
+
+-- On a hive and on a .reg file, which have to be byte for byte (the hive: as reglookup sees it) as before.
+function TestRollback:test_changes_in_a_key_that_the_run_has_deleted_before()
+  self.place:write("site/win.reg", "REGEDIT4\r\n\r\n[HKEY_LOCAL_MACHINE\\SYSTEM]\r\n")
+  self.place:hive("site/hives/win-h")
+  self.place:site_file([[return { api = 1, name = "test", clusters = {}, hosts = {
+    ["win-h"] = { role = "front_end", windows = "2003", registry = { ["HKLM\\SYSTEM"] = "hives/win-h" } },
+    ["win-r"] = { role = "front_end", windows = "2003", registry = { [""] = "win.reg" } } } }]])
+  local function run(name, body)
+    self.place:playbook(name, needs, ([[
+    ctx:step("change", ctx.site.hosts(), function(host)
+      local test = "HKLM\\SYSTEM\\Test"
+      local function set(key, value, number) assert(host.registry:set(key, value, "dword", number)) end
+      local function delete(key) assert(host.registry:delete_key(key)) end
+      local function create(key) assert(host.registry:create_key(key)) end
+      local function keep() return assert(host.registry:snapshot(test)) end
+      local function restore(kept) assert(host.registry:restore(test, kept)) end
+      %s
+    end)]]):format(body))
+    local answer = self.place:staffetta("run", name)
+    lu.assertEquals(answer.code, 0, name .. answer.err)
+  end
+  local function both() return { self:hive("win-h"), self.place:read("site/win.reg") } end
+  run("fill", [[set(test, "a", 1); set(test, "b", 2); set(test .. "\\Sub", "c", 3)]])
+  local before = both()
+  for name, body in pairs(deleted_before) do
+    run("try", body)
+    lu.assertNotEquals(both(), before, name)
+    local plan = self.place:json("rollback", "--plan").doc.rollback
+    lu.assertEquals(plan.conflict, 0, name)
+    local answer = self.place:staffetta("rollback")
+    lu.assertEquals(answer.code, 0, name .. answer.out .. answer.err)
+    lu.assertEquals(both(), before, name)
+  end
+  -- what somebody else has put into the key is in the way
+  run("try", deleted_before.new_value)
+  support.hivexsh(self.place.site .. "/hives/win-h", "cd \\Test\nsetval 2\nz\ndword:5\nforeign\ndword:1")
+  local meddled = both()
+  local refused = self.place:staffetta("rollback")
+  lu.assertEquals(refused.code, 5, refused.out)
+  lu.assertEquals(both(), meddled)
+end
+
 function TestRollback:test_options_of_other_commands()
   for _, option in ipairs { "--host", "--plan" } do
     lu.assertEquals(self.place:staffetta("verify", option, "x").code, 64)
