@@ -255,7 +255,8 @@ static int print_value(const struct stf_registry_cli *rc, const struct stf_regis
         return STF_EXIT_OK;
     }
     char *line = stf_registry_value_text(value->type, value->data, value->size);
-    puts(line ? line : "?");
+    stf_output_text(stdout, line ? line : "?", true);
+    putchar('\n');
     free(line);
     return STF_EXIT_OK;
 }
@@ -292,10 +293,12 @@ static void print_listing(const struct stf_registry_cli *rc, const struct stf_re
 {
     json_t *keys = json_array(), *values = json_array();
     for (size_t i = 0; i < listing->key_count; i++) {
-        if (rc->cli.is_json)
+        if (rc->cli.is_json) {
             json_array_append_new(keys, json_string(listing->keys[i]));
-        else
-            printf("%s\\\n", listing->keys[i]);
+            continue;
+        }
+        stf_output_text(stdout, listing->keys[i], false);
+        puts("\\");
     }
     for (size_t i = 0; i < listing->value_count; i++) {
         const struct stf_registry_value *value = &listing->values[i];
@@ -304,7 +307,10 @@ static void print_listing(const struct stf_registry_cli *rc, const struct stf_re
             continue;
         }
         char *line = stf_registry_value_describe(value->type, value->data, value->size);
-        printf("%s = %s\n", *value->name ? value->name : "(default)", line ? line : "?");
+        stf_output_text(stdout, *value->name ? value->name : "(default)", false);
+        fputs(" = ", stdout);
+        stf_output_text(stdout, line ? line : "?", false);
+        putchar('\n');
         free(line);
     }
     json_t *doc = json_pack("{s:o, s:o}", "keys", keys, "values", values);
@@ -350,8 +356,11 @@ static void print_class(const char *hex)
     char *name = NULL;
     struct stf_err err;
     if (stf_hex_to_bytes(hex, &bytes, &size, &err) == STF_OK &&
-        stf_registry_name_from_utf16(bytes, size / 2, &name, &err) == STF_OK)
-        printf("class: %s\n", name);
+        stf_registry_name_from_utf16(bytes, size / 2, &name, &err) == STF_OK) {
+        fputs("class: ", stdout);
+        stf_output_text(stdout, name, false);
+        putchar('\n');
+    }
     free(name);
     free(bytes);
 }

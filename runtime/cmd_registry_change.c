@@ -134,10 +134,11 @@ static void print_done(const struct session *session, const char *state)
         return;
     }
     size_t index;
-    json_t *change;
-    json_array_foreach (session->changes, index, change) {
+    json_t *change, *changes = stf_output_printable(session->changes);
+    json_array_foreach (changes, index, change) {
         printf("%s\n  - %s\n  + %s\n", text_of(change, "what"), text_of(change, "before"), text_of(change, "after"));
     }
+    json_decref(changes);
     const char *state_dir = session->rc->cli.state_dir;
     printf("%s, run %" PRId64 ": `staffetta rollback %" PRId64 "%s%s` puts it back\n", state, session->run,
            session->run, state_dir ? " --state " : "", state_dir ? state_dir : "");

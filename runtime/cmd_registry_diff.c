@@ -131,7 +131,7 @@ static enum stf_kind print_diff(const struct stf_registry_cli *rc, const char *f
     char *text = stf_registry_diff_text(diff, root);
     if (!text)
         return no_memory(err);
-    fputs(text, stdout);
+    stf_output_text(stdout, text, true);
     free(text);
     return STF_OK;
 }
@@ -237,8 +237,11 @@ static void print_lines(char *text)
 {
     size_t count = 0;
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
-        if (++count <= SHOWN_LINES_MAX)
-            printf("    %s\n", line);
+        if (++count <= SHOWN_LINES_MAX) {
+            fputs("    ", stdout);
+            stf_output_text(stdout, line, false);
+            putchar('\n');
+        }
     if (count > SHOWN_LINES_MAX)
         printf("    ... and %zu lines more; --json has them all\n", count - SHOWN_LINES_MAX);
 }

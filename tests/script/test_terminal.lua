@@ -51,6 +51,25 @@ function TestTerminal:test_control_characters_never_reach_the_terminal()
   lu.assertEquals(doc.checks[1].evidence.summary, hostile)
 end
 
+-- Names and values that somebody has put into a hive. Programs get them as they are.
+function TestTerminal:test_control_characters_in_a_registry()
+  self.place:playbook("try", [[needs = { "registry.write" },]], ([[
+    ctx:step("set", ctx.site.hosts(), function(host)
+      assert(host.registry:set("HKLM\\SYSTEM\\Test\\a\27[2J", "n\27[31m", "sz", %q))
+    end)]]):format(hostile))
+  lu.assertEquals(self.place:staffetta("run", "try").code, 0)
+  local hive, key = self.place.site .. "/hives/win", "Test\\a\27[2J"
+  for _, words in ipairs { { "get", hive, key, "n\27[31m" }, { "list", hive, "Test" }, { "list", hive, key },
+      { "set", hive, key, "n\27[31m", "sz", "x\27", "--plan" },
+      { "diff", hive, key, hive, "Test" } } do
+    local answer = self.place:staffetta("registry", table.unpack(words))
+    lu.assertStrContains(answer.out, [[\x1b]], false, words[1] .. answer.err)
+    expect_clean(answer.out)
+  end
+  local doc = self.place:json("registry", "get", hive, key, "n\27[31m").doc
+  lu.assertEquals(doc.value, hostile)
+end
+
 -- ---- colour ----
 
 function TestTerminal:test_colour_only_where_it_is_wanted()
