@@ -262,7 +262,7 @@ out:
 
 static void tell_site_error(json_t *findings, const struct stf_err *err)
 {
-    char found[sizeof err->message + sizeof err->expected];
+    char found[sizeof err->message + sizeof "; expected " + sizeof err->expected];
     snprintf(found, sizeof found, "%s%s%s", err->message, *err->expected ? "; expected " : "", err->expected);
     find(findings, "the site", "site.lua", "missing", found, err->remedy);
 }
