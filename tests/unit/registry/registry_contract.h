@@ -443,9 +443,8 @@ static void check_only_value(struct stf_registry *registry, const char *key, con
 
 static void test_patches_keep_spelling(void **state)
 {
-    const struct stf_reg_edit edit = {.kind = STF_REG_SET_VALUE,
-                                      .key = "T",
-                                      .value = {"V", STF_REG_DWORD, (uint8_t *)"\1\0\0\0", 4}};
+    const struct stf_reg_edit edit = {
+        .kind = STF_REG_SET_VALUE, .key = "T", .value = {"V", STF_REG_DWORD, (uint8_t *)"\1\0\0\0", 4}};
     struct stf_registry *registry = open_store(*state, STF_REGISTRY_WRITE);
     struct stf_reg_edits edits = {0};
     struct stf_registry_patch *patch = NULL;
