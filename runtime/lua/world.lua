@@ -8,7 +8,9 @@ local function read_only(fields, what)
   return setmetatable({}, {
     __index = fields,
     __newindex = function() error(what .. " is read-only", 2) end,
-    __pairs = function() return next, fields, nil end,
+    __pairs = function()
+      return function(_, key) return next(fields, key) end -- never hands out `fields` itself
+    end,
     __name = what,
     __tostring = function() return fields.name or what end,
     __metatable = false,
