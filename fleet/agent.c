@@ -160,10 +160,9 @@ static enum stf_kind grant(struct agent *agent, const json_t *needs, struct stf_
 {
     size_t index;
     json_t *need;
-    json_array_foreach ((json_t *)needs, index, need) {
+    json_array_foreach ((json_t *)needs, index, need)
         if (!json_is_string(need) || json_object_set_new(agent->granted, json_string_value(need), json_true()) != 0)
             return stf_err_set(err, STF_INVALID_DATA, 0, "agent", "grant", "a need is a text");
-    }
     return STF_OK;
 }
 

@@ -339,10 +339,9 @@ enum stf_kind stf_fleet_grant(struct stf_fleet *fleet, const char *need, struct 
     if (!fleet)
         return STF_OK;
     pthread_mutex_lock(&fleet->mutex);
-    json_array_foreach (fleet->needs, index, known) {
+    json_array_foreach (fleet->needs, index, known)
         if (strcmp(json_string_value(known), need) == 0)
             break;
-    }
     if (index == json_array_size(fleet->needs) && json_array_append_new(fleet->needs, json_string(need)) != 0)
         kind = no_memory(err);
     pthread_mutex_unlock(&fleet->mutex);

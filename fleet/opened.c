@@ -12,10 +12,9 @@ void stf_opened_init(struct stf_opened *opened, const struct stf_binding *const 
 
 void stf_opened_fini(struct stf_opened *opened)
 {
-    for (size_t i = 0; opened->bindings[i] && i < STF_OPENED_MAX; i++) {
+    for (size_t i = 0; opened->bindings[i] && i < STF_OPENED_MAX; i++)
         if (opened->bindings[i]->close)
             opened->bindings[i]->close(opened->selves[i]);
-    }
 }
 
 const struct stf_verb *stf_opened_verb(const struct stf_opened *opened, const char *name, size_t *index)

@@ -378,9 +378,8 @@ enum stf_kind stf_lab_sweep(const json_t *state, pid_t spared, struct stf_err *e
     enum stf_kind kind = stf_lab_end_processes(state, spared, err);
     if (!kind)
         kind = stf_lab_network_down(state, err);
-    json_array_foreach (json_object_get(state, "made"), i, path) {
+    json_array_foreach (json_object_get(state, "made"), i, path)
         if (!kind)
             kind = stf_lab_remove_tree(json_string_value(path), false, err);
-    }
     return kind ? kind : stf_lab_remove_tree(stf_lab_text(state, "run_dir"), true, err);
 }

@@ -132,9 +132,8 @@ enum stf_kind stf_lab_hives_make(struct stf_lab *lab, struct stf_err *err)
     size_t i;
     json_t *hive;
     enum stf_kind kind = STF_OK;
-    json_array_foreach (json_object_get(lab->state, "hives"), i, hive) {
+    json_array_foreach (json_object_get(lab->state, "hives"), i, hive)
         if (!kind)
             kind = make_hive(lab, hive, err);
-    }
     return kind;
 }

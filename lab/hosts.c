@@ -203,9 +203,8 @@ enum stf_kind stf_lab_hosts_up(struct stf_lab *lab, struct stf_err *err)
         if (!kind)
             kind = stf_lab_pause(lab, 0, err);
     }
-    json_array_foreach (json_object_get(lab->state, "hosts"), i, host) {
+    json_array_foreach (json_object_get(lab->state, "hosts"), i, host)
         if (!kind)
             kind = await_host(lab, host, err);
-    }
     return kind;
 }

@@ -97,10 +97,9 @@ enum stf_kind stf_lab_keepalived_up(struct stf_lab *lab, struct stf_err *err)
         const json_t *nodes = json_object_get(cluster, "nodes");
         if (!stf_lab_has_keepalived(cluster))
             continue;
-        json_array_foreach ((json_t *)nodes, place, node) {
+        json_array_foreach ((json_t *)nodes, place, node)
             if (!kind)
                 kind = start_node(lab, cluster, stf_lab_host(lab->state, json_string_value(node)), router, place, err);
-        }
         if (!kind)
             kind =
                 await_holder(lab, cluster, stf_lab_host(lab->state, json_string_value(json_array_get(nodes, 0))), err);

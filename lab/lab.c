@@ -165,12 +165,11 @@ enum stf_kind stf_lab_down(const char *name, bool *was_up, struct stf_err *err)
     if (kind)
         return kind;
     /* Busy without a guardian in the state: one that has only just begun, or a helper that is just being killed. */
-    while ((kind = stf_lab_sweep_dead(name, &was_there, err)) == STF_BUSY && stf_clock_ns() < deadline_ns) {
+    while ((kind = stf_lab_sweep_dead(name, &was_there, err)) == STF_BUSY && stf_clock_ns() < deadline_ns)
         if (end_guardian(name, SIGTERM, GUARDIAN_TIMEOUT_MS) || end_guardian(name, SIGKILL, GUARDIAN_TIMEOUT_MS))
             has_ended = true;
         else
             usleep(PAUSE_MS * 1000);
-    }
     if (was_up)
         *was_up = has_ended || was_there;
     return kind;

@@ -67,10 +67,9 @@ enum stf_kind stf_lab_network_check(const json_t *state, struct stf_err *err)
     size_t i;
     json_t *host;
     enum stf_kind kind = check_is_free(stf_lab_text(state, "switch"), err);
-    json_array_foreach (json_object_get(state, "hosts"), i, host) {
+    json_array_foreach (json_object_get(state, "hosts"), i, host)
         if (!kind)
             kind = check_is_free(stf_lab_text(host, "netns"), err);
-    }
     return kind;
 }
 
@@ -152,10 +151,9 @@ static enum stf_kind add_namespaces(const struct stf_lab *lab, struct stf_err *e
     kind = batch_run(lab, batch, NULL, err);
     if (!kind)
         kind = set_sysctls(stf_lab_text(lab->state, "switch"), err);
-    json_array_foreach (json_object_get(lab->state, "hosts"), i, host) {
+    json_array_foreach (json_object_get(lab->state, "hosts"), i, host)
         if (!kind)
             kind = set_sysctls(stf_lab_text(host, "netns"), err);
-    }
     return kind;
 }
 
@@ -197,10 +195,9 @@ enum stf_kind stf_lab_network_up(const struct stf_lab *lab, struct stf_err *err)
     enum stf_kind kind = add_namespaces(lab, err);
     if (!kind)
         kind = add_switch(lab, err);
-    json_array_foreach (json_object_get(lab->state, "hosts"), i, host) {
+    json_array_foreach (json_object_get(lab->state, "hosts"), i, host)
         if (!kind)
             kind = add_host(lab, host, err);
-    }
     return kind;
 }
 

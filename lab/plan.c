@@ -302,10 +302,9 @@ enum stf_kind stf_lab_plan(const json_t *site, const char *site_dir, json_t **st
         kind = plan_hosts(*state, site, site_dir, err);
     const char *cluster_name;
     json_t *cluster;
-    json_object_foreach (json_object_get(site, "clusters"), cluster_name, cluster) {
+    json_object_foreach (json_object_get(site, "clusters"), cluster_name, cluster)
         if (!kind)
             kind = blame("cluster", cluster_name, plan_cluster(*state, cluster_name, cluster, site_dir, err), err);
-    }
     if (kind) {
         json_decref(*state);
         *state = NULL;

@@ -17,9 +17,8 @@ enum stf_kind stf_engine_open(const struct stf_engine_config *config, struct stf
 {
     *engine = NULL;
     struct stf_engine *made = calloc(1, sizeof *made);
-    if (!made) {
+    if (!made)
         return no_memory(err);
-    }
     made->mode = config->mode;
     made->journal = config->journal;
     made->run = config->run;
@@ -30,26 +29,23 @@ enum stf_kind stf_engine_open(const struct stf_engine_config *config, struct stf
     made->planned = json_object();
     made->plan = json_array();
     made->bindings = calloc(config->binding_count + 1, sizeof *made->bindings);
-    if (config->expected) {
+    if (config->expected)
         made->expected = stf_changes_by_thing(config->expected);
-    }
     bool has_expected = made->expected || !config->expected;
     if (!made->held || !made->planned || !made->plan || !made->bindings || !has_expected) {
         stf_engine_close(made);
         return no_memory(err);
     }
-    for (; made->binding_count < config->binding_count; made->binding_count++) {
+    for (; made->binding_count < config->binding_count; made->binding_count++)
         made->bindings[made->binding_count] = config->bindings[made->binding_count];
-    }
     *engine = made;
     return STF_OK;
 }
 
 void stf_engine_close(struct stf_engine *engine)
 {
-    if (!engine) {
+    if (!engine)
         return;
-    }
     json_decref(engine->held);
     json_decref(engine->planned);
     json_decref(engine->plan);
@@ -126,9 +122,8 @@ enum stf_kind stf_thing_init(struct stf_thing *thing, const struct stf_engine *e
                              const char *resource, const json_t *id, struct stf_err *err)
 {
     *thing = (struct stf_thing){.host = host, .id = id, .fleet = engine->fleet};
-    if (!find_resource(thing, engine, resource)) {
+    if (!find_resource(thing, engine, resource))
         return stf_err_set(err, STF_UNSUPPORTED, 0, "change", resource, "this program has no resource %s", resource);
-    }
     thing->name = new_name(host->name, resource, id);
     return thing->name ? STF_OK : no_memory(err);
 }
@@ -151,18 +146,16 @@ void stf_thing_fini(struct stf_thing *thing)
 static size_t find_held(const struct stf_engine *engine, const struct stf_thing *thing)
 {
     size_t at = 0;
-    while (at < json_array_size(engine->held) && !json_equal(json_array_get(engine->held, at), thing->name)) {
+    while (at < json_array_size(engine->held) && !json_equal(json_array_get(engine->held, at), thing->name))
         at++;
-    }
     return at;
 }
 
 enum stf_kind stf_thing_hold(struct stf_engine *engine, const struct stf_thing *thing, struct stf_err *err)
 {
     pthread_mutex_lock(&engine->mutex);
-    while (find_held(engine, thing) < json_array_size(engine->held)) {
+    while (find_held(engine, thing) < json_array_size(engine->held))
         pthread_cond_wait(&engine->released, &engine->mutex);
-    }
     int failed = json_array_append(engine->held, thing->name);
     pthread_mutex_unlock(&engine->mutex);
     return failed ? no_memory(err) : STF_OK;
@@ -180,21 +173,18 @@ enum stf_kind stf_thing_read(const struct stf_thing *thing, json_t **state, stru
 {
     *state = NULL;
     enum stf_kind kind = stf_fleet_read(thing->fleet, thing->host, thing->resource, thing->self, thing->id, state, err);
-    if (kind == STF_OK && !*state) {
+    if (kind == STF_OK && !*state)
         kind = stf_err_set(err, STF_INVALID_DATA, 0, "read", thing->resource->name, "the binding gave no state");
-    }
     return kind;
 }
 
 char *stf_thing_describe(const struct stf_thing *thing, const json_t *state)
 {
     char *text = NULL;
-    if (json_is_null(state)) {
+    if (json_is_null(state))
         return strdup(STF_ABSENT_WORDS);
-    }
-    if (thing->resource->describe) {
+    if (thing->resource->describe)
         text = thing->resource->describe(thing->id, state);
-    }
     return text ? text : stf_journal_text(state ? state : thing->id);
 }
 
@@ -229,9 +219,8 @@ static enum stf_kind check_written(const struct stf_thing *thing, const json_t *
 static enum stf_kind arm(struct stf_engine *engine, const struct stf_thing *thing,
                          const struct stf_alteration *alteration, struct stf_err *err)
 {
-    if (alteration->undoes != 0) {
+    if (alteration->undoes != 0)
         return STF_OK;
-    }
     json_t *change = json_pack("{s:s, s:O, s:O, s:O}", "resource", thing->resource->name, "id", thing->id, "before",
                                alteration->before, "after", alteration->after);
     stf_fault(STF_FAULT_ARM_BEFORE);
@@ -255,9 +244,8 @@ enum stf_kind stf_thing_alter(struct stf_engine *engine, const struct stf_thing 
     const struct stf_change_data data = {.before = alteration->before, .after = alteration->after};
     int64_t change;
     enum stf_kind kind = stf_journal_change_intent(engine->journal, &id, &data, &change, err);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     struct stf_err why = {0};
     kind = arm(engine, thing, alteration, &why);
     stf_fault(STF_FAULT_WRITE_BEFORE);
@@ -266,15 +254,12 @@ enum stf_kind stf_thing_alter(struct stf_engine *engine, const struct stf_thing 
                                &why);
     }
     stf_fault(STF_FAULT_WRITE_AFTER);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = check_written(thing, alteration->after, &why);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         return stf_journal_change_done(engine->journal, change, err);
-    }
-    if (err) {
+    if (err)
         *err = why;
-    }
     /* When this can not be noted either, the change stays an intent, which means the same; the cause is the news. */
     struct stf_err unnoted;
     enum stf_kind noted = stf_journal_change_failed(engine->journal, change, why.message, &unnoted);
@@ -312,9 +297,8 @@ static enum stf_kind read_thing(struct stf_engine *engine, const struct stf_thin
         pthread_mutex_lock(&engine->mutex);
         *state = json_incref(json_object_get(engine->planned, thing->key));
         pthread_mutex_unlock(&engine->mutex);
-        if (*state) {
+        if (*state)
             return STF_OK;
-        }
     }
     return stf_thing_read(thing, state, err);
 }
@@ -325,9 +309,8 @@ enum stf_kind stf_engine_read(struct stf_engine *engine, const struct stf_host *
     struct stf_thing thing;
     *state = NULL;
     enum stf_kind kind = init_thing(&thing, engine, host, resource, id, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = read_thing(engine, &thing, state, err);
-    }
     stf_thing_fini(&thing);
     return kind;
 }
@@ -360,9 +343,8 @@ static enum stf_kind plan_thing(struct stf_engine *engine, const struct stf_thin
 static const json_t *next_expected(json_t *left, const json_t *after)
 {
     while (json_object_get(json_array_get(left, 0), "may_stand") &&
-           !json_equal(json_object_get(json_array_get(left, 0), "after"), after)) {
+           !json_equal(json_object_get(json_array_get(left, 0), "after"), after))
         json_array_remove(left, 0);
-    }
     return json_array_get(left, 0);
 }
 
@@ -406,9 +388,8 @@ static enum stf_kind change_thing(struct stf_engine *engine, const struct stf_th
 {
     json_t *before = NULL;
     enum stf_kind kind = read_thing(engine, thing, &before, err);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     if (json_equal(before, after)) {
         pthread_mutex_lock(&engine->mutex);
         engine->unchanged_count++;
@@ -418,9 +399,8 @@ static enum stf_kind change_thing(struct stf_engine *engine, const struct stf_th
         const struct stf_alteration alteration = {.step = step, .before = before, .after = after};
         kind = engine->mode == STF_ENGINE_PLAN ? plan_thing(engine, thing, &alteration, err)
                                                : apply_thing(engine, thing, &alteration, err);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = stf_result_changed(before, after, result, err);
-        }
     }
     json_decref(before);
     return kind;
@@ -469,9 +449,8 @@ enum stf_kind stf_engine_check_complete(struct stf_engine *engine, struct stf_er
             }
         }
     }
-    if (count == 0) {
+    if (count == 0)
         return STF_OK;
-    }
     const char *what = json_string_value(json_object_get(json_object_get(first, "describe"), "what"));
     return stf_err_set(err, STF_CONFLICT, 0, "change", what,
                        "%zu changes of the plan were not made, because they were not needed any more: %s on %s", count,

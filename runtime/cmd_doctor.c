@@ -290,9 +290,8 @@ static size_t count_of(const json_t *findings, const char *verdict)
 {
     size_t count = 0, index;
     json_t *each;
-    json_array_foreach ((json_t *)findings, index, each) {
+    json_array_foreach ((json_t *)findings, index, each)
         count += strcmp(stf_cli_text(each, "verdict"), verdict) == 0;
-    }
     return count;
 }
 

@@ -29,10 +29,9 @@ static json_t *describe_all(const json_t *hosts, const json_t *limit, const json
     size_t count = 0;
     const char *name, **names = calloc(json_object_size(hosts) + 1, sizeof *names);
     json_t *host, *list = json_array();
-    json_object_foreach ((json_t *)hosts, name, host) {
+    json_object_foreach ((json_t *)hosts, name, host)
         if (names && (!limit || json_object_get(limit, name)))
             names[count++] = name;
-    }
     qsort(names, count, sizeof *names, compare_names);
     for (size_t i = 0; i < count; i++) {
         json_t *description = describe(names[i], json_object_get(hosts, names[i]));
@@ -49,9 +48,8 @@ static void print_list(const json_t *list, const char *separator)
 {
     size_t index;
     json_t *each;
-    json_array_foreach ((json_t *)list, index, each) {
+    json_array_foreach ((json_t *)list, index, each)
         printf("%s%s", index ? separator : "", json_string_value(each));
-    }
 }
 
 /* "Linux 6.1.0-40-amd64 x86_64, Debian GNU/Linux 12 (bookworm), charon 5.9.8-5, 12 s ago" */
@@ -119,9 +117,8 @@ static bool has_unknown(const json_t *facts)
     const char *name;
     json_t *each;
     bool is_unknown = false;
-    json_object_foreach ((json_t *)facts, name, each) {
+    json_object_foreach ((json_t *)facts, name, each)
         is_unknown = is_unknown || json_object_get(each, "error");
-    }
     return is_unknown;
 }
 

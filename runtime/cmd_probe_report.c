@@ -44,10 +44,9 @@ static void print_counts(FILE *stream, const json_t *report)
                 {"from_elsewhere", "answered from another address"},
                 {"socket_dropped", "dropped by this machine's socket"},
                 {"unrecorded", "not sent, as no more samples are kept"}};
-    for (size_t i = 0; i < sizeof rare / sizeof *rare; i++) {
+    for (size_t i = 0; i < sizeof rare / sizeof *rare; i++)
         if (number(report, rare[i].key))
             fprintf(stream, ", %s %lld", rare[i].words, number(report, rare[i].key));
-    }
     fputc('\n', stream);
     const json_t *shed = json_object_get(report, "shed_by");
     if (number(report, "shed"))

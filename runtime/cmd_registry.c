@@ -53,10 +53,9 @@ static enum stf_kind no_host(const json_t *hosts, const char *name, struct stf_e
     const char *each;
     json_t *host;
     size_t count = 0;
-    json_object_foreach ((json_t *)hosts, each, host) {
+    json_object_foreach ((json_t *)hosts, each, host)
         if (count + 1 < sizeof names / sizeof *names)
             names[count++] = each;
-    }
     const char *nearest = stf_nearest(name, names);
     return stf_err_set(err, STF_INVALID_DATA, 0, "registry", name, "there is no host '%s' in the site%s%s%s", name,
                        nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");

@@ -135,9 +135,8 @@ static void print_done(const struct session *session, const char *state)
     }
     size_t index;
     json_t *change, *changes = stf_output_printable(session->changes);
-    json_array_foreach (changes, index, change) {
+    json_array_foreach (changes, index, change)
         printf("%s\n  - %s\n  + %s\n", text_of(change, "what"), text_of(change, "before"), text_of(change, "after"));
-    }
     json_decref(changes);
     const char *state_dir = session->rc->cli.state_dir;
     printf("%s, run %" PRId64 ": `staffetta rollback %" PRId64 "%s%s` puts it back\n", state, session->run,
@@ -165,9 +164,8 @@ static int print_plan(const struct session *session, const json_t *plan)
         stf_output_plan(&output, plan);
         size_t index;
         json_t *change;
-        json_array_foreach (json_object_get(plan, "changes"), index, change) {
+        json_array_foreach (json_object_get(plan, "changes"), index, change)
             stf_registry_print_planned(change);
-        }
     }
     return json_array_size(json_object_get(plan, "changes")) ? STF_EXIT_PENDING : STF_EXIT_OK;
 }

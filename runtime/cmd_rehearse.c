@@ -278,9 +278,8 @@ static void lab_up(struct rehearsal *rehearsal)
     say(rehearsal, "lab", "the site's hosts as network namespaces");
     size_t index;
     json_t *note;
-    json_array_foreach (rehearsal->cli->is_json ? NULL : rehearsal->notes, index, note) {
+    json_array_foreach (rehearsal->cli->is_json ? NULL : rehearsal->notes, index, note)
         printf("  %s\n", json_string_value(note));
-    }
     const char *const kept[] = {"lab", "up", "--site", rehearsal->site_dir, NULL};
     const char *const owned[] = {"lab", "up", "--site", rehearsal->site_dir, "--with-pid", pid, NULL};
     rehearsal->has_lab = true;

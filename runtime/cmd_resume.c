@@ -18,10 +18,9 @@ static const json_t *find_run(const json_t *runs, long long number)
 {
     size_t index;
     json_t *run;
-    json_array_foreach ((json_t *)runs, index, run) {
+    json_array_foreach ((json_t *)runs, index, run)
         if (number ? json_integer_value(json_object_get(run, "run")) == number : can_go_on(run))
             return run;
-    }
     return NULL;
 }
 

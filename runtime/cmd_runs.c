@@ -87,9 +87,8 @@ static void print_list(const json_t *run, const char *title, const char *key, vo
     printf("\n%s\n", title);
     size_t index;
     json_t *item;
-    json_array_foreach ((json_t *)list, index, item) {
+    json_array_foreach ((json_t *)list, index, item)
         print(item);
-    }
 }
 
 enum { SHOWN_BYTES_MAX = 4000 }; /* of one document: an import may have thousands of values */

@@ -49,10 +49,9 @@ static void print_errors(const json_t *list)
 {
     size_t index;
     json_t *script;
-    json_array_foreach ((json_t *)list, index, script) {
+    json_array_foreach ((json_t *)list, index, script)
         if (json_object_get(script, "error"))
             stf_cli_print_error(json_object_get(script, "error"));
-    }
 }
 
 static int list_scripts(const struct stf_cli *cli, struct stf_runtime *rt)
@@ -115,9 +114,8 @@ static void print_description(const json_t *script)
     json_t *need;
     if (json_array_size(json_object_get(script, "needs")))
         printf("needs ");
-    json_array_foreach (json_object_get(script, "needs"), index, need) {
+    json_array_foreach (json_object_get(script, "needs"), index, need)
         printf(" %s", json_string_value(need));
-    }
     putchar('\n');
     if (json_object_size(json_object_get(script, "params")))
         puts("\nparameters:");

@@ -20,17 +20,14 @@ void stf_fault(enum stf_fault_point point)
 {
     static atomic_int hits;
     const char *wanted = getenv("STAFFETTA_FAULT");
-    if (!wanted) {
+    if (!wanted)
         return;
-    }
     const char *name = stf_fault_name(point);
     size_t length = strlen(name);
-    if (strncmp(wanted, name, length) != 0 || (wanted[length] != '\0' && wanted[length] != ':')) {
+    if (strncmp(wanted, name, length) != 0 || (wanted[length] != '\0' && wanted[length] != ':'))
         return;
-    }
     int nth = wanted[length] == ':' ? atoi(wanted + length + 1) : 1;
-    if (atomic_fetch_add(&hits, 1) + 1 == nth) {
+    if (atomic_fetch_add(&hits, 1) + 1 == nth)
         raise(SIGKILL);
-    }
 }
 #endif

@@ -45,9 +45,8 @@ static int append(const char *bytes, size_t size, void *data)
     if (text->size + size >= text->room) {
         size_t room = 2 * (text->size + size) + 64;
         char *more = realloc(text->bytes, room);
-        if (!more) {
+        if (!more)
             return -1;
-        }
         text->bytes = more;
         text->room = room;
     }
@@ -112,9 +111,8 @@ static enum stf_kind flip_chain(struct stf_journal *journal, enum statement link
     while (kind == STF_OK && row != 0) {
         json_t *rows = NULL;
         kind = set(journal, row, is_undone ? by : 0, err);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = stf_db_query(journal, link, VALUES(integer(row)), &rows, err);
-        }
         const json_t *found = json_array_get(rows, 0);
         row = json_integer_value(json_object_get(found, "undoes"));
         by = json_integer_value(json_object_get(found, "run"));
@@ -203,9 +201,8 @@ enum stf_kind stf_journal_change_intent(struct stf_journal *journal, const struc
                                              document(id->id), document(data->before), document(data->after),
                                              integer(stf_clock_unix_ms()), reference(id->undoes)),
                                       change, err);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     pthread_mutex_lock(&journal->queue_mutex);
     kind = stf_statelock_mark(&journal->lock, *change, err);
     pthread_mutex_unlock(&journal->queue_mutex);
@@ -218,12 +215,10 @@ static enum stf_kind note_done(struct stf_journal *journal, void *data, struct s
     json_t *rows = NULL;
     enum stf_kind kind = stf_db_query(journal, CHANGE_LINK, VALUES(integer(change)), &rows, err);
     const json_t *row = json_array_get(rows, 0);
-    if (kind == STF_OK && !row) {
+    if (kind == STF_OK && !row)
         kind = stf_err_set(err, STF_NOT_FOUND, 0, "journal", journal->path, "there is no change %" PRId64, change);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = settle_change(journal, change, 0, err);
-    }
     if (kind == STF_OK) {
         int64_t undoes = json_integer_value(json_object_get(row, "undoes"));
         int64_t by = json_integer_value(json_object_get(row, "run"));
@@ -300,9 +295,8 @@ static enum stf_kind load_parts(struct stf_journal *journal, int64_t run, json_t
     for (size_t i = 0; kind == STF_OK && i < sizeof parts / sizeof parts[0]; i++) {
         json_t *rows = NULL;
         kind = stf_db_query(journal, parts[i].statement, VALUES(integer(run)), &rows, err);
-        if (kind == STF_OK && json_object_set_new(doc, parts[i].key, rows) < 0) {
+        if (kind == STF_OK && json_object_set_new(doc, parts[i].key, rows) < 0)
             kind = stf_db_no_memory(err);
-        }
     }
     return kind;
 }
@@ -379,22 +373,18 @@ enum stf_kind stf_journal_changes(struct stf_journal *journal, int64_t run, stru
     *list = (struct stf_change_list){0};
     pthread_mutex_lock(&journal->mutex);
     enum stf_kind kind = load_run(journal, run, &head, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_db_query(journal, LOAD_CHANGES, VALUES(integer(run)), &list->rows, err);
-    }
     pthread_mutex_unlock(&journal->mutex);
     json_decref(head);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     size_t count = json_array_size(list->rows);
     list->items = calloc(count ? count : 1, sizeof *list->items);
-    if (!list->items) {
+    if (!list->items)
         return stf_db_no_memory(err);
-    }
-    for (list->count = 0; kind == STF_OK && list->count < count; list->count++) {
+    for (list->count = 0; kind == STF_OK && list->count < count; list->count++)
         kind = change_of(journal, json_array_get(list->rows, count - 1 - list->count), &list->items[list->count], err);
-    }
     return kind;
 }
 

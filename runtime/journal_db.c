@@ -63,9 +63,8 @@ static enum stf_kind sqlite_failed(struct stf_journal *journal, int code, struct
     case SQLITE_CANTOPEN:
     case SQLITE_IOERR: {
         int errnum = journal->db ? sqlite3_system_errno(journal->db) : 0;
-        if (errnum != 0) {
+        if (errnum != 0)
             return stf_err_errno(err, errnum, "journal", journal->path, "the journal can not be read or written");
-        }
         break;
     }
     }
@@ -87,17 +86,15 @@ static enum stf_kind bind_value(struct stf_journal *journal, sqlite3_stmt *state
         break;
     case VALUE_TEXT: {
         json_t *utf8 = json_string(value->text);
-        if (!utf8) {
+        if (!utf8)
             return stf_err_set(err, STF_INVALID_DATA, 0, "journal", value->text, "this text is not UTF-8");
-        }
         json_decref(utf8);
         code = sqlite3_bind_text(statement, index, value->text, -1, SQLITE_TRANSIENT);
         break;
     }
     case VALUE_JSON:
-        if (!value->document) {
+        if (!value->document)
             return stf_db_no_memory(err);
-        }
         code = sqlite3_bind_text(statement, index, value->document, -1, SQLITE_STATIC);
         break;
     }
@@ -111,14 +108,12 @@ static enum stf_kind start(struct stf_journal *journal, enum statement which, co
     if (!*statement) {
         int code =
             sqlite3_prepare_v3(journal->db, statement_sql[which], -1, SQLITE_PREPARE_PERSISTENT, statement, NULL);
-        if (code != SQLITE_OK) {
+        if (code != SQLITE_OK)
             return sqlite_failed(journal, code, err);
-        }
     }
     enum stf_kind kind = STF_OK;
-    for (size_t i = 0; kind == STF_OK && i < count; i++) {
+    for (size_t i = 0; kind == STF_OK && i < count; i++)
         kind = bind_value(journal, *statement, (int)i + 1, &values[i], err);
-    }
     return kind;
 }
 
@@ -128,9 +123,8 @@ enum stf_kind stf_db_execute(struct stf_journal *journal, enum statement which, 
     enum stf_kind kind = start(journal, which, values, count, err);
     if (kind == STF_OK) {
         int code = sqlite3_step(journal->statements[which]);
-        if (code != SQLITE_DONE) {
+        if (code != SQLITE_DONE)
             kind = sqlite_failed(journal, code, err);
-        }
     }
     sqlite3_reset(journal->statements[which]);
     return kind;
@@ -144,14 +138,12 @@ enum stf_kind stf_db_execute_text(struct stf_journal *journal, const char *sql, 
 
 static enum stf_kind wait_for_disk(struct stf_journal *journal, bool is_waiting, struct stf_err *err)
 {
-    if (journal->is_waiting_for_disk == is_waiting) {
+    if (journal->is_waiting_for_disk == is_waiting)
         return STF_OK;
-    }
     enum stf_kind kind =
         stf_db_execute_text(journal, is_waiting ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         journal->is_waiting_for_disk = is_waiting;
-    }
     return kind;
 }
 
@@ -165,17 +157,14 @@ static enum stf_kind check_writer(const struct stf_journal *journal, struct stf_
 static json_t *column_to_doc(sqlite3_stmt *statement, int index)
 {
     const char *type = sqlite3_column_decltype(statement, index);
-    if (sqlite3_column_type(statement, index) == SQLITE_NULL) {
+    if (sqlite3_column_type(statement, index) == SQLITE_NULL)
         return json_null();
-    }
-    if (sqlite3_column_type(statement, index) == SQLITE_INTEGER) {
+    if (sqlite3_column_type(statement, index) == SQLITE_INTEGER)
         return json_integer(sqlite3_column_int64(statement, index));
-    }
     const char *text = (const char *)sqlite3_column_text(statement, index);
     size_t size = (size_t)sqlite3_column_bytes(statement, index);
-    if (type && strcmp(type, "JSON TEXT") == 0) {
+    if (type && strcmp(type, "JSON TEXT") == 0)
         return json_loadb(text, size, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
-    }
     return json_stringn(text, size);
 }
 
@@ -199,15 +188,13 @@ enum stf_kind stf_db_query(struct stf_journal *journal, enum statement which, co
     enum stf_kind kind = *rows ? start(journal, which, values, count, err) : stf_db_no_memory(err);
     while (kind == STF_OK) {
         int code = sqlite3_step(journal->statements[which]);
-        if (code == SQLITE_DONE) {
+        if (code == SQLITE_DONE)
             break;
-        }
         json_t *row = NULL;
         kind = code == SQLITE_ROW ? row_to_doc(journal, journal->statements[which], &row, err)
                                   : sqlite_failed(journal, code, err);
-        if (kind == STF_OK && json_array_append_new(*rows, row) < 0) {
+        if (kind == STF_OK && json_array_append_new(*rows, row) < 0)
             kind = stf_db_no_memory(err);
-        }
     }
     sqlite3_reset(journal->statements[which]);
     if (kind != STF_OK) {
@@ -233,17 +220,15 @@ struct stf_waiting {
 static enum stf_kind do_one(struct stf_journal *journal, struct stf_waiting *one, struct stf_err *err)
 {
     enum stf_kind kind = stf_db_execute(journal, JOB_BEGIN, NULL, 0, err);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     one->kind = one->job->work(journal, one->job->data, &one->err);
     if (one->kind != STF_OK && sqlite3_get_autocommit(journal->db)) {
         *err = one->err;
         return one->kind;
     }
-    if (one->kind != STF_OK) {
+    if (one->kind != STF_OK)
         kind = stf_db_execute(journal, JOB_UNDO, NULL, 0, err);
-    }
     return kind == STF_OK ? stf_db_execute(journal, JOB_KEEP, NULL, 0, err) : kind;
 }
 
@@ -252,25 +237,19 @@ static void do_batch(struct stf_journal *journal, struct stf_waiting *batch)
 {
     struct stf_err err;
     bool is_durable = false;
-    for (const struct stf_waiting *one = batch; one; one = one->next) {
+    for (const struct stf_waiting *one = batch; one; one = one->next)
         is_durable = is_durable || one->job->durability == STF_DURABLE;
-    }
     enum stf_kind kind = wait_for_disk(journal, is_durable, &err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_db_execute(journal, BEGIN, NULL, 0, &err);
-    }
-    for (struct stf_waiting *one = batch; kind == STF_OK && one; one = one->next) {
+    for (struct stf_waiting *one = batch; kind == STF_OK && one; one = one->next)
         kind = do_one(journal, one, &err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_db_execute(journal, COMMIT, NULL, 0, &err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         return;
-    }
-    if (!sqlite3_get_autocommit(journal->db)) {
+    if (!sqlite3_get_autocommit(journal->db))
         sqlite3_exec(journal->db, "ROLLBACK", NULL, NULL, NULL); /* the first error is the one to report */
-    }
     for (struct stf_waiting *one = batch; one; one = one->next) {
         if (one->kind == STF_OK) {
             one->kind = kind;
@@ -296,34 +275,29 @@ static void lead(struct stf_journal *journal)
         batch->is_done = true;
         pthread_cond_signal(&batch->wake);
     }
-    if (journal->queue) {
+    if (journal->queue)
         pthread_cond_signal(&journal->queue->wake);
-    }
 }
 
 enum stf_kind stf_db_do(struct stf_journal *journal, const struct stf_job *job, struct stf_err *err)
 {
     struct stf_waiting own = {.job = job, .wake = PTHREAD_COND_INITIALIZER};
     enum stf_kind kind = check_writer(journal, err);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     stf_fault(job->fault);
     pthread_mutex_lock(&journal->queue_mutex);
     *journal->queue_end = &own;
     journal->queue_end = &own.next;
-    while (!own.is_done && journal->is_committing) {
+    while (!own.is_done && journal->is_committing)
         pthread_cond_wait(&own.wake, &journal->queue_mutex);
-    }
-    if (!own.is_done) {
+    if (!own.is_done)
         lead(journal);
-    }
     pthread_mutex_unlock(&journal->queue_mutex);
     pthread_cond_destroy(&own.wake);
     stf_fault((enum stf_fault_point)(job->fault + 1));
-    if (own.kind != STF_OK && err) {
+    if (own.kind != STF_OK && err)
         *err = own.err;
-    }
     return own.kind;
 }
 
@@ -348,12 +322,10 @@ enum stf_kind stf_db_write(struct stf_journal *journal, const struct stf_write *
     struct row row = {write->statement, values, count, 0};
     const struct stf_job job = {write->fault, write->durability, write_row, &row};
     enum stf_kind kind = stf_db_do(journal, &job, err);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         free(values[i].document);
-    }
-    if (kind == STF_OK && id) {
+    if (kind == STF_OK && id)
         *id = row.id;
-    }
     return kind;
 }
 
@@ -380,9 +352,8 @@ static void sum_function(sqlite3_context *context, int count, sqlite3_value **va
             memcpy(&word, bytes, sizeof word);
             sum = add_to_sum(sum, word);
         }
-        for (; size > 0; bytes++, size--) {
+        for (; size > 0; bytes++, size--)
             sum = add_to_sum(sum, *bytes);
-        }
     }
     sqlite3_result_int64(context, (sqlite3_int64)sum);
 }
@@ -395,12 +366,10 @@ static enum stf_kind connect(struct stf_journal *journal, const char *name, int 
             sqlite3_create_function(journal->db, "stf_sum", -1, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
                                     NULL, sum_function, NULL, NULL);
     }
-    if (code == SQLITE_OK) {
+    if (code == SQLITE_OK)
         code = sqlite3_busy_timeout(journal->db, BUSY_TIMEOUT_MS);
-    }
-    if (code != SQLITE_OK) {
+    if (code != SQLITE_OK)
         return sqlite_failed(journal, code, err);
-    }
     return stf_db_execute_text(journal, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON", err);
 }
 
@@ -420,9 +389,8 @@ static enum stf_kind query_text(struct stf_journal *journal, const char *sql, ch
     sqlite3_stmt *statement = NULL;
     *text = NULL;
     int code = sqlite3_prepare_v2(journal->db, sql, -1, &statement, NULL);
-    if (code == SQLITE_OK) {
+    if (code == SQLITE_OK)
         code = sqlite3_step(statement);
-    }
     enum stf_kind kind = code == SQLITE_ROW || code == SQLITE_DONE ? STF_OK : sqlite_failed(journal, code, err);
     if (kind == STF_OK) {
         const char *found = code == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : "";
@@ -455,21 +423,17 @@ static enum stf_kind check_whole(struct stf_journal *journal, struct stf_err *er
 {
     char *text = NULL;
     enum stf_kind kind = query_text(journal, "PRAGMA integrity_check(1)", &text, err);
-    if (kind == STF_OK && strcmp(text, "ok") != 0) {
+    if (kind == STF_OK && strcmp(text, "ok") != 0)
         kind = stf_db_damaged(journal, text, err);
-    }
     free(text);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     kind = query_text(journal, tables_sql, &text, err);
-    if (kind == STF_OK && strcmp(text, tables) != 0) {
+    if (kind == STF_OK && strcmp(text, tables) != 0)
         kind = stf_db_damaged(journal, "its tables are not those of this program", err);
-    }
     free(text);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     kind = query_text(journal, bad_sums, &text, err);
     if (kind == STF_OK && text[0] != '\0') {
         char what[64];
@@ -485,9 +449,8 @@ static enum stf_kind check_end(struct stf_journal *journal, struct stf_err *err)
 {
     json_t *rows = NULL;
     enum stf_kind kind = stf_db_query(journal, NEWEST_CHANGE, NULL, 0, &rows, err);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     int64_t newest = json_integer_value(json_object_get(json_array_get(rows, 0), "newest"));
     json_decref(rows);
     int64_t witness = journal->lock.newest_change;
@@ -506,9 +469,8 @@ static bool is_there(const char *path, const char *suffix)
 {
     char *name;
     struct stat status;
-    if (asprintf(&name, "%s%s", path, suffix) < 0) {
+    if (asprintf(&name, "%s%s", path, suffix) < 0)
         return false;
-    }
     bool is_there = stat(name, &status) == 0 && (suffix[0] == '\0' || status.st_size > 0);
     free(name);
     return is_there;
@@ -519,19 +481,16 @@ static bool is_there(const char *path, const char *suffix)
 static enum stf_kind create_as(struct stf_journal *journal, const char *name, struct stf_err *err)
 {
     int fd = open(name, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0) {
+    if (fd < 0)
         return stf_err_errno(err, errno, "journal", name, "can not make the journal");
-    }
     enum stf_kind kind = connect(journal, name, SQLITE_OPEN_READWRITE, err);
     const char *const parts[] = {"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN", tables,
                                  SET_VERSION(SCHEMA_VERSION), "COMMIT", "PRAGMA journal_mode = WAL"};
-    for (size_t i = 0; kind == STF_OK && i < sizeof parts / sizeof parts[0]; i++) {
+    for (size_t i = 0; kind == STF_OK && i < sizeof parts / sizeof parts[0]; i++)
         kind = stf_db_execute_text(journal, parts[i], err);
-    }
     disconnect(journal);
-    if (kind == STF_OK && fsync(fd) < 0) {
+    if (kind == STF_OK && fsync(fd) < 0)
         kind = stf_err_errno(err, errno, "journal", name, "can not make the journal");
-    }
     close(fd);
     return kind;
 }
@@ -541,21 +500,17 @@ static enum stf_kind create(struct stf_journal *journal, struct stf_err *err)
 {
     char *name = NULL;
 
-    if (journal->lock.newest_change != 0 || is_there(journal->path, "-wal")) {
+    if (journal->lock.newest_change != 0 || is_there(journal->path, "-wal"))
         return stf_db_damaged(journal, "journal.db is gone from a folder that has had one", err);
-    }
-    if (asprintf(&name, "%s.new", journal->path) < 0) {
+    if (asprintf(&name, "%s.new", journal->path) < 0)
         return stf_db_no_memory(err);
-    }
     stf_fault(STF_FAULT_CREATE_BEFORE);
     enum stf_kind kind = create_as(journal, name, err);
     stf_fault(STF_FAULT_CREATE_AFTER);
-    if (kind == STF_OK && rename(name, journal->path) < 0) {
+    if (kind == STF_OK && rename(name, journal->path) < 0)
         kind = stf_err_errno(err, errno, "journal", journal->path, "can not make the journal");
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_folder_sync(journal->state_dir, err);
-    }
     free(name);
     return kind;
 }
@@ -565,16 +520,14 @@ static enum stf_kind open_writer(struct stf_journal *journal, struct stf_err *er
     static const struct stf_write interrupt = {STF_FAULT_INTERRUPT_BEFORE, STF_DURABLE, RUNS_INTERRUPT};
     char *mode = NULL;
     enum stf_kind kind = connect(journal, journal->path, SQLITE_OPEN_READWRITE, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = check_version(journal, err);
-    }
     if (kind == STF_OK && sqlite3_db_readonly(journal->db, "main") != 0) {
         kind = stf_err_set(err, STF_DENIED, 0, "journal", journal->path,
                            "the journal can not be written, and nothing is done without it: check its permissions");
     }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = query_text(journal, "PRAGMA journal_mode = WAL", &mode, err);
-    }
     if (kind == STF_OK && strcmp(mode, "wal") != 0) {
         kind = stf_err_set(err, STF_UNSUPPORTED, 0, "journal", journal->path,
                            "this file system can not keep a write-ahead log: use a state folder on a local disk");
@@ -585,27 +538,22 @@ static enum stf_kind open_writer(struct stf_journal *journal, struct stf_err *er
             journal, "PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY", err);
         journal->is_waiting_for_disk = true;
     }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = check_whole(journal, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = check_end(journal, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_db_write(journal, &interrupt, NULL, 0, NULL, err);
-    }
     return kind;
 }
 
 static enum stf_kind open_reader(struct stf_journal *journal, struct stf_err *err)
 {
     enum stf_kind kind = connect(journal, journal->path, SQLITE_OPEN_READONLY, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = check_version(journal, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = check_whole(journal, err);
-    }
     return kind;
 }
 
@@ -614,28 +562,24 @@ static enum stf_kind open_immutable(struct stf_journal *journal, struct stf_err 
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-";
     char *uri = malloc(3 * strlen(journal->path) + sizeof "file:?immutable=1");
-    if (!uri) {
+    if (!uri)
         return stf_db_no_memory(err);
-    }
     char *end = stpcpy(uri, "file:");
-    for (const char *c = journal->path; *c; c++) {
+    for (const char *c = journal->path; *c; c++)
         end += strchr(plain, *c) ? sprintf(end, "%c", *c) : sprintf(end, "%%%02x", (unsigned char)*c);
-    }
     strcpy(end, "?immutable=1");
     enum stf_kind kind = connect(journal, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, err);
     free(uri);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = check_version(journal, err);
-    }
     return kind == STF_OK ? check_whole(journal, err) : kind;
 }
 
 static struct stf_journal *journal_new(const char *state_dir)
 {
     struct stf_journal *journal = calloc(1, sizeof *journal);
-    if (!journal) {
+    if (!journal)
         return NULL;
-    }
     pthread_mutex_init(&journal->mutex, NULL);
     pthread_mutex_init(&journal->queue_mutex, NULL);
     journal->queue_end = &journal->queue;
@@ -654,20 +598,16 @@ enum stf_kind stf_journal_open(const char *state_dir, const char *what, struct s
 {
     struct stf_journal *made = journal_new(state_dir);
     *journal = NULL;
-    if (!made) {
+    if (!made)
         return stf_db_no_memory(err);
-    }
     made->is_writer = true;
     enum stf_kind kind = stf_folder_make(state_dir, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_statelock_take(&made->lock, state_dir, what, err);
-    }
-    if (kind == STF_OK && !is_there(made->path, "")) {
+    if (kind == STF_OK && !is_there(made->path, ""))
         kind = create(made, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = open_writer(made, err);
-    }
     if (kind != STF_OK) {
         stf_journal_close(made);
         return kind;
@@ -680,9 +620,8 @@ enum stf_kind stf_journal_open_read(const char *state_dir, struct stf_journal **
 {
     struct stf_journal *made = journal_new(state_dir);
     *journal = NULL;
-    if (!made) {
+    if (!made)
         return stf_db_no_memory(err);
-    }
     enum stf_kind kind;
     if (access(made->path, F_OK) < 0) {
         kind = stf_err_errno(err, errno, "journal", made->path, "there is no journal to read");
@@ -706,9 +645,8 @@ enum stf_kind stf_journal_open_read(const char *state_dir, struct stf_journal **
 
 void stf_journal_close(struct stf_journal *journal)
 {
-    if (!journal) {
+    if (!journal)
         return;
-    }
     disconnect(journal);
     stf_statelock_release(&journal->lock);
     pthread_mutex_destroy(&journal->queue_mutex);

@@ -210,9 +210,8 @@ static void print_drift(const json_t *drift)
 {
     size_t index;
     json_t *each;
-    json_array_foreach ((json_t *)drift, index, each) {
+    json_array_foreach ((json_t *)drift, index, each)
         fprintf(stderr, "  %s\n", stf_cli_text(each, "message"));
-    }
 }
 
 /* "hosts: 3 done, 1 failed, 1 skipped", and why those failed that did. */

@@ -58,9 +58,8 @@ static bool is_list_of(const json_t *list, bool (*is_item)(const json_t *))
     size_t index;
     json_t *item;
     bool is_ok = json_is_array(list);
-    json_array_foreach ((json_t *)list, index, item) {
+    json_array_foreach ((json_t *)list, index, item)
         is_ok = is_ok && is_item(item);
-    }
     return is_ok;
 }
 
@@ -103,10 +102,9 @@ const char *stf_plan_script_hash(const json_t *scripts, const char *folder, cons
 {
     size_t index;
     json_t *script;
-    json_array_foreach ((json_t *)scripts, index, script) {
+    json_array_foreach ((json_t *)scripts, index, script)
         if (strcmp(text(script, "folder"), folder) == 0 && strcmp(text(script, "name"), name) == 0)
             return json_string_value(json_object_get(script, "sha256"));
-    }
     return NULL;
 }
 
@@ -180,11 +178,9 @@ static bool add_changes_drift(const json_t *saved, const json_t *fresh, json_t *
     }
     const char *key;
     json_t *rest;
-    json_object_foreach (left, key, rest) {
-        json_array_foreach (rest, index, change) {
+    json_object_foreach (left, key, rest)
+        json_array_foreach (rest, index, change)
             is_ok = is_ok && add_change_drift(NULL, change, drift);
-        }
-    }
     json_decref(left);
     return is_ok;
 }

@@ -98,9 +98,8 @@ static json_t *printable(const json_t *doc, struct showing showing)
         return printable_text(json_string_value(doc), showing);
     if (json_is_array(doc)) {
         made = json_array();
-        json_array_foreach (doc, index, member) {
+        json_array_foreach (doc, index, member)
             json_array_append_new(made, printable(member, showing));
-        }
     } else if (json_is_object(doc)) {
         made = json_object();
         json_object_foreach ((json_t *)doc, key, member) {

@@ -53,10 +53,9 @@ static enum stf_kind add_tree(struct stf_reg_edits *edits, const char *key, cons
     size_t index;
     const char *name;
     json_t *item;
-    json_array_foreach (json_object_get(tree, "values"), index, item) {
+    json_array_foreach (json_object_get(tree, "values"), index, item)
         if (kind == STF_OK)
             kind = add_value(edits, key, json_string_value(json_object_get(item, "name")), item, err);
-    }
     json_object_foreach (json_object_get(tree, "keys"), name, item) {
         char *below = kind == STF_OK ? join(key, name) : NULL;
         if (kind == STF_OK)
@@ -150,10 +149,9 @@ static enum stf_kind undo_part(struct stf_reg_edits *edits, const char *key, con
         return kind;
     if (is_tree)
         return add_tree(edits, key, before, err);
-    json_object_foreach ((json_t *)values, name, item) {
+    json_object_foreach ((json_t *)values, name, item)
         if (kind == STF_OK)
             kind = add_value(edits, key, name, item, err);
-    }
     json_object_foreach (json_object_get(before, "keys"), name, item) {
         char *below = kind == STF_OK ? join(key, name) : NULL;
         if (kind == STF_OK)

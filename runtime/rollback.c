@@ -28,9 +28,8 @@ static enum stf_kind no_memory(struct stf_err *err)
 static enum stf_undo_verdict judge(const struct stf_thing *thing, const struct stf_change *change, const json_t *origin,
                                    const json_t *now)
 {
-    if (json_equal(now, origin)) {
+    if (json_equal(now, origin))
         return STF_UNDO_NOTHING;
-    }
     const struct stf_recorded recorded = {thing->resource, change->id, change->before, change->after};
     return stf_undo_judge(&recorded, now);
 }
@@ -50,12 +49,10 @@ enum stf_kind stf_engine_undo_check(struct stf_engine *engine, const struct stf_
     json_t *now = NULL;
     *verdict = STF_UNDO_UNKNOWN;
     enum stf_kind kind = init_changed(&thing, engine, host, change, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_thing_read(&thing, &now, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         *verdict = judge(&thing, change, change->before, now);
-    }
     json_decref(now);
     stf_thing_fini(&thing);
     return kind;
@@ -103,19 +100,16 @@ static enum stf_kind undo(struct stf_engine *engine, const struct stf_change *ch
     bool is_held = false;
     *result = NULL;
     enum stf_kind kind = init_changed(&thing, engine, host, change, err);
-    if (kind == STF_OK && engine->mode != STF_ENGINE_APPLY) {
+    if (kind == STF_OK && engine->mode != STF_ENGINE_APPLY)
         kind = stf_err_set(err, STF_DENIED, 0, "undo", change->resource, "a plan undoes nothing");
-    }
     if (kind == STF_OK) {
         kind = stf_thing_hold(engine, &thing, err);
         is_held = kind == STF_OK;
     }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_thing_read(&thing, &now, err);
-    }
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         goto out;
-    }
     enum stf_undo_verdict verdict = judge(&thing, change, origin, now);
     if (verdict == STF_UNDO_NOTHING) {
         kind = stf_result_unchanged(result, err);
@@ -133,13 +127,11 @@ static enum stf_kind undo(struct stf_engine *engine, const struct stf_change *ch
     const struct stf_alteration alteration = {
         .step = change->step, .before = now, .after = change->before, .undoes = change->change};
     kind = stf_thing_alter(engine, &thing, &alteration, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_result_changed(now, change->before, result, err);
-    }
 out:
-    if (is_held) {
+    if (is_held)
         stf_thing_release(engine, &thing);
-    }
     json_decref(item);
     json_decref(now);
     stf_thing_fini(&thing);
@@ -192,9 +184,8 @@ static enum stf_kind find_host(const struct survey *survey, const char *name, st
             .config = config,
             .site_dir = json_string_value(json_object_get(row, "site_dir")),
         };
-        if (strcmp(host->name, name) == 0) {
+        if (strcmp(host->name, name) == 0)
             return STF_OK;
-        }
     }
     return stf_err_set(err, STF_NOT_FOUND, 0, "rollback", name, "the run has no record of the host %s", name);
 }
@@ -207,9 +198,8 @@ static json_t *look_into_wholes(const struct survey *survey, const struct stf_th
     for (size_t i = json_array_size(survey->wholes); binding->whole && i > 0; i--) {
         size_t index = (size_t)json_integer_value(json_array_get(survey->wholes, i - 1));
         const struct stf_change *change = survey->changes[index];
-        if (index < *since) {
+        if (index < *since)
             return NULL;
-        }
         if (strcmp(change->host, thing->host->name) == 0 && strcmp(change->resource, binding->whole) == 0) {
             json_t *state = binding->part(change->id, change->before, thing->resource->name, thing->id);
             if (state) {
@@ -253,13 +243,11 @@ static enum stf_kind look(struct survey *survey, const struct stf_thing *thing, 
     const json_t *entry = json_object_get(survey->standing, thing->key);
     size_t since = (size_t)json_integer_value(json_array_get(entry, 0));
     *now = look_into_wholes(survey, thing, &since);
-    if (!*now) {
+    if (!*now)
         *now = json_incref(json_array_get(entry, 1));
-    }
     enum stf_kind kind = *now ? STF_OK : stf_thing_read(thing, now, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         look_past_parts(survey, thing, since, now);
-    }
     return kind;
 }
 
@@ -286,9 +274,8 @@ static enum stf_kind judge_item(struct survey *survey, const struct stf_thing *t
         snprintf(reason, sizeof reason, "undone by run %" PRId64 " already", change->undone_by_run);
     } else if (look(survey, thing, &now, &why) != STF_OK) {
         verdict = STF_UNDO_UNKNOWN;
-        if (survey->counts[STF_UNDO_UNKNOWN] == 0) {
+        if (survey->counts[STF_UNDO_UNKNOWN] == 0)
             survey->unreadable = why;
-        }
     } else {
         verdict = judge(thing, change, json_object_get(survey->origins, thing->key), now);
         bool is_undone = verdict != STF_UNDO_NOTHING;
@@ -302,9 +289,8 @@ static enum stf_kind judge_item(struct survey *survey, const struct stf_thing *t
                           : verdict == STF_UNDO_NOTHING ? "what was there before stands there now"
                                                         : NULL;
     if (kind == STF_OK && (json_object_set_new(item, "verdict", json_string(verdict_names[verdict])) < 0 ||
-                           (because && json_object_set_new(item, "reason", json_string(because)) < 0))) {
+                           (because && json_object_set_new(item, "reason", json_string(because)) < 0)))
         kind = no_memory(err);
-    }
     json_decref(now);
     return kind;
 }
@@ -316,9 +302,8 @@ static enum stf_kind init_surveyed(struct stf_thing *thing, struct stf_host *hos
 {
     *thing = (struct stf_thing){0};
     enum stf_kind kind = find_host(survey, change->host, host, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = init_changed(thing, engine, host, change, err);
-    }
     return kind == STF_OK ? stf_thing_make_key(thing, err) : kind;
 }
 
@@ -349,9 +334,8 @@ static enum stf_kind find_origin(struct survey *survey, const struct stf_engine 
     struct stf_host host;
     struct stf_thing thing;
     enum stf_kind kind = init_surveyed(&thing, &host, survey, engine, change, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         *origin = json_object_get(survey->origins, thing.key);
-    }
     if (kind == STF_OK && !*origin) {
         *origin = change->before;
         kind = json_object_set(survey->origins, thing.key, (json_t *)*origin) < 0 ? no_memory(err) : STF_OK;
@@ -365,24 +349,20 @@ static enum stf_kind survey_run(struct survey *survey, struct stf_engine *engine
                                 struct stf_err *err)
 {
     *survey = (struct survey){0};
-    if (!engine->journal) {
+    if (!engine->journal)
         return stf_err_set(err, STF_NOT_FOUND, 0, "rollback", NULL, "there is no journal, so nothing to roll back");
-    }
     enum stf_kind kind = stf_journal_changes(engine->journal, run, &survey->list, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_journal_hosts(engine->journal, run, &survey->hosts, err);
-    }
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     survey->items = json_array();
     survey->origins = json_object();
     survey->standing = json_object();
     survey->wholes = json_array();
     survey->changes = calloc(survey->list.count + 1, sizeof *survey->changes);
-    if (!survey->items || !survey->origins || !survey->standing || !survey->wholes || !survey->changes) {
+    if (!survey->items || !survey->origins || !survey->standing || !survey->wholes || !survey->changes)
         return no_memory(err);
-    }
     for (size_t i = survey->list.count; kind == STF_OK && i > 0; i--) {
         const json_t *origin;
         kind = find_origin(survey, engine, &survey->list.items[i - 1], &origin, err);
@@ -393,9 +373,8 @@ static enum stf_kind survey_run(struct survey *survey, struct stf_engine *engine
         bool is_own_undo = change->undoes != 0 && stf_journal_run_of(change->undoes) == run;
         bool is_elsewhere = only_hosts && !json_object_get(only_hosts, change->host);
         survey->is_partial = survey->is_partial || (is_elsewhere && change->state != STF_CHANGE_UNDONE);
-        if (!is_own_undo && !is_elsewhere) {
+        if (!is_own_undo && !is_elsewhere)
             kind = survey_change(survey, engine, change, err);
-        }
     }
     return kind;
 }
@@ -418,9 +397,8 @@ enum stf_kind stf_engine_rollback_plan(struct stf_engine *engine, int64_t run, c
     struct survey survey;
     *plan = NULL;
     enum stf_kind kind = survey_run(&survey, engine, run, only_hosts, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = survey_doc(&survey, run, plan, err);
-    }
     survey_fini(&survey);
     return kind;
 }
@@ -430,17 +408,15 @@ static bool may_overwrite(const struct stf_rollback *rollback, const json_t *ite
     size_t index;
     json_t *number;
     bool is_named = false;
-    json_array_foreach ((json_t *)rollback->forced, index, number) {
+    json_array_foreach ((json_t *)rollback->forced, index, number)
         is_named = is_named || json_equal(number, json_object_get(item, "item"));
-    }
     return rollback->is_forced || is_named;
 }
 
 static bool is_blocking(const struct stf_rollback *rollback, const json_t *item)
 {
-    if (may_overwrite(rollback, item)) {
+    if (may_overwrite(rollback, item))
         return false;
-    }
     const char *verdict = json_string_value(json_object_get(item, "verdict"));
     return strcmp(verdict, verdict_names[STF_UNDO_CONFLICT]) == 0 ||
            strcmp(verdict, verdict_names[STF_UNDO_UNKNOWN]) == 0;
@@ -450,11 +426,9 @@ static bool is_blocked(const struct survey *survey, const struct stf_rollback *r
 {
     size_t index;
     json_t *item;
-    json_array_foreach (survey->items, index, item) {
-        if (is_blocking(rollback, item)) {
+    json_array_foreach (survey->items, index, item)
+        if (is_blocking(rollback, item))
             return true;
-        }
-    }
     return false;
 }
 
@@ -467,20 +441,17 @@ static void list_blocking(const struct survey *survey, const struct stf_rollback
     size_t left = 0;
     text[0] = '\0';
     json_array_foreach (survey->items, index, item) {
-        if (!is_blocking(rollback, item)) {
+        if (!is_blocking(rollback, item))
             continue;
-        }
         char *line = three_way(item);
-        if (line && used + strlen(line) + sizeof "; and 1234567890 more" < size) {
+        if (line && used + strlen(line) + sizeof "; and 1234567890 more" < size)
             used += (size_t)sprintf(text + used, "%s%s", used ? "; " : "", line);
-        } else {
+        else
             left++;
-        }
         free(line);
     }
-    if (left > 0) {
+    if (left > 0)
         sprintf(text + used, "%sand %zu more", used ? "; " : "", left);
-    }
 }
 
 static enum stf_kind refuse(const struct survey *survey, const struct stf_rollback *rollback, struct stf_err *err)
@@ -510,16 +481,13 @@ static enum stf_kind claim_hosts(struct stf_engine *engine, const struct survey 
         struct stf_host host;
         kind = find_host(survey, json_string_value(json_object_get(row, "name")), &host, err);
         stf_fault(STF_FAULT_HOLD_BEFORE);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = stf_fleet_hold(engine->fleet, engine->run, &host, 1, err);
-        }
         stf_fault(STF_FAULT_HOLD_AFTER);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = stf_journal_add_host(engine->journal, engine->run, &host, err);
-        }
-        if (kind != STF_OK) {
+        if (kind != STF_OK)
             break;
-        }
     }
     return kind;
 }
@@ -532,17 +500,14 @@ static enum stf_kind undo_item(struct stf_engine *engine, struct survey *survey,
     json_t *result = NULL;
     *is_changed = false;
     /* One that needed nothing is judged again: undoing a newer change of a thing around it may have brought it back. */
-    if (change->state == STF_CHANGE_UNDONE) {
+    if (change->state == STF_CHANGE_UNDONE)
         return STF_OK;
-    }
     const json_t *origin;
     enum stf_kind kind = find_origin(survey, engine, change, &origin, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = find_host(survey, change->host, &host, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = undo(engine, change, origin, &host, is_forced, &result, err);
-    }
     *is_changed = json_is_true(json_object_get(result, "changed"));
     json_decref(result);
     return kind;
@@ -564,17 +529,14 @@ static enum stf_kind undo_all(struct stf_engine *engine, const struct stf_rollba
         bool is_changed;
         enum stf_kind kind = undo_item(engine, survey, index, may_overwrite(rollback, item), &is_changed, &why);
         tally->undone += kind == STF_OK && is_changed;
-        if (kind != STF_OK && tally->failed++ == 0) {
+        if (kind != STF_OK && tally->failed++ == 0)
             tally->first = why;
-        }
         const char *outcome = kind != STF_OK ? "failed" : is_changed ? "undone" : "nothing";
         if (json_object_set_new(item, "outcome", json_string(outcome)) < 0 ||
-            (kind != STF_OK && json_object_set_new(item, "error", json_string(why.message)) < 0)) {
+            (kind != STF_OK && json_object_set_new(item, "error", json_string(why.message)) < 0))
             return no_memory(err);
-        }
-        if (rollback->progress) {
+        if (rollback->progress)
             rollback->progress(rollback->data, item);
-        }
     }
     return STF_OK;
 }
@@ -586,13 +548,11 @@ static enum stf_kind settle_by(struct stf_engine *engine, const struct stf_engin
     json_t *args;
     json_t *result = NULL;
     const struct stf_verb *verb = bound->binding->verbs;
-    while (verb->name && strcmp(verb->name, bound->binding->settle) != 0) {
+    while (verb->name && strcmp(verb->name, bound->binding->settle) != 0)
         verb++;
-    }
     enum stf_kind kind = stf_fleet_grant(engine->fleet, verb->need, err);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     args = json_pack("{s:O, s:O}", "id", change->id, "state", change->before);
     kind = args ? stf_fleet_call(engine->fleet, host, verb, bound->self, args, &result, err) : no_memory(err);
     json_decref(args);
@@ -612,20 +572,17 @@ static enum stf_kind settle_all(struct stf_engine *engine, struct survey *survey
         struct stf_host host;
         struct stf_err why;
         enum stf_kind kind = find_origin(survey, engine, change, &origin, err);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = find_host(survey, change->host, &host, err);
-        }
-        if (kind != STF_OK) {
+        if (kind != STF_OK)
             return kind;
-        }
         bool is_back = origin == change->before && !json_object_get(item, "error");
         for (size_t i = 0; is_back && i < engine->binding_count; i++) {
             const struct stf_engine_binding *bound = &engine->bindings[i];
             bool is_for = bound->binding->settles && strcmp(bound->binding->settles, change->resource) == 0;
             if (is_for && settle_by(engine, bound, &host, change, &why) != STF_OK &&
-                json_object_set_new(item, "unsettled", json_string(why.message)) < 0) {
+                json_object_set_new(item, "unsettled", json_string(why.message)) < 0)
                 return no_memory(err);
-            }
         }
     }
     return STF_OK;
@@ -636,9 +593,8 @@ static enum stf_kind summarize(const struct survey *survey, const struct stf_rol
 {
     enum stf_kind kind = survey_doc(survey, rollback->run, summary, err);
     if (kind == STF_OK && (json_object_set_new(*summary, "undone", json_integer(tally->undone)) < 0 ||
-                           json_object_set_new(*summary, "failed", json_integer(tally->failed)) < 0)) {
+                           json_object_set_new(*summary, "failed", json_integer(tally->failed)) < 0))
         kind = no_memory(err);
-    }
     if (kind == STF_OK && tally->failed > 0) {
         kind = stf_err_set(err, tally->first.kind, tally->first.code, "rollback", tally->first.subject,
                            "%" PRId64 " of %zu changes of run %" PRId64 " could not be undone; the rest was. Roll it "
@@ -671,39 +627,30 @@ enum stf_kind stf_engine_rollback(struct stf_engine *engine, const struct stf_ro
     struct survey survey;
     struct tally tally = {0};
     *summary = NULL;
-    if (engine->mode != STF_ENGINE_APPLY) {
+    if (engine->mode != STF_ENGINE_APPLY)
         return stf_err_set(err, STF_DENIED, 0, "rollback", NULL, "a plan undoes nothing");
-    }
     enum stf_kind kind = survey_run(&survey, engine, rollback->run, rollback->only_hosts, err);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         goto out;
-    }
     if (is_blocked(&survey, rollback)) {
         kind = survey_doc(&survey, rollback->run, summary, err);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = refuse(&survey, rollback, err);
-        }
         goto out;
     }
     kind = claim_hosts(engine, &survey, err);
-    if (kind == STF_OK && rollback->run != engine->run) {
+    if (kind == STF_OK && rollback->run != engine->run)
         kind = stf_journal_run_undoes(engine->journal, engine->run, rollback->run, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = undo_all(engine, rollback, &survey, &tally, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = settle_all(engine, &survey, err);
-    }
-    if (kind == STF_OK && tally.failed == 0) {
+    if (kind == STF_OK && tally.failed == 0)
         disarm(engine, &survey, rollback->run);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = summarize(&survey, rollback, &tally, summary, err);
-    }
-    if (kind == STF_OK && rollback->run != engine->run && !survey.is_partial) {
+    if (kind == STF_OK && rollback->run != engine->run && !survey.is_partial)
         kind = stf_journal_run_rolled_back(engine->journal, rollback->run, engine->run, err);
-    }
 out:
     survey_fini(&survey);
     return kind;

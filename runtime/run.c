@@ -44,10 +44,9 @@ enum stf_kind stf_run_record_script(struct stf_run *run, json_t *script, struct 
     json_t *known;
     if (!run->scripts) /* not a run: somebody only looks at a script */
         return STF_OK;
-    json_array_foreach (run->scripts, index, known) {
+    json_array_foreach (run->scripts, index, known)
         if (json_equal(known, script))
             return STF_OK;
-    }
     if (run->options->plan && check_planned_script(run, script, err) != STF_OK)
         return err->kind;
     if (json_array_append(run->scripts, script) != 0)
@@ -174,10 +173,9 @@ enum stf_kind stf_run_begin(struct stf_run *run, struct stf_err *err)
         run->scripts = json_array();
         size_t index;
         json_t *script;
-        json_array_foreach (scripts, index, script) {
+        json_array_foreach (scripts, index, script)
             if (kind == STF_OK)
                 kind = stf_run_record_script(run, script, err);
-        }
         json_decref(scripts);
         if (kind != STF_OK)
             return kind;

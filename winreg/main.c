@@ -40,9 +40,8 @@ static bool read_whole(void *bytes, size_t size)
 {
     for (size_t done = 0; done < size;) {
         ssize_t got = read(STDIN_FILENO, (char *)bytes + done, size - done);
-        if (got == 0 || (got < 0 && errno != EINTR)) {
+        if (got == 0 || (got < 0 && errno != EINTR))
             return false;
-        }
         done += got > 0 ? (size_t)got : 0;
     }
     return true;
@@ -52,9 +51,8 @@ static bool write_whole(int fd, const void *bytes, size_t size)
 {
     for (size_t done = 0; done < size;) {
         ssize_t put = write(fd, (const char *)bytes + done, size - done);
-        if (put < 0 && errno != EINTR) {
+        if (put < 0 && errno != EINTR)
             return false;
-        }
         done += put > 0 ? (size_t)put : 0;
     }
     return true;
@@ -66,9 +64,8 @@ static bool send_frame(const struct helper *helper, const struct stf_remote_head
     size_t first = header->size < 256 ? header->size : 0; /* small frames in one piece */
 
     stf_remote_header_put(bytes, header);
-    if (first > 0) {
+    if (first > 0)
         memcpy(bytes + STF_REMOTE_HEADER_SIZE, payload, first);
-    }
     return write_whole(helper->out_fd, bytes, STF_REMOTE_HEADER_SIZE + first) &&
            (first == header->size || write_whole(helper->out_fd, payload, header->size));
 }
@@ -109,15 +106,13 @@ static struct loadparm_context *load_settings(TALLOC_CTX *memory, const struct s
     struct loadparm_context *settings = loadparm_init_global(false);
     char *port = talloc_asprintf(memory, "%u", connect->port);
 
-    if (settings == NULL || port == NULL) {
+    if (settings == NULL || port == NULL)
         return NULL;
-    }
     lpcfg_load_default(settings); /* fails where there is no smb.conf: defaults are fine */
     if (!lpcfg_set_cmdline(settings, "client ipc signing", "required") ||
         !lpcfg_set_cmdline(settings, "client smb encrypt", "desired") ||
-        (connect->port != 0 && !lpcfg_set_cmdline(settings, "smb ports", port))) {
+        (connect->port != 0 && !lpcfg_set_cmdline(settings, "smb ports", port)))
         return NULL;
-    }
     return settings;
 }
 
@@ -129,22 +124,17 @@ static NTSTATUS open_pipe(struct helper *helper, const struct stf_remote_connect
     struct dcerpc_binding *binding = NULL;
     NTSTATUS status;
 
-    if (settings == NULL || events == NULL || credentials == NULL) {
+    if (settings == NULL || events == NULL || credentials == NULL)
         return NT_STATUS_NO_MEMORY;
-    }
     status = dcerpc_init(); /* the authentication mechanisms */
-    if (NT_STATUS_IS_OK(status)) {
+    if (NT_STATUS_IS_OK(status))
         status = set_credentials(credentials, settings, connect);
-    }
-    if (NT_STATUS_IS_OK(status)) {
+    if (NT_STATUS_IS_OK(status))
         status = dcerpc_parse_binding(helper->memory, "ncacn_np:", &binding);
-    }
-    if (NT_STATUS_IS_OK(status)) {
+    if (NT_STATUS_IS_OK(status))
         status = dcerpc_binding_set_string_option(binding, "host", connect->host);
-    }
-    if (NT_STATUS_IS_OK(status)) {
+    if (NT_STATUS_IS_OK(status))
         status = dcerpc_binding_set_string_option(binding, "endpoint", "\\pipe\\winreg");
-    }
     if (NT_STATUS_IS_OK(status)) {
         status =
             dcerpc_pipe_connect_b(helper->memory, &helper->pipe, binding, &winreg_table, credentials, events, settings);
@@ -153,9 +143,8 @@ static NTSTATUS open_pipe(struct helper *helper, const struct stf_remote_connect
         helper->why = "Kerberos needs a ticket (kinit), and the host's name in its realm instead of an address";
         return NT_STATUS_LOGON_FAILURE;
     }
-    if (NT_STATUS_IS_OK(status)) {
+    if (NT_STATUS_IS_OK(status))
         dcerpc_binding_handle_set_timeout(helper->pipe->binding_handle, connect->deadline_ms / 1000 + 2);
-    }
     return status;
 }
 
@@ -168,13 +157,11 @@ static NTSTATUS why_unreachable(const struct stf_remote_connect *wanted, NTSTATU
     char port[8];
     bool is_reached = false;
 
-    if (!NT_STATUS_EQUAL(status, NT_STATUS_NO_MEMORY) && !NT_STATUS_EQUAL(status, NT_STATUS_OBJECT_NAME_NOT_FOUND)) {
+    if (!NT_STATUS_EQUAL(status, NT_STATUS_NO_MEMORY) && !NT_STATUS_EQUAL(status, NT_STATUS_OBJECT_NAME_NOT_FOUND))
         return status;
-    }
     snprintf(port, sizeof(port), "%u", wanted->port != 0 ? wanted->port : 445u);
-    if (getaddrinfo(wanted->host, port, &hints, &addresses) != 0) {
+    if (getaddrinfo(wanted->host, port, &hints, &addresses) != 0)
         return NT_STATUS_BAD_NETWORK_PATH;
-    }
     for (const struct addrinfo *at = addresses; at != NULL && !is_reached; at = at->ai_next) {
         int fd = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, at->ai_protocol);
         if (fd >= 0) {
@@ -194,9 +181,8 @@ static bool answer_connect(struct helper *helper, const struct stf_remote_header
     struct stf_remote_connect connect;
     NTSTATUS status = NT_STATUS_INVALID_PARAMETER;
 
-    if (helper->pipe == NULL && stf_remote_connect_get(&in, &connect)) {
+    if (helper->pipe == NULL && stf_remote_connect_get(&in, &connect))
         status = why_unreachable(&connect, open_pipe(helper, &connect));
-    }
     explicit_bzero(&connect, sizeof(connect));
     return NT_STATUS_IS_OK(status) ? send_frame(helper, &done, NULL) : send_failed(helper, header->id, status);
 }
@@ -215,9 +201,8 @@ static bool answer_call(struct helper *helper, const struct stf_remote_header *h
         status = dcerpc_binding_handle_raw_call(helper->pipe->binding_handle, NULL, header->value, 0, payload,
                                                 header->size, memory, &results, &size, &flags);
     }
-    if (NT_STATUS_IS_OK(status) && (size > STF_REMOTE_PAYLOAD_MAX || (flags & DCERPC_PULL_BIGENDIAN) != 0)) {
+    if (NT_STATUS_IS_OK(status) && (size > STF_REMOTE_PAYLOAD_MAX || (flags & DCERPC_PULL_BIGENDIAN) != 0))
         status = NT_STATUS_NOT_SUPPORTED;
-    }
     reply.size = (uint32_t)size;
     is_sent = NT_STATUS_IS_OK(status) ? send_frame(helper, &reply, results) : send_failed(helper, header->id, status);
     talloc_free(memory);
@@ -232,9 +217,8 @@ static bool answer_next(struct helper *helper)
     uint8_t *payload;
     bool is_answered = false;
 
-    if (!read_whole(bytes, sizeof(bytes)) || !stf_remote_header_get(bytes, &header)) {
+    if (!read_whole(bytes, sizeof(bytes)) || !stf_remote_header_get(bytes, &header))
         return false;
-    }
     payload = malloc((size_t)header.size + 1);
     if (payload != NULL && read_whole(payload, header.size)) {
         if (header.message == STF_REMOTE_CONNECT) {
@@ -259,9 +243,8 @@ int main(void)
     }
     /* What a library prints must not get between the frames. */
     helper.out_fd = dup(STDOUT_FILENO);
-    if (helper.out_fd < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0 || helper.memory == NULL) {
+    if (helper.out_fd < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0 || helper.memory == NULL)
         return 1;
-    }
     if (send_frame(&helper, &hello, NULL)) {
         while (answer_next(&helper)) {
         }

@@ -23,12 +23,10 @@ static bool put_escape(const struct writer *writer, char c)
         ['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n", ['\f'] = "\\f", ['\r'] = "\\r"};
     char text[8];
 
-    if (c == '"' || c == '\\') {
+    if (c == '"' || c == '\\')
         return put(writer, (const char[]){'\\', c}, 2);
-    }
-    if (short_forms[(uint8_t)c] != NULL) {
+    if (short_forms[(uint8_t)c] != NULL)
         return put(writer, short_forms[(uint8_t)c], 2);
-    }
     snprintf(text, sizeof(text), "\\u%04X", (unsigned)(uint8_t)c);
     return put(writer, text, 6);
 }
@@ -53,9 +51,8 @@ static bool put_array(const struct writer *writer, const json_t *array)
 {
     bool is_put = put(writer, "[", 1);
 
-    for (size_t i = 0; i < json_array_size(array) && is_put; i++) {
+    for (size_t i = 0; i < json_array_size(array) && is_put; i++)
         is_put = (i == 0 || put(writer, ",", 1)) && put_any(writer, json_array_get(array, i));
-    }
     return is_put && put(writer, "]", 1);
 }
 
@@ -73,9 +70,8 @@ static bool put_object(const struct writer *writer, const json_t *object)
     json_t *member;
 
     if (names != NULL) {
-        json_object_foreach ((json_t *)object, name, member) {
+        json_object_foreach ((json_t *)object, name, member)
             names[count++] = name;
-        }
         qsort(names, count, sizeof(*names), compare_names);
     }
     for (size_t i = 0; i < count && is_put; i++) {

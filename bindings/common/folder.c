@@ -14,9 +14,8 @@ enum stf_kind stf_folder_sync(const char *dir, struct stf_err *err)
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 || fsync(fd) < 0) {
         enum stf_kind kind = stf_err_errno(err, errno, "fsync", dir, "can not make the folder durable");
-        if (fd >= 0) {
+        if (fd >= 0)
             close(fd);
-        }
         return kind;
     }
     close(fd);
@@ -25,13 +24,11 @@ enum stf_kind stf_folder_sync(const char *dir, struct stf_err *err)
 
 static enum stf_kind make_one(const char *path, struct stf_err *err)
 {
-    if (mkdir(path, 0700) < 0) {
+    if (mkdir(path, 0700) < 0)
         return errno == EEXIST ? STF_OK : stf_err_errno(err, errno, "mkdir", path, "can not make the state folder");
-    }
     char *copy = strdup(path);
-    if (!copy) {
+    if (!copy)
         return stf_err_set(err, STF_NO_MEMORY, 0, "mkdir", path, "out of memory");
-    }
     enum stf_kind kind = stf_folder_sync(dirname(copy), err);
     free(copy);
     return kind;
@@ -40,21 +37,18 @@ static enum stf_kind make_one(const char *path, struct stf_err *err)
 enum stf_kind stf_folder_make(const char *dir, struct stf_err *err)
 {
     char *path = strdup(dir);
-    if (!path) {
+    if (!path)
         return stf_err_set(err, STF_NO_MEMORY, 0, "mkdir", dir, "out of memory");
-    }
     enum stf_kind kind = STF_OK;
     for (char *slash = path; kind == STF_OK && (slash = strchr(slash + 1, '/'));) {
         *slash = '\0';
         struct stat status;
-        if (stat(path, &status) < 0) {
+        if (stat(path, &status) < 0)
             kind = make_one(path, err);
-        }
         *slash = '/';
     }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = make_one(path, err);
-    }
     free(path);
     return kind;
 }

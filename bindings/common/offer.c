@@ -27,9 +27,8 @@ bool stf_need_only_looks(const char *need)
 
 const char *stf_binding_read_need(const struct stf_binding *binding, const struct stf_resource *resource)
 {
-    for (const struct stf_verb *verb = binding->verbs; verb && verb->name; verb++) {
+    for (const struct stf_verb *verb = binding->verbs; verb && verb->name; verb++)
         if (stf_need_only_looks(verb->need))
             return verb->need;
-    }
     return resource->need;
 }

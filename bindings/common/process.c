@@ -221,12 +221,11 @@ enum stf_kind stf_process_run(const struct stf_process_id *id, struct stf_proces
         goto out;
     kind = wait_for(id, pid, streams, result, err);
 
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         if (!streams[i].bytes && !(streams[i].bytes = malloc(1)))
             kind = stf_err_set(err, STF_NO_MEMORY, 0, "run", id->argv[0], "no memory for the output");
         else
             streams[i].bytes[streams[i].size] = '\0';
-    }
     result->output = streams[0].bytes;
     result->output_size = streams[0].size;
     result->errors = streams[1].bytes;

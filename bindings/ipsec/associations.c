@@ -69,10 +69,9 @@ static enum stf_kind initiate_further(struct stf_strongswan *daemon, const char 
     const char *name;
     enum stf_kind kind = stf_strongswan_list_connections(daemon, connection, &connections, err);
     const json_t *found = json_object_get(connections, connection);
-    json_object_foreach (json_object_get(found, "children"), name, child) {
+    json_object_foreach (json_object_get(found, "children"), name, child)
         if (!kind && is_further_child(name, connection))
             kind = initiate_child(daemon, connection, name, timeout_ms, err);
-    }
     json_decref(connections);
     return kind;
 }
@@ -139,10 +138,9 @@ enum stf_kind stf_strongswan_renew(const struct stf_host *host, const json_t *na
     size_t index;
     json_t *name;
     enum stf_kind kind = stf_strongswan_open(&daemon, host, err);
-    json_array_foreach ((json_t *)names, index, name) {
+    json_array_foreach ((json_t *)names, index, name)
         if (!kind)
             kind = renew(host, &daemon, json_string_value(name), timeout_ms, err);
-    }
     stf_strongswan_close(&daemon);
     return kind;
 }

@@ -61,10 +61,9 @@ static bool is_word(const json_t *value, const char *punctuation)
     size_t size = json_string_length(value);
     if (!text || size == 0 || size > WORD_MAX || !isalnum((unsigned char)text[0]))
         return false;
-    for (size_t i = 0; i < size; i++) {
+    for (size_t i = 0; i < size; i++)
         if (!isalnum((unsigned char)text[i]) && !strchr(punctuation, text[i]))
             return false;
-    }
     return true;
 }
 
@@ -266,10 +265,9 @@ json_t *stf_connection_left_out(const json_t *document)
     size_t i;
     json_t *proposal, *list = json_array();
     for (int is_ike = 0; is_ike < 2 && is_ikev1(document); is_ike++) {
-        json_array_foreach (json_object_get(document, members[is_ike]), i, proposal) {
+        json_array_foreach (json_object_get(document, members[is_ike]), i, proposal)
             if (beyond_ikev1(proposal, is_ike))
                 json_array_append_new(list, json_sprintf("%s: %s", members[is_ike], json_string_value(proposal)));
-        }
     }
     return list;
 }
@@ -405,10 +403,9 @@ static json_t *proposals_of(const json_t *document, const char *member, bool is_
 {
     size_t i;
     json_t *proposal, *list = json_array();
-    json_array_foreach (json_object_get(document, member), i, proposal) {
+    json_array_foreach (json_object_get(document, member), i, proposal)
         if (!is_ikev1(document) || !beyond_ikev1(proposal, is_ike))
             json_array_append(list, proposal);
-    }
     return list;
 }
 
@@ -485,10 +482,9 @@ static json_t *exempt_from(const json_t *document)
 {
     size_t index;
     json_t *entry, *list = json_array();
-    json_array_foreach (json_object_get(document, "exempt"), index, entry) {
+    json_array_foreach (json_object_get(document, "exempt"), index, entry)
         if (stf_traffic_overlaps(entry, json_object_get(document, "traffic")))
             json_array_append(list, entry);
-    }
     return list;
 }
 

@@ -87,14 +87,12 @@ json_t *stf_connection_edit(const char *expected, const char *found)
     json_t *value, *edit = NULL, *wanted = settings_of(expected), *present = settings_of(found);
     if (strcmp(expected, found) == 0)
         edit = json_null();
-    json_object_foreach (wanted, field, value) {
+    json_object_foreach (wanted, field, value)
         if (!edit && !json_equal(value, json_object_get(present, field)))
             edit = difference(field, value, json_object_get(present, field));
-    }
-    json_object_foreach (present, field, value) {
+    json_object_foreach (present, field, value)
         if (!edit && !json_object_get(wanted, field))
             edit = difference(field, NULL, value);
-    }
     if (!edit && wanted && present)
         edit = json_pack("{s:s, s:s, s:s}", "field", "comments and order of lines", "expected",
                          "as Staffetta writes them", "found", "others");

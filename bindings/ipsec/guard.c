@@ -320,10 +320,9 @@ static void add_rules(json_t *items, const struct guard *guard, bool is_inbound,
         source.ports = all_ports;
         if (!ports && use != EXEMPT_FROM)
             json_array_append_new(items, rule(guard, is_inbound, &source));
-        json_array_foreach (ports, port_index, port) {
+        json_array_foreach (ports, port_index, port)
             if (stf_ports_parse(port, &source.ports))
                 json_array_append_new(items, rule(guard, is_inbound, &source));
-        }
     }
 }
 
@@ -649,9 +648,8 @@ static char *make_transaction(const char *table, json_t *items)
     for (int step = 0; step < (items ? 3 : 2); step++)
         json_array_append_new(commands, json_pack("{s:{s:{s:s, s:s}}}", step == 1 ? "delete" : "add", "table", "family",
                                                   "inet", "name", table));
-    json_array_foreach (items, i, item) {
+    json_array_foreach (items, i, item)
         json_array_append_new(commands, json_pack("{s:O}", "add", item));
-    }
     json_t *document = json_pack("{s:o}", "nftables", commands);
     char *text = json_dumps(document, JSON_COMPACT);
     json_decref(document);

@@ -139,10 +139,9 @@ static enum stf_kind sort_list(json_t *list, bool is_set, json_t **sorted, struc
     struct entries entries;
     enum stf_kind kind = sort_entries(list, &entries, err);
     *sorted = !kind && list ? json_array() : NULL;
-    for (size_t i = 0; i < entries.count; i++) {
+    for (size_t i = 0; i < entries.count; i++)
         if (i == 0 || !is_set || by_text(&entries.items[i - 1], &entries.items[i]) != 0)
             add(sorted, json_incref(entries.items[i].doc));
-    }
     entries_fini(&entries);
     json_decref(list);
     return *sorted ? STF_OK : no_memory("kernel_snapshot", err);
@@ -154,20 +153,18 @@ static enum stf_kind sort_list(json_t *list, bool is_set, json_t **sorted, struc
 static json_t *policies_to_keep(const struct stf_kernel_state *state, unsigned parts)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < state->policy_count; i++) {
+    for (size_t i = 0; i < state->policy_count; i++)
         if (!stf_xfrm_is_of_socket(&state->policies[i]))
             add(&list, stf_xfrm_policy_document(&state->policies[i], parts));
-    }
     return list;
 }
 
 static json_t *sas_to_keep(const struct stf_kernel_state *state, unsigned parts)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < state->sa_count; i++) {
+    for (size_t i = 0; i < state->sa_count; i++)
         if (!stf_xfrm_is_larval(&state->sas[i]))
             add(&list, stf_xfrm_sa_document(&state->sas[i], parts));
-    }
     return list;
 }
 

@@ -199,10 +199,9 @@ static enum stf_kind normalize_between(const json_t *given, json_t **normal, str
     for (size_t i = 0; i < size && !kind; i++) {
         pairs[i] = json_array_get(given, i);
         kind = check_pair(pairs[i], i, err);
-        for (size_t j = 0; j < i && !kind; j++) {
+        for (size_t j = 0; j < i && !kind; j++)
             if (json_equal(pairs[i], pairs[j]))
                 kind = invalid(err, "between", pairs[i], "each pair once");
-        }
     }
     if (kind)
         return kind;
@@ -433,10 +432,9 @@ static json_t *sorted_texts(const json_t *list)
     for (size_t i = 0; i < size; i++)
         texts[i] = json_array_get(list, i);
     qsort(texts, size, sizeof *texts, compare_texts);
-    for (size_t i = 0; i < size; i++) {
+    for (size_t i = 0; i < size; i++)
         if (i == 0 || !json_equal(texts[i], texts[i - 1]))
             json_array_append(sorted, texts[i]);
-    }
     return sorted;
 }
 

@@ -67,10 +67,9 @@ const char *const stf_weak_algorithms[] = {"des",          "3des",         "md5"
 
 static const struct stf_algorithm *find(const char *word)
 {
-    for (size_t i = 0; i < ALGORITHM_COUNT; i++) {
+    for (size_t i = 0; i < ALGORITHM_COUNT; i++)
         if (strcmp(algorithms[i].word, word) == 0)
             return &algorithms[i];
-    }
     return NULL;
 }
 

@@ -161,10 +161,9 @@ enum stf_kind stf_strongswan_engine(struct stf_strongswan *daemon, struct stf_ip
     if (kind)
         return kind;
     const json_t *plugins = json_object_get(stats, "plugins");
-    json_array_foreach (plugins, index, plugin) {
+    json_array_foreach (plugins, index, plugin)
         if (strcmp(json_string_value(plugin), "kernel-libipsec") == 0)
             engine->is_userland = true;
-    }
     if (json_array_size(plugins) == 0)
         kind = stf_err_set(err, STF_INVALID_DATA, 0, "stats", daemon->name,
                            "charon on '%s' does not say which plugins it has loaded", daemon->name);

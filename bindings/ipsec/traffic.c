@@ -87,10 +87,9 @@ static enum stf_kind validate_ports(const json_t *list, const char *what, const 
         if (!stf_ports_parse(item, &ports[i]))
             return stf_traffic_invalid(err, what, place, item,
                                        "a port number, 1 to 65535, or a range such as \"1025-5000\"");
-        for (size_t j = 0; j < i; j++) {
+        for (size_t j = 0; j < i; j++)
             if (ports_meet(ports[i], ports[j]))
                 return stf_traffic_invalid(err, what, place, item, "each port once");
-        }
     }
     return STF_OK;
 }
@@ -162,10 +161,9 @@ static bool has_entry(const json_t *traffic, const char *protocol, bool without_
 {
     size_t i;
     json_t *entry;
-    json_array_foreach (traffic, i, entry) {
+    json_array_foreach (traffic, i, entry)
         if (has_protocol(entry, protocol) && (!without_ports || !json_object_get(entry, "ports")))
             return true;
-    }
     return false;
 }
 
@@ -211,10 +209,9 @@ bool stf_traffic_overlaps(const json_t *entry, const json_t *traffic)
 {
     size_t i;
     json_t *other;
-    json_array_foreach (traffic, i, other) {
+    json_array_foreach (traffic, i, other)
         if (entries_meet(entry, other))
             return true;
-    }
     return false;
 }
 

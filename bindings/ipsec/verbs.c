@@ -135,10 +135,9 @@ static enum stf_kind list(const struct stf_host *host, const json_t *args, const
             stf_vici_stream(daemon.client, command, event_name, message, STF_CHARON_ANSWER_MS, &events, &answer, err);
     stf_strongswan_close(&daemon);
     json_array_foreach (events, index, event) {
-        json_object_foreach (event, name, section) {
+        json_object_foreach (event, name, section)
             if (json_is_object(section) && json_array_append_new(documents, convert(name, section)) < 0)
                 kind = no_memory(command, err);
-        }
     }
     json_decref(events);
     json_decref(answer);

@@ -136,12 +136,11 @@ static void add_list(struct stf_vici_message *message, const char *key, const js
     size_t index;
     json_t *item;
     stf_vici_begin_list(message, key);
-    json_array_foreach (list, index, item) {
+    json_array_foreach (list, index, item)
         if (json_is_string(item))
             stf_vici_add_item(message, json_string_value(item));
         else
             fail(message, STF_INVALID_DATA, "a list holds something that is not a string");
-    }
     stf_vici_end_list(message);
 }
 

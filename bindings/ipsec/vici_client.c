@@ -675,10 +675,9 @@ enum stf_kind stf_vici_next_event(struct stf_vici_client *client, int wake_fd, c
     *event = take_early(client, name);
     if (*event)
         return STF_OK;
-    while (poll(poll_fds, 2, -1) < 0) {
+    while (poll(poll_fds, 2, -1) < 0)
         if (errno != EINTR)
             return give_up(client, stf_err_errno(err, errno, "listen", client->path, "poll"));
-    }
     if (poll_fds[0].revents)
         return STF_OK;
     return read_event(client, name, event, err);

@@ -120,10 +120,9 @@ bool stf_windows_has_tool(enum stf_windows_generation generation, enum stf_windo
 enum stf_windows_tool stf_windows_default_tool(enum stf_windows_generation generation)
 {
     int tool = STF_WINDOWS_TOOL_COUNT;
-    while (tool-- > 0) {
+    while (tool-- > 0)
         if (generations[generation].has_tool[tool])
             return (enum stf_windows_tool)tool;
-    }
     return STF_WINDOWS_TOOL_COUNT;
 }
 
@@ -137,10 +136,9 @@ const struct stf_windows_algorithm *stf_windows_algorithm(enum stf_windows_gener
                                                           enum stf_windows_tool tool, enum stf_windows_phase phase,
                                                           const char *word)
 {
-    for (size_t i = 0; i < ALGORITHM_COUNT; i++) {
+    for (size_t i = 0; i < ALGORITHM_COUNT; i++)
         if (strcmp(algorithms[i].word, word) == 0)
             return has(generation, tool, phase, &algorithms[i]) ? &algorithms[i] : NULL;
-    }
     return NULL;
 }
 
@@ -149,10 +147,9 @@ void stf_windows_list(enum stf_windows_generation generation, enum stf_windows_t
 {
     size_t used = 0;
     snprintf(text, size, "none");
-    for (size_t i = 0; i < ALGORITHM_COUNT && used < size; i++) {
+    for (size_t i = 0; i < ALGORITHM_COUNT && used < size; i++)
         if (algorithms[i].role == role && has(generation, tool, phase, &algorithms[i]))
             used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", algorithms[i].word);
-    }
 }
 
 bool stf_windows_has_ikev2(enum stf_windows_generation generation, enum stf_windows_tool tool)
@@ -168,11 +165,10 @@ static json_t *phase_document(enum stf_windows_generation generation, enum stf_w
     json_t *document = json_object();
     for (int role = STF_ENCRYPTION; role <= STF_DH_GROUP; role++) {
         json_t *words = json_array();
-        for (size_t i = 0; i < ALGORITHM_COUNT; i++) {
+        for (size_t i = 0; i < ALGORITHM_COUNT; i++)
             if (algorithms[i].role == (enum stf_algorithm_role)role &&
                 has(generation, STF_WINDOWS_TOOL_COUNT, phase, &algorithms[i]))
                 json_array_append_new(words, json_string(algorithms[i].word));
-        }
         if (members[role])
             json_object_set_new(document, members[role], words);
         else
@@ -184,10 +180,9 @@ static json_t *phase_document(enum stf_windows_generation generation, enum stf_w
 json_t *stf_windows_capabilities(enum stf_windows_generation generation)
 {
     json_t *tool_words = json_array(), *sources = json_array();
-    for (int i = 0; i < STF_WINDOWS_TOOL_COUNT; i++) {
+    for (int i = 0; i < STF_WINDOWS_TOOL_COUNT; i++)
         if (generations[generation].has_tool[i])
             json_array_append_new(tool_words, json_string(tools[i]));
-    }
     for (int i = 0; generations[generation].sources[i]; i++)
         json_array_append_new(sources, json_string(generations[generation].sources[i]));
     return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "generation", generations[generation].word, "tools", tool_words,

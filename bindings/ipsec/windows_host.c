@@ -185,10 +185,9 @@ enum stf_kind stf_windows_look(const struct stf_windows_host *windows, enum stf_
     enum stf_kind kind = STF_OK;
     if (out && tool == STF_WINDOWS_POWERSHELL)
         kind = look_by_powershell(windows, script, out, err);
-    for (char *line; out && tool != STF_WINDOWS_POWERSHELL && !kind && (line = strsep(&at, "\n"));) {
+    for (char *line; out && tool != STF_WINDOWS_POWERSHELL && !kind && (line = strsep(&at, "\n"));)
         if (*line)
             kind = look_by_netsh(windows, tool, line, out, err);
-    }
     if (!out || fclose(out) || !lines)
         kind = stf_err_set(err, STF_NO_MEMORY, 0, "run", windows->host->name, "no memory for what stands");
     free(lines);

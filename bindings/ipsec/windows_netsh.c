@@ -82,10 +82,9 @@ static void each_standing(FILE *out, const struct stf_windows_plan *plan, const 
 {
     size_t i;
     json_t *item;
-    json_array_foreach (plan->standing, i, item) {
+    json_array_foreach (plan->standing, i, item)
         if (strcmp(json_string_value(json_object_get(item, "kind")), kind) == 0)
             fprintf(out, "%s name=\"%s\"%s\n", command, json_string_value(json_object_get(item, "name")), options);
-    }
 }
 
 /* ---------- netsh ipsec static ---------- */

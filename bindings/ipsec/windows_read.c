@@ -164,11 +164,10 @@ static json_t *find_object(const json_t *objects, const char *kind, const char *
 {
     size_t i;
     json_t *object;
-    json_array_foreach (objects, i, object) {
+    json_array_foreach (objects, i, object)
         if (strcmp(json_string_value(json_object_get(object, "kind")), kind) == 0 &&
             strcmp(json_string_value(json_object_get(object, "name")), name) == 0)
             return object;
-    }
     return NULL;
 }
 
@@ -193,10 +192,9 @@ static const char *begun_by(const char *key)
                                           {"Rule Name", "rule"},
                                           {"FilterList Name", "filterlist"},
                                           {"FilterAction Name", "filteraction"}};
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (strcmp(keys[i][0], key) == 0)
             return keys[i][1];
-    }
     return NULL;
 }
 
@@ -304,10 +302,9 @@ static enum stf_kind add_rule(json_t *rules, const json_t *object, struct stf_er
     if (!json_is_string(json_object_get(object, "name")))
         return invalid(err, "a rule without a \"name\"; expected what the script \"show\" prints");
     json_t *rule = new_rule(rules, plain(json_object_get(object, "name")));
-    json_object_foreach ((json_t *)object, key, value) {
+    json_object_foreach ((json_t *)object, key, value)
         if (strcmp(key, "name") != 0)
             copy_member(json_object_get(rule, "members"), key, value);
-    }
     return STF_OK;
 }
 
@@ -323,10 +320,9 @@ enum stf_kind stf_windows_read_powershell(const char *text, size_t size, json_t 
     *rules = json_array();
     if (json_is_object(document))
         kind = add_rule(*rules, document, err);
-    json_array_foreach (document, i, item) {
+    json_array_foreach (document, i, item)
         if (!kind)
             kind = add_rule(*rules, item, err);
-    }
     json_decref(document);
     if (kind) {
         json_decref(*rules);

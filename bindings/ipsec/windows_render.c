@@ -172,10 +172,9 @@ static bool may_be_weak(const json_t *request, const json_t *policy, const char 
         size_t allowed = 0;
         if (strcmp(text_of(entry, "algorithm"), weak) != 0)
             continue;
-        for (size_t j = 0; j < json_array_size(names); j++) {
+        for (size_t j = 0; j < json_array_size(names); j++)
             if (json_equal(json_array_get(names, j), json_object_get(request, "host")))
                 return true;
-        }
         for (size_t p = 0; p < json_array_size(pairs); p++) {
             bool is_named = false;
             for (size_t j = 0; j < json_array_size(names); j++)
@@ -222,10 +221,9 @@ static void choose(const struct stf_windows_plan *plan, const json_t *request, e
 /* Each role that the proposal has must have an algorithm left; a PRF or ESN of their own Windows does not have. */
 static bool is_usable(const struct choice *choice)
 {
-    for (int role = STF_ENCRYPTION; role <= STF_DH_GROUP; role++) {
+    for (int role = STF_ENCRYPTION; role <= STF_DH_GROUP; role++)
         if (choice->wanted[role] && !choice->count[role])
             return false;
-    }
     return !choice->refused || choice->refused->role != STF_SEQUENCE_NUMBERS;
 }
 
@@ -496,10 +494,9 @@ static enum stf_kind check_rule_count(const struct stf_windows_plan *plan, struc
 static json_t *facts_of(char *lines)
 {
     json_t *facts = json_array();
-    for (char *at = lines, *line; (line = strsep(&at, "\n"));) {
+    for (char *at = lines, *line; (line = strsep(&at, "\n"));)
         if (*line)
             stf_windows_facts_add(facts, line);
-    }
     return facts;
 }
 

@@ -31,10 +31,9 @@ static bool has_fact(const json_t *facts, const json_t *fact)
 {
     size_t i;
     json_t *each;
-    json_array_foreach (facts, i, each) {
+    json_array_foreach (facts, i, each)
         if (json_equal(each, fact))
             return true;
-    }
     return false;
 }
 
@@ -62,10 +61,9 @@ static void print_word(FILE *out, const char *text)
     const char *slash = strrchr(text, '/');
     if (slash && (strcmp(slash, "/32") == 0 || strcmp(slash, "/128") == 0))
         size = (size_t)(slash - text);
-    for (size_t i = 0; i < size; i++) {
+    for (size_t i = 0; i < size; i++)
         if (!isspace((unsigned char)text[i]))
             fputc(text[i], out);
-    }
 }
 
 /* A list's items with commas between, which a value that went on in the next line has already. */
@@ -285,10 +283,9 @@ enum stf_kind stf_windows_state_read(struct stf_windows_state *state, enum stf_w
     size_t i;
     *state = (struct stf_windows_state){.standing = json_array(), .facts = json_array()};
     enum stf_kind kind = readers[tool].read(text, strlen(text), &objects, err);
-    json_array_foreach (objects, i, object) {
+    json_array_foreach (objects, i, object)
         if (!kind)
             kind = readers[tool].take(state, name, object, err);
-    }
     json_decref(objects);
     return kind;
 }

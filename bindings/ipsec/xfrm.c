@@ -363,10 +363,9 @@ static enum stf_kind read_migration(const struct nlmsghdr *message, struct stf_x
     struct cursor rest;
     struct attribute attribute;
     enum stf_kind kind = open_message(message, &migration->policy, sizeof migration->policy, &rest, err);
-    while (next_attribute(&rest, &attribute, &kind, err)) {
+    while (next_attribute(&rest, &attribute, &kind, err))
         if (attribute.type == XFRMA_MIGRATE)
             kind = take_list(&attribute, migration->moves, sizeof migration->moves[0], &migration->move_count, err);
-    }
     return kind;
 }
 

@@ -412,10 +412,9 @@ static json_t *move_document(const struct xfrm_user_migrate *move)
 static void put_migration(struct writer *writer, const struct stf_xfrm_migration *migration)
 {
     json_t *moves = json_array();
-    for (unsigned i = 0; i < migration->move_count; i++) {
+    for (unsigned i = 0; i < migration->move_count; i++)
         if (json_array_append_new(moves, move_document(&migration->moves[i])) < 0)
             writer->has_failed = true;
-    }
     put(writer, "selector", selector_document(&migration->policy.sel));
     put_direction(writer, migration->policy.dir);
     put(writer, "moves", moves);

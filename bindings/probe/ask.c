@@ -175,10 +175,9 @@ static enum stf_kind check_text(const char *key, const char *text, struct stf_er
 static enum stf_kind check_word(const char *key, const char *text, struct stf_err *err)
 {
     enum stf_kind kind = check_text(key, text, err);
-    for (size_t i = 0; kind == STF_OK && text && text[i]; i++) {
+    for (size_t i = 0; kind == STF_OK && text && text[i]; i++)
         if ((unsigned char)text[i] <= ' ' || text[i] == 0x7f)
             kind = stf_err_set(err, STF_INVALID_DATA, 0, "probe", key, "'%s' has a space or a control character", key);
-    }
     return kind;
 }
 

@@ -236,10 +236,9 @@ static void end_session(struct stf_probe *probe, struct lane *lane, enum stf_ses
 {
     lane->log.ended_ns = stf_clock_ns();
     lane->log.end = (uint8_t)how;
-    for (size_t i = lane->next_answer; i < lane->log.count; i++) {
+    for (size_t i = lane->next_answer; i < lane->log.count; i++)
         if (lane->log.samples[i].outcome == STF_PROBE_PENDING)
             settle(probe, &lane->log.samples[i], STF_PROBE_CLOSED, lane->log.ended_ns);
-    }
     stf_session_close(lane->session);
 }
 
@@ -491,10 +490,9 @@ static void *run(void *argument)
             probe->failure = errno;
             break;
         }
-        for (int i = 0; i < count; i++) {
+        for (int i = 0; i < count; i++)
             if (events[i].data.u64 == KEY_TIMER)
                 tick(probe); /* before the answers, which would make it later */
-        }
         for (int i = 0; i < count; i++)
             take_event(probe, &events[i]);
     }

@@ -153,10 +153,9 @@ static enum stf_kind measure_times(const struct stf_probe_log *log, struct stf_p
         answer_stamps += (log->samples[i].stamps & STF_PROBE_STAMP_ANSWER) != 0;
     }
     report->jitter = quantiles_of(values, log->count);
-    for (size_t i = 0; i < log->count; i++) {
+    for (size_t i = 0; i < log->count; i++)
         if (log->samples[i].outcome == STF_PROBE_ANSWERED)
             values[answered++] = log->samples[i].latency_ns;
-    }
     report->latency = quantiles_of(values, answered);
     answered = 0;
     for (size_t i = 0; i < log->count; i++) {

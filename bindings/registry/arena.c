@@ -28,9 +28,8 @@ void *stf_arena_reserve(struct stf_arena *arena, size_t most)
         size_t size = next_size(chunk);
         size = most > size ? most : size;
         chunk = malloc(sizeof(*chunk) + size);
-        if (chunk == NULL) {
+        if (chunk == NULL)
             return NULL;
-        }
         *chunk = (struct stf_arena_chunk){.before = arena->last, .size = size};
         arena->last = chunk;
     }
@@ -49,9 +48,8 @@ void *stf_arena_alloc(struct stf_arena *arena, size_t size)
 {
     void *piece = stf_arena_reserve(arena, size);
 
-    if (piece != NULL) {
+    if (piece != NULL)
         stf_arena_keep(arena, size);
-    }
     return piece;
 }
 

@@ -40,9 +40,8 @@ static enum stf_kind read_file(const char *path, struct stf_regf_bytes *bytes, s
     struct stf_store_file file;
     enum stf_kind kind = stf_store_file_open(&file, path, "the transaction log", false, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_store_file_read(&file, &bytes->bytes, &bytes->size, err);
-    }
     stf_store_file_close(&file);
     return kind == STF_NOT_FOUND ? STF_OK : kind;
 }
@@ -55,9 +54,8 @@ static enum stf_kind read_log(const char *path, int number, struct stf_regf_byte
 
     for (size_t i = 0; i < 2 && kind == STF_OK && log->bytes == NULL; i++) {
         char *name;
-        if (asprintf(&name, "%s.%s%d", path, endings[i], number) < 0) {
+        if (asprintf(&name, "%s.%s%d", path, endings[i], number) < 0)
             return no_memory(err);
-        }
         kind = read_file(name, log, err);
         free(name);
     }
@@ -70,15 +68,12 @@ static enum stf_kind replay(struct hive *hive, struct stf_regf_bytes *bytes, str
     struct stf_regf_bytes logs[STF_REGF_LOG_COUNT] = {{0}};
     enum stf_kind kind = stf_store_file_read(&hive->file, &bytes->bytes, &bytes->size, err);
 
-    for (int i = 0; i < STF_REGF_LOG_COUNT && kind == STF_OK; i++) {
+    for (int i = 0; i < STF_REGF_LOG_COUNT && kind == STF_OK; i++)
         kind = read_log(hive->file.path, i + 1, &logs[i], err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_regf_replay(bytes, logs, hive->file.path, err);
-    }
-    for (int i = 0; i < STF_REGF_LOG_COUNT; i++) {
+    for (int i = 0; i < STF_REGF_LOG_COUNT; i++)
         free(logs[i].bytes);
-    }
     return kind;
 }
 
@@ -86,9 +81,8 @@ static enum stf_kind check_base(const uint8_t *base, uint64_t size, const char *
 {
     enum stf_kind kind = stf_regf_check_format(base, path, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_regf_check_clean(base, path, err);
-    }
     return kind == STF_OK ? stf_regf_check_size(base, size, path, err) : kind;
 }
 
@@ -97,9 +91,8 @@ static enum stf_kind open_replayed(struct hive *hive, struct stf_err *err)
     struct stf_regf_bytes bytes = {0};
     enum stf_kind kind = replay(hive, &bytes, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = check_base(bytes.bytes, bytes.size, hive->file.path, err);
-    }
     if (kind != STF_OK) {
         free(bytes.bytes);
         return kind;
@@ -118,12 +111,10 @@ static enum stf_kind open_image(struct hive *hive, bool may_replay, struct stf_e
                            hive->file.path);
     }
     kind = read_at(hive, 0, base, sizeof(base), err);
-    if (kind == STF_OK && may_replay && stf_regf_is_dirty(base)) {
+    if (kind == STF_OK && may_replay && stf_regf_is_dirty(base))
         return open_replayed(hive, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = check_base(base, size, hive->file.path, err);
-    }
     return kind == STF_OK ? stf_regf_image_init(&hive->image, base, read_at, hive, hive->file.path, err) : kind;
 }
 
@@ -144,14 +135,12 @@ static enum stf_kind hive_open(const struct stf_registry_place *place, enum stf_
     struct stf_regf_key root;
     enum stf_kind kind;
 
-    if (hive == NULL) {
+    if (hive == NULL)
         return no_memory(err);
-    }
     hive->is_writer = mode == STF_REGISTRY_WRITE;
     kind = stf_store_file_open(&hive->file, place->path, what, hive->is_writer, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = open_image(hive, place->is_replaying_logs, err);
-    }
     if (kind == STF_OK && hive->is_writer) {
         kind = stf_hivetree_init_from(&hive->tree, &hive->image, err);
         stf_regf_image_fini(&hive->image);
@@ -175,9 +164,8 @@ static enum stf_kind hive_commit(void *store, struct stf_err *err)
     size_t size = 0;
     enum stf_kind kind = stf_regf_write(&hive->tree, &bytes, &size, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_store_file_replace(&hive->file, bytes, size, err);
-    }
     free(bytes);
     return kind;
 }
@@ -189,12 +177,10 @@ enum stf_kind stf_hive_create(const char *path, struct stf_err *err)
     size_t size = 0;
     enum stf_kind kind = stf_hivetree_init(&tree, stf_regf_filetime((int64_t)time(NULL)), err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_regf_write(&tree, &bytes, &size, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_store_file_create(path, what, bytes, size, err);
-    }
     free(bytes);
     stf_hivetree_fini(&tree);
     return kind;
@@ -207,9 +193,8 @@ enum stf_kind stf_hive_replay(const char *path, bool *was_dirty, struct stf_err 
     void *store;
     enum stf_kind kind = hive_open(&place, STF_REGISTRY_WRITE, &store, err);
 
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     kind = read_at(store, 0, base, sizeof(base), err);
     if (kind == STF_OK) {
         *was_dirty = stf_regf_is_dirty(base);
@@ -244,12 +229,10 @@ static enum stf_kind image_subkeys(struct hive *hive, stf_registry_node node, st
         struct stf_regf_key subkey = stf_regf_key_known(&hive->image, offsets.items[i]);
         char *name = NULL;
         kind = stf_regf_key_name(&subkey, &name, err);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = stf_registry_subkeys_add(out, name, subkey.offset, err);
-        }
-        if (kind != STF_OK) {
+        if (kind != STF_OK)
             free(name);
-        }
     }
     free(offsets.items);
     return kind;
@@ -261,14 +244,12 @@ static enum stf_kind hive_subkeys(void *store, stf_registry_node key, struct stf
     struct hive *hive = store;
     enum stf_kind kind;
 
-    if (hive->is_writer) {
+    if (hive->is_writer)
         return stf_keytree_subkeys(store, key, out, err);
-    }
     *out = (struct stf_registry_subkeys){0};
     kind = image_subkeys(hive, key, out, err);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         stf_registry_subkeys_fini(out);
-    }
     return kind;
 }
 
@@ -297,14 +278,12 @@ static enum stf_kind hive_values(void *store, stf_registry_node key, struct stf_
     struct hive *hive = store;
     enum stf_kind kind;
 
-    if (hive->is_writer) {
+    if (hive->is_writer)
         return stf_keytree_values(store, key, out, err);
-    }
     *out = (struct stf_registry_values){0};
     kind = image_values(hive, key, out, err);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         stf_registry_values_fini(out);
-    }
     return kind;
 }
 
@@ -317,9 +296,8 @@ static enum stf_kind hive_find_key(void *store, stf_registry_node parent, const 
     char *stored = NULL;
     enum stf_kind kind;
 
-    if (hive->is_writer) {
+    if (hive->is_writer)
         return stf_keytree_lookup_key(store, parent, name, key, spelling, err);
-    }
     above = image_key(hive, parent);
     kind = stf_regf_find_subkey(&hive->image, &above, name, &found, err);
     if (kind == STF_OK && spelling != NULL) {
@@ -329,9 +307,8 @@ static enum stf_kind hive_find_key(void *store, stf_registry_node parent, const 
             *spelling = stored;
         }
     }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         *key = found.offset;
-    }
     return kind;
 }
 
@@ -341,9 +318,8 @@ static enum stf_kind hive_find_value(void *store, stf_registry_node node, const 
     struct hive *hive = store;
     struct stf_regf_key key;
 
-    if (hive->is_writer) {
+    if (hive->is_writer)
         return stf_keytree_lookup_value(store, node, name, value, err);
-    }
     key = image_key(hive, node);
     return stf_regf_find_value(&hive->image, &key, name, value, err);
 }
@@ -362,9 +338,8 @@ static enum stf_kind hive_create_key(void *store, stf_registry_node parent, cons
     if (kind == STF_OK) {
         struct stf_keytree_key *key = (struct stf_keytree_key *)*node;
         kind = stf_hivetree_attach(key, &extras, NULL, 0, err);
-        if (kind != STF_OK) {
+        if (kind != STF_OK)
             stf_keytree_key_free(key);
-        }
     }
     return kind;
 }
@@ -418,9 +393,8 @@ static enum stf_kind image_extras(struct hive *hive, stf_registry_node node, str
         .written = stf_regf_u64(key.record + STF_REGF_NK_WRITTEN),
     };
     kind = stf_regf_class(&hive->image, &key, &extras->class_name, &extras->class_size, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_regf_security(&hive->image, &key, &extras->security, &extras->security_size, err);
-    }
     return kind == STF_OK ? stf_regf_security(&hive->image, &above, &extras->above, &extras->above_size, err) : kind;
 }
 
@@ -428,9 +402,8 @@ static bool copy_bytes(const uint8_t *bytes, size_t size, uint8_t **copy, size_t
 {
     *copy = malloc(size + 1);
     *copy_size = size;
-    if (*copy != NULL && size > 0) {
+    if (*copy != NULL && size > 0)
         memcpy(*copy, bytes, size);
-    }
     return *copy != NULL;
 }
 
@@ -443,17 +416,14 @@ static enum stf_kind hive_read_extras(void *store, stf_registry_node node, struc
     enum stf_kind kind = STF_OK;
 
     *out = (struct stf_registry_extras){0};
-    if (node == hive_root(store)) {
+    if (node == hive_root(store))
         return STF_OK;
-    }
-    if (hive->is_writer) {
+    if (hive->is_writer)
         tree_extras((const struct stf_keytree_key *)node, &extras);
-    } else {
+    else
         kind = image_extras(hive, node, &extras, err);
-    }
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     out->flags = extras.flags;
     out->access = extras.access;
     out->written = extras.written;
@@ -487,9 +457,8 @@ static enum stf_kind hive_write_extras(void *store, stf_registry_node node, cons
     own.security = stf_hivetree_extras_of(key->parent)->security;
     if (extras->security != NULL) {
         own.security = stf_hivetree_intern(&hive->tree, extras->security, extras->security_size);
-        if (own.security == NULL) {
+        if (own.security == NULL)
             return no_memory(err);
-        }
     }
     return stf_hivetree_attach(key, &own, extras->class_name, extras->class_size, err);
 }

@@ -54,9 +54,8 @@ static enum stf_kind memory_open(const struct stf_registry_place *place, enum st
     struct session *session = calloc(1, sizeof(*session));
 
     (void)mode;
-    if (session == NULL) {
+    if (session == NULL)
         return no_memory(err);
-    }
     session->memory = place->memory;
     session->root = stf_keytree_copy(place->memory->root);
     if (session->root == NULL) {
@@ -72,9 +71,8 @@ static enum stf_kind memory_commit(void *store, struct stf_err *err)
     struct session *session = store;
     struct stf_keytree_key *copy = stf_keytree_copy(session->root);
 
-    if (copy == NULL) {
+    if (copy == NULL)
         return no_memory(err);
-    }
     stf_keytree_key_free(session->memory->root);
     session->memory->root = copy;
     return STF_OK;

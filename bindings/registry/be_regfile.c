@@ -53,16 +53,13 @@ static enum stf_kind load(struct regfile *regfile, bool is_writer, struct stf_er
     size_t size = 0;
     enum stf_kind kind = stf_store_file_read(&regfile->file, &bytes, &size, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_reg_parse(bytes, size, regfile->file.path, &edits, err);
-    }
     free(bytes);
-    if (kind == STF_OK && is_writer) {
+    if (kind == STF_OK && is_writer)
         kind = check_no_deletions(regfile, &edits, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_reg_tree_new(&edits, regfile->mount, NULL, &regfile->root, err);
-    }
     if (kind == STF_OK) {
         regfile->format = edits.format;
         stf_reg_tree_prune(regfile->root);
@@ -78,9 +75,8 @@ static enum stf_kind regfile_open(const struct stf_registry_place *place, enum s
     struct regfile *regfile = calloc(1, sizeof(*regfile));
     enum stf_kind kind;
 
-    if (regfile == NULL) {
+    if (regfile == NULL)
         return no_memory(err);
-    }
     regfile->file.fd = -1;
     if (place->key != NULL && *place->key != '\0') {
         regfile->mount = strdup(place->key);
@@ -90,9 +86,8 @@ static enum stf_kind regfile_open(const struct stf_registry_place *place, enum s
         }
     }
     kind = stf_store_file_open(&regfile->file, place->path, what, is_writer, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = load(regfile, is_writer, err);
-    }
     if (kind != STF_OK) {
         regfile_close(regfile);
         return kind;
@@ -118,9 +113,8 @@ static enum stf_kind regfile_commit(void *store, struct stf_err *err)
     enum stf_kind kind =
         stf_reg_export_store(&registry, regfile->mount, &regfile->format, is_implied, &bytes, &size, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_store_file_replace(&regfile->file, bytes, size, err);
-    }
     free(bytes);
     return kind;
 }
@@ -188,9 +182,8 @@ enum stf_kind stf_regfile_create(const char *path, const struct stf_reg_format *
     size_t size = 0;
     enum stf_kind kind = stf_reg_printer_take(&printer, &bytes, &size, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_store_file_create(path, what, bytes, size, err);
-    }
     free(bytes);
     stf_reg_printer_fini(&printer);
     return kind;

@@ -35,11 +35,9 @@ static struct stf_remote_key *find_root(const struct stf_remote_session *session
 {
     const char *short_name = stf_registry_root_name(name, rest);
 
-    for (size_t i = 0; short_name != NULL && i < session->top->child_count; i++) {
-        if (strcmp(session->top->children[i]->root->short_name, short_name) == 0) {
+    for (size_t i = 0; short_name != NULL && i < session->top->child_count; i++)
+        if (strcmp(session->top->children[i]->root->short_name, short_name) == 0)
             return session->top->children[i];
-        }
-    }
     return NULL;
 }
 
@@ -93,16 +91,13 @@ static enum stf_kind remote_open(const struct stf_registry_place *place, enum st
     struct store *store = calloc(1, sizeof(*store));
     enum stf_kind kind;
 
-    if (store == NULL) {
+    if (store == NULL)
         return no_memory(err);
-    }
     kind = stf_remote_session_open(remote, access, &store->session, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         store->root = store->session->top;
-    }
-    if (kind == STF_OK && remote->root != NULL && *remote->root != '\0') {
+    if (kind == STF_OK && remote->root != NULL && *remote->root != '\0')
         kind = set_root(store, remote->root, err);
-    }
     if (kind != STF_OK) {
         remote_close(store);
         return kind;
@@ -121,16 +116,14 @@ static enum stf_kind remote_commit(void *opened, struct stf_err *err)
         struct stf_remote_call call = {.operation = STF_WINREG_FLUSH_KEY};
         struct stf_winreg_handle handle;
         struct stf_remote_key *key = session->top->children[i];
-        if (key->child_count == 0 && !key->is_open) {
+        if (key->child_count == 0 && !key->is_open)
             continue;
-        }
         kind = stf_remote_key_open(session, key, &handle, err);
         if (kind == STF_OK) {
             stf_winreg_put_handle(&call.in, &handle);
             kind = stf_remote_calls_make(session, &call, 1, err);
-            if (kind == STF_OK) {
+            if (kind == STF_OK)
                 kind = stf_remote_check_code(session, &call, "flush", key->name, false, err);
-            }
             stf_remote_calls_fini(&call, 1);
         }
     }
@@ -152,9 +145,8 @@ static enum stf_kind add_subkey(struct stf_remote_key *parent, const char *name,
     enum stf_kind kind =
         key != NULL && copy != NULL ? stf_registry_subkeys_add(out, copy, (stf_registry_node)key, err) : no_memory(err);
 
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         free(copy);
-    }
     return kind;
 }
 
@@ -169,22 +161,18 @@ static enum stf_kind remote_subkeys(void *opened, stf_registry_node node, struct
 
     *out = (struct stf_registry_subkeys){0};
     if (is_above_roots(key)) {
-        for (size_t i = 0; i < key->child_count && kind == STF_OK; i++) {
+        for (size_t i = 0; i < key->child_count && kind == STF_OK; i++)
             kind = add_subkey(key, key->children[i]->name, out, err);
-        }
     } else {
         kind = stf_remote_key_open(session, key, &handle, err);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = stf_remote_read_list(session, &handle, STF_WINREG_ENUM_KEY, &reading, err);
-        }
-        for (size_t i = 0; i < reading.subkeys.count && kind == STF_OK; i++) {
+        for (size_t i = 0; i < reading.subkeys.count && kind == STF_OK; i++)
             kind = add_subkey(key, reading.subkeys.items[i].name, out, err);
-        }
         stf_remote_reading_fini(&reading);
     }
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         stf_registry_subkeys_fini(out);
-    }
     return kind;
 }
 
@@ -198,13 +186,11 @@ static enum stf_kind remote_values(void *opened, stf_registry_node node, struct 
     enum stf_kind kind;
 
     *out = (struct stf_registry_values){0};
-    if (is_above_roots(key)) {
+    if (is_above_roots(key))
         return STF_OK;
-    }
     kind = stf_remote_key_open(session, key, &handle, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_remote_read_list(session, &handle, STF_WINREG_ENUM_VALUE, &reading, err);
-    }
     if (kind == STF_OK) {
         *out = reading.values;
         reading.values = (struct stf_registry_values){0};
@@ -239,12 +225,10 @@ static enum stf_kind open_again(struct stf_remote_session *session, struct stf_r
     struct stf_winreg_handle handle;
     enum stf_kind kind = stf_remote_key_open(session, parent, &above, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_remote_open_below(session, &above, name, 0, &handle, err);
-    }
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     return add_open_child(session, parent, name, &handle, found, err);
 }
 
@@ -276,9 +260,8 @@ static char *join(const char *const *names, size_t count)
     char *path;
     char *end;
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         size += strlen(names[i]) + 1;
-    }
     path = malloc(size);
     if (path != NULL) {
         end = path;
@@ -308,26 +291,22 @@ static enum stf_kind remote_find_path(void *opened, const char *const *names, si
         key = find_root(session, names[0], &rest);
         first = 1;
     }
-    if (key == NULL || first == count) {
+    if (key == NULL || first == count)
         return STF_NOT_FOUND;
-    }
     kind = stf_remote_key_open(session, key, &above, err);
     path = join(names + first, count - first);
-    if (kind == STF_OK && path == NULL) {
+    if (kind == STF_OK && path == NULL)
         kind = no_memory(err);
-    }
     if (kind == STF_OK) {
         kind = stf_registry_name_units(path) > PATH_UNITS_MAX
                    ? STF_NOT_FOUND
                    : stf_remote_open_below(session, &above, path, 0, &handle, err);
     }
     free(path);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
-    for (size_t i = first; i < count && key != NULL; i++) {
+    for (size_t i = first; i < count && key != NULL; i++)
         key = stf_remote_key_child(key, names[i]);
-    }
     if (key == NULL) {
         stf_remote_close_later(session, &handle);
         return no_memory(err);
@@ -345,9 +324,8 @@ static enum stf_kind remote_find_value(void *opened, stf_registry_node node, con
     struct stf_winreg_handle handle;
     enum stf_kind kind;
 
-    if (is_above_roots((struct stf_remote_key *)node)) {
+    if (is_above_roots((struct stf_remote_key *)node))
         return STF_NOT_FOUND;
-    }
     kind = stf_remote_key_open(session, (struct stf_remote_key *)node, &handle, err);
     return kind == STF_OK ? stf_remote_find_value(session, &handle, name, value, err) : kind;
 }
@@ -366,17 +344,15 @@ static enum stf_kind create_key(void *opened, stf_registry_node node, const char
     enum stf_kind kind =
         is_above_roots(parent) ? stf_registry_refuse_at_root("create", err) : stf_remote_name_init(&wide, name, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_remote_key_open(session, parent, &above, err);
-    }
     if (kind == STF_OK) {
         stf_winreg_put_create_key(&call.in, &above, wide, class_name, session->access);
         kind = stf_remote_get_handle(session, &call, "create", name, &handle, err);
     }
     stf_remote_name_fini(&wide);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     return add_open_child(session, parent, name, &handle, made, err);
 }
 
@@ -401,9 +377,8 @@ static enum stf_kind take_rights(const struct stf_remote_session *session, const
     struct stf_bytes_in in = stf_remote_results(call);
     uint32_t code;
 
-    if (!stf_winreg_get_security(&in, descriptor, size, &code)) {
+    if (!stf_winreg_get_security(&in, descriptor, size, &code))
         return stf_remote_bad_results(session, "read the rights of", err);
-    }
     return code == STF_WERR_OK ? STF_OK : stf_remote_refused(session, code, "read the rights of", "a key", err);
 }
 
@@ -419,24 +394,20 @@ static enum stf_kind take_extras(const struct stf_remote_session *session, const
     bool is_full = true;
     enum stf_kind kind = stf_remote_get_info(session, &calls[0], &info, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = take_rights(session, &calls[1], &own, &own_size, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = take_rights(session, &calls[2], &above, &above_size, err);
-    }
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     extras->written = info.changed_at;
     if (info.class_name.units > 0) {
         extras->class_size = 2 * info.class_name.units;
         extras->class_name = malloc(extras->class_size);
         is_full = extras->class_name != NULL;
     }
-    if (is_full && extras->class_size > 0) {
+    if (is_full && extras->class_size > 0)
         memcpy(extras->class_name, info.class_name.data, extras->class_size);
-    }
     if (is_full && stf_rights_are_own(own, own_size, above, above_size)) {
         extras->security = stf_rights_only(own, own_size, &extras->security_size);
         is_full = extras->security != NULL;
@@ -457,27 +428,22 @@ static enum stf_kind remote_read_extras(void *opened, stf_registry_node node, st
     enum stf_kind kind;
 
     *extras = (struct stf_registry_extras){0};
-    if (key == ((struct store *)opened)->root || is_above_roots(key) || key->root != NULL) {
+    if (key == ((struct store *)opened)->root || is_above_roots(key) || key->root != NULL)
         return STF_OK;
-    }
     kind = stf_remote_key_open(session, key->parent, &above, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_remote_key_open(session, key, &handle, err);
-    }
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     stf_winreg_put_query_info(&calls[0].in, &handle);
     stf_winreg_put_get_security(&calls[1].in, &handle);
     stf_winreg_put_get_security(&calls[2].in, &above);
     kind = stf_remote_calls_make(session, calls, 3, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = take_extras(session, calls, extras, err);
-    }
     stf_remote_calls_fini(calls, 3);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         stf_registry_extras_fini(extras);
-    }
     return kind;
 }
 
@@ -497,9 +463,8 @@ static enum stf_kind set_rights(struct stf_remote_session *session, struct stf_r
         stf_winreg_put_get_security(&get.in, &handle);
         kind = stf_remote_calls_make(session, &get, 1, err);
     }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = take_rights(session, &get, &have, &size, err);
-    }
     if (kind == STF_OK) {
         wanted = size >= STF_RIGHTS_HEADER_SIZE
                      ? stf_rights_put(have, size, extras->security, extras->security_size, &size)
@@ -510,9 +475,8 @@ static enum stf_kind set_rights(struct stf_remote_session *session, struct stf_r
         stf_winreg_put_set_security(&set.in, &handle, wanted, (uint32_t)size);
         kind = stf_remote_calls_make(session, &set, 1, err);
     }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_remote_check_code(session, &set, "set the rights of", key->name, false, err);
-    }
     free(wanted);
     stf_remote_calls_fini(&get, 1);
     stf_remote_calls_fini(&set, 1);
@@ -526,9 +490,8 @@ static enum stf_kind remote_write_extras(void *opened, stf_registry_node node, c
     struct stf_registry_extras have;
     enum stf_kind kind = remote_read_extras(opened, node, &have, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_extras_check_live(key->name, &have, extras, err);
-    }
     stf_registry_extras_fini(&have);
     return kind == STF_OK && extras->security != NULL ? set_rights(((struct store *)opened)->session, key, extras, err)
                                                       : kind;
@@ -575,12 +538,10 @@ static enum stf_kind delete_subkeys(struct stf_remote_session *session, const st
         stf_winreg_put_delete(&calls[i].in, handle, wide);
         stf_remote_name_fini(&wide);
     }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_remote_calls_make(session, calls, count, err);
-    }
-    for (size_t i = 0; i < count && kind == STF_OK; i++) {
+    for (size_t i = 0; i < count && kind == STF_OK; i++)
         kind = stf_remote_check_code(session, &calls[i], "delete", subkeys[i].name, true, err);
-    }
     stf_remote_calls_fini(calls, count);
     return kind;
 }
@@ -597,18 +558,14 @@ static enum stf_kind sweep_key(struct stf_remote_session *session, const struct 
     struct stf_winreg_handle handle;
     enum stf_kind kind = stf_remote_open_below(session, parent, name, STF_WINREG_OPEN_LINK, &handle, err);
 
-    if (kind == STF_NOT_FOUND) {
+    if (kind == STF_NOT_FOUND)
         return STF_OK; /* somebody else was faster */
-    }
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
-    if (sweep == SWEEP_CHECK) {
+    if (sweep == SWEEP_CHECK)
         kind = refuse_link(session, &handle, name, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = sweep_below(session, &handle, sweep, depth + 1, err);
-    }
     stf_remote_close_later(session, &handle);
     return kind;
 }
@@ -623,9 +580,8 @@ static enum stf_kind sweep_below(struct stf_remote_session *session, const struc
                                            "the tree is more than %d levels deep", STF_REGISTRY_DEPTH_MAX);
     size_t count = reading.subkeys.count;
 
-    for (size_t i = 0; i < count && kind == STF_OK; i++) {
+    for (size_t i = 0; i < count && kind == STF_OK; i++)
         kind = sweep_key(session, handle, reading.subkeys.items[i].name, sweep, depth, err);
-    }
     for (size_t i = 0; i < count && kind == STF_OK && sweep == SWEEP_DELETE; i += STF_REMOTE_WINDOW) {
         kind = delete_subkeys(session, handle, &reading.subkeys.items[i],
                               count - i < STF_REMOTE_WINDOW ? count - i : STF_REMOTE_WINDOW, err);
@@ -642,21 +598,16 @@ static enum stf_kind remote_delete_key(void *opened, stf_registry_node node, str
     struct stf_winreg_handle parent;
     enum stf_kind kind = key->root != NULL ? stf_registry_refuse_at_root("delete", err) : STF_OK;
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_remote_key_open(session, key->parent, &parent, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = sweep_key(session, &parent, key->name, SWEEP_CHECK, 0, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = sweep_key(session, &parent, key->name, SWEEP_DELETE, 0, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = delete_subkeys(session, &parent, &subkey, 1, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         stf_remote_key_forget(session, key);
-    }
     return kind;
 }
 
@@ -678,15 +629,12 @@ static enum stf_kind delete_values(struct stf_remote_session *session, const str
     struct stf_remote_call calls[STF_REMOTE_WINDOW] = {0};
     enum stf_kind kind = STF_OK;
 
-    for (size_t i = 0; i < count && kind == STF_OK; i++) {
+    for (size_t i = 0; i < count && kind == STF_OK; i++)
         calls[i] = delete_value_call(handle, names[i], &kind, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_remote_calls_make(session, calls, count, err);
-    }
-    for (size_t i = 0; i < count && kind == STF_OK; i++) {
+    for (size_t i = 0; i < count && kind == STF_OK; i++)
         kind = stf_remote_check_code(session, &calls[i], "delete", names[i], true, err);
-    }
     stf_remote_calls_fini(calls, count);
     return kind;
 }
@@ -704,12 +652,10 @@ static enum stf_kind set_values(struct stf_remote_session *session, const struct
         stf_winreg_put_set_value(&calls[i].in, handle, wide, values[i].type, values[i].data, (uint32_t)values[i].size);
         stf_remote_name_fini(&wide);
     }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_remote_calls_make(session, calls, count, err);
-    }
-    for (size_t i = 0; i < count && kind == STF_OK; i++) {
+    for (size_t i = 0; i < count && kind == STF_OK; i++)
         kind = stf_remote_check_code(session, &calls[i], "set", values[i].name, false, err);
-    }
     stf_remote_calls_fini(calls, count);
     return kind;
 }
@@ -734,9 +680,8 @@ static enum stf_kind remote_edit_values(void *opened, stf_registry_node node, co
     struct stf_winreg_handle handle;
     enum stf_kind kind = is_above_roots(key) ? stf_registry_refuse_at_root("set", err) : check_sizes(edit, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_remote_key_open(session, key, &handle, err);
-    }
     for (size_t i = 0; i < edit->gone_count && kind == STF_OK; i += STF_REMOTE_WINDOW) {
         size_t left = edit->gone_count - i;
         kind =

@@ -65,18 +65,15 @@ static WCHAR *path_of(const struct key *key, const struct key **anchor, size_t *
     WCHAR *at;
 
     *units = 0;
-    for (*anchor = key; (*anchor)->anchor == NULL; *anchor = (*anchor)->parent) {
+    for (*anchor = key; (*anchor)->anchor == NULL; *anchor = (*anchor)->parent)
         *units += (*anchor)->units + (*anchor != key);
-    }
     path = calloc(*units + 1, sizeof(WCHAR));
-    if (path == NULL) {
+    if (path == NULL)
         return NULL;
-    }
     at = path + *units;
     for (const struct key *part = key; part != *anchor; part = part->parent) {
-        if (part != key) {
+        if (part != key)
             *--at = L'\\';
-        }
         at -= part->units;
         memcpy(at, part->name, part->units * sizeof(WCHAR));
     }
@@ -114,9 +111,8 @@ static enum stf_kind key_open(const struct session *session, const struct key *k
     WCHAR *path = path_of(key, &anchor, &units);
     LSTATUS status;
 
-    if (path == NULL) {
+    if (path == NULL)
         return no_memory(err);
-    }
     if (has_nul(path, units)) {
         free(path);
         return refuse_nul(err);
@@ -126,9 +122,8 @@ static enum stf_kind key_open(const struct session *session, const struct key *k
         return stf_err_set(err, STF_UNSUPPORTED, 0, op, NULL, "the path of the key is longer than Windows takes");
     }
     status = RegOpenKeyExW(anchor->anchor, path, 0, access | session->view, handle);
-    if (status == ERROR_FILE_NOT_FOUND) { /* perhaps a link that leads nowhere: it stands, as what it is */
+    if (status == ERROR_FILE_NOT_FOUND) /* perhaps a link that leads nowhere: it stands, as what it is */
         status = RegOpenKeyExW(anchor->anchor, path, REG_OPTION_OPEN_LINK, access | session->view, handle);
-    }
     free(path);
     return status == ERROR_SUCCESS ? STF_OK : key_error(status, op, key, err);
 }
@@ -150,9 +145,8 @@ static void windows_close(void *store)
     while (session->keys != NULL) {
         struct key *key = session->keys;
         session->keys = key->older;
-        if (key->is_owned) {
+        if (key->is_owned)
             RegCloseKey(key->anchor);
-        }
         free(key);
     }
     free(session);
@@ -166,9 +160,8 @@ static enum stf_kind windows_open(const struct stf_registry_place *place, enum s
     enum stf_kind kind = STF_OK;
 
     (void)mode; /* each call asks for the rights that it needs */
-    if (session == NULL) {
+    if (session == NULL)
         return no_memory(err);
-    }
     session->view = stf_windows_view(place->view);
     root = key_new(session, NULL, L"", 0);
     session->root = root;
@@ -193,9 +186,8 @@ static enum stf_kind windows_commit(void *store, struct stf_err *err)
 
     for (const struct key *key = session->keys; key != NULL; key = key->older) {
         LSTATUS status = key->anchor != NULL ? RegFlushKey(key->anchor) : ERROR_SUCCESS;
-        if (status != ERROR_SUCCESS) {
+        if (status != ERROR_SUCCESS)
             return key_error(status, "flush", key, err);
-        }
     }
     return STF_OK;
 }
@@ -224,13 +216,11 @@ static enum stf_kind read_steady(HKEY handle, const struct key *key, void *conte
             status = RegQueryInfoKeyW(handle, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, &after);
             kind = status == ERROR_SUCCESS ? STF_OK : key_error(status, "read", key, err);
         }
-        if (kind == STF_OK && CompareFileTime(&before, &after) == 0) {
+        if (kind == STF_OK && CompareFileTime(&before, &after) == 0)
             return STF_OK;
-        }
         forget(out);
-        if (kind != STF_OK) {
+        if (kind != STF_OK)
             return kind;
-        }
     }
     return stf_err_set(err, STF_BUSY, 0, "read", NULL, "the key is changed faster than it can be read; try again");
 }
@@ -242,15 +232,12 @@ static enum stf_kind add_subkey(struct session *session, const struct key *paren
     char *text = NULL;
     enum stf_kind kind = key != NULL ? STF_OK : no_memory(err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_name_from_utf16((const uint8_t *)name, units, &text, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_subkeys_add(out, text, (stf_registry_node)key, err);
-    }
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         free(text);
-    }
     return kind;
 }
 
@@ -261,14 +248,12 @@ static enum stf_kind read_subkeys(void *context, HKEY handle, const struct key *
         DWORD units = STF_REGISTRY_KEY_UNITS_MAX + 1;
         LSTATUS status = RegEnumKeyExW(handle, i, name, &units, NULL, NULL, NULL, NULL);
         enum stf_kind kind;
-        if (status == ERROR_NO_MORE_ITEMS) {
+        if (status == ERROR_NO_MORE_ITEMS)
             return STF_OK;
-        }
         kind = status == ERROR_SUCCESS ? add_subkey(context, key, name, units, out, err)
                                        : key_error(status, "list", key, err);
-        if (kind != STF_OK) {
+        if (kind != STF_OK)
             return kind;
-        }
     }
 }
 
@@ -281,9 +266,8 @@ static struct key *root_key(struct session *session, const struct stf_windows_ro
 {
     struct key *key = key_new(session, session->root, L"", 0);
 
-    if (key != NULL) {
+    if (key != NULL)
         key->anchor = root->handle;
-    }
     return key;
 }
 
@@ -296,13 +280,11 @@ static enum stf_kind list_roots(struct session *session, struct stf_registry_sub
         char *name = strdup(root->long_name);
         kind = key != NULL && name != NULL ? stf_registry_subkeys_add(out, name, (stf_registry_node)key, err)
                                            : no_memory(err);
-        if (kind != STF_OK) {
+        if (kind != STF_OK)
             free(name);
-        }
     }
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         stf_registry_subkeys_fini(out);
-    }
     return kind;
 }
 
@@ -314,9 +296,8 @@ static enum stf_kind windows_subkeys(void *store, stf_registry_node node, struct
     enum stf_kind kind;
 
     *out = (struct stf_registry_subkeys){0};
-    if (is_above_roots(key)) {
+    if (is_above_roots(key))
         return list_roots(store, out, err);
-    }
     kind = key_open(store, key, "list", KEY_QUERY_VALUE | KEY_ENUMERATE_SUB_KEYS, &handle, err);
     if (kind == STF_OK) {
         kind = read_steady(handle, key, store, read_subkeys, forget_subkeys, out, err);
@@ -344,14 +325,12 @@ static LSTATUS read_slot(HKEY handle, DWORD index, struct slot *slot)
         slot->units = STF_REGISTRY_VALUE_UNITS_MAX + 1;
         slot->size = slot->room;
         status = RegEnumValueW(handle, index, slot->name, &slot->units, NULL, &slot->type, slot->data, &slot->size);
-        if (status != ERROR_MORE_DATA) {
+        if (status != ERROR_MORE_DATA)
             return status;
-        }
         slot->room = slot->size > slot->room ? slot->size : 2 * slot->room;
         data = realloc(slot->data, slot->room);
-        if (data == NULL) {
+        if (data == NULL)
             return ERROR_NOT_ENOUGH_MEMORY;
-        }
         slot->data = data;
     }
 }
@@ -361,9 +340,8 @@ static enum stf_kind value_from_slot(const struct slot *slot, struct stf_registr
     char *name = NULL;
     enum stf_kind kind = stf_registry_name_from_utf16((const uint8_t *)slot->name, slot->units, &name, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_value_init(value, name, slot->type, slot->data, slot->size, err);
-    }
     free(name);
     return kind;
 }
@@ -373,9 +351,8 @@ static enum stf_kind add_value(const struct slot *slot, struct stf_registry_valu
     struct stf_registry_value value = {0};
     enum stf_kind kind = value_from_slot(slot, &value, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_values_add(out, &value, err);
-    }
     stf_registry_value_fini(&value);
     return kind;
 }
@@ -397,9 +374,8 @@ static struct slot *slot_new(void)
 
 static void slot_free(struct slot *slot)
 {
-    if (slot != NULL) {
+    if (slot != NULL)
         free(slot->data);
-    }
     free(slot);
 }
 
@@ -411,9 +387,8 @@ static enum stf_kind read_values(void *context, HKEY handle, const struct key *k
     (void)context;
     for (DWORD i = 0; kind == STF_OK; i++) {
         LSTATUS status = read_slot(handle, i, slot);
-        if (status == ERROR_NO_MORE_ITEMS) {
+        if (status == ERROR_NO_MORE_ITEMS)
             break;
-        }
         kind = status == ERROR_SUCCESS ? add_value(slot, out, err) : key_error(status, "read", key, err);
     }
     slot_free(slot);
@@ -433,9 +408,8 @@ static enum stf_kind windows_values(void *store, stf_registry_node node, struct 
     enum stf_kind kind;
 
     *out = (struct stf_registry_values){0};
-    if (is_above_roots(key)) {
+    if (is_above_roots(key))
         return STF_OK;
-    }
     kind = key_open(store, key, "read", KEY_QUERY_VALUE, &handle, err);
     if (kind == STF_OK) {
         kind = read_steady(handle, key, NULL, read_values, forget_values, out, err);
@@ -452,9 +426,8 @@ static LSTATUS find_index(HKEY handle, const WCHAR *name, WCHAR stored[STF_REGIS
     for (*index = 0;; (*index)++) {
         DWORD units = STF_REGISTRY_VALUE_UNITS_MAX + 1;
         LSTATUS status = RegEnumValueW(handle, *index, stored, &units, NULL, NULL, NULL, NULL);
-        if (status != ERROR_SUCCESS || CompareStringOrdinal(stored, (int)units, name, -1, TRUE) == CSTR_EQUAL) {
+        if (status != ERROR_SUCCESS || CompareStringOrdinal(stored, (int)units, name, -1, TRUE) == CSTR_EQUAL)
             return status;
-        }
     }
 }
 
@@ -465,13 +438,11 @@ static enum stf_kind read_named(void *context, HKEY handle, const struct key *ke
     LSTATUS status;
     enum stf_kind kind;
 
-    if (slot == NULL) {
+    if (slot == NULL)
         return no_memory(err);
-    }
     status = find_index(handle, context, slot->name, &index);
-    if (status == ERROR_SUCCESS) {
+    if (status == ERROR_SUCCESS)
         status = read_slot(handle, index, slot);
-    }
     kind = status == ERROR_SUCCESS         ? value_from_slot(slot, out, err)
            : status == ERROR_NO_MORE_ITEMS ? STF_OK
                                            : key_error(status, "read", key, err);
@@ -494,13 +465,11 @@ static enum stf_kind windows_find_value(void *store, stf_registry_node node, con
     enum stf_kind kind;
 
     *value = (struct stf_registry_value){0};
-    if (is_above_roots(key)) {
+    if (is_above_roots(key))
         return STF_NOT_FOUND;
-    }
     kind = stf_windows_name("value", name, &wide, &units, err);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     kind = not_gone(key_open(store, key, "read", KEY_QUERY_VALUE, &handle, err), "read", err);
     if (kind == STF_OK) {
         if (RegQueryValueExW(handle, wide, NULL, NULL, NULL, NULL) == ERROR_FILE_NOT_FOUND) {
@@ -525,9 +494,8 @@ static enum stf_kind find_root(struct session *session, const char *name, stf_re
     struct key *key;
     char *stored;
 
-    if (root == NULL || *rest != '\0') {
+    if (root == NULL || *rest != '\0')
         return STF_NOT_FOUND;
-    }
     key = root_key(session, root);
     stored = strdup(root->long_name);
     if (key == NULL || stored == NULL) {
@@ -555,18 +523,15 @@ static enum stf_kind windows_find_key(void *store, stf_registry_node node, const
     HKEY handle;
     enum stf_kind kind;
 
-    if (is_above_roots(parent)) {
+    if (is_above_roots(parent))
         return find_root(session, name, found, spelling, err);
-    }
     kind = stf_windows_name("key", name, &wide, &units, err);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     key = key_new(session, parent, wide, units);
     free(wide);
-    if (key == NULL) {
+    if (key == NULL)
         return no_memory(err);
-    }
     kind = key_open(session, key, "open", KEY_QUERY_VALUE, &handle, err);
     if (kind == STF_OK) {
         RegCloseKey(handle);
@@ -596,9 +561,8 @@ static enum stf_kind create_key(void *store, stf_registry_node node, const char 
     enum stf_kind kind = is_above_roots(parent) ? stf_registry_refuse_at_root("create", err)
                                                 : stf_windows_name("key", name, &wide, &units, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = key_open(session, parent, "create", KEY_CREATE_SUB_KEY, &above, err);
-    }
     if (kind != STF_OK) {
         free(wide);
         return not_gone(kind, "create", err);
@@ -608,17 +572,15 @@ static enum stf_kind create_key(void *store, stf_registry_node node, const char 
     RegCloseKey(above);
     key = key_new(session, parent, wide, units);
     free(wide);
-    if (status != ERROR_SUCCESS) {
+    if (status != ERROR_SUCCESS)
         return stf_windows_error(err, status, "create", name);
-    }
     RegCloseKey(handle);
     if (disposition != REG_CREATED_NEW_KEY) {
         return stf_err_set(err, STF_CONFLICT, 0, "create", name, "the key %s was made by somebody else in this moment",
                            name);
     }
-    if (key == NULL) {
+    if (key == NULL)
         return no_memory(err);
-    }
     *made = (stf_registry_node)key;
     return STF_OK;
 }
@@ -637,9 +599,8 @@ static enum stf_kind windows_create_key_of_class(void *store, stf_registry_node 
     WCHAR *wide = calloc(units + 1, sizeof(*wide));
     enum stf_kind kind;
 
-    if (wide == NULL) {
+    if (wide == NULL)
         return no_memory(err);
-    }
     memcpy(wide, class_name, units * sizeof(*wide));
     kind = create_key(store, node, name, wide, made, err);
     free(wide);
@@ -656,14 +617,12 @@ static enum stf_kind read_class(HKEY handle, const struct key *key, struct stf_r
     LSTATUS status = RegQueryInfoKeyW(handle, NULL, &units, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, &written);
 
     extras->written = (uint64_t)written.dwHighDateTime << 32 | written.dwLowDateTime;
-    if ((status != ERROR_SUCCESS && status != ERROR_MORE_DATA) || units == 0) {
+    if ((status != ERROR_SUCCESS && status != ERROR_MORE_DATA) || units == 0)
         return status == ERROR_SUCCESS ? STF_OK : key_error(status, "read", key, err);
-    }
     units++;
     extras->class_name = calloc(units, sizeof(WCHAR));
-    if (extras->class_name == NULL) {
+    if (extras->class_name == NULL)
         return no_memory(err);
-    }
     status = RegQueryInfoKeyW(handle, (WCHAR *)extras->class_name, &units, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
                               NULL, NULL);
     extras->class_size = units * sizeof(WCHAR);
@@ -679,9 +638,8 @@ static enum stf_kind read_rights(HKEY handle, const struct key *key, uint8_t **d
 
     if (status == ERROR_INSUFFICIENT_BUFFER) {
         *descriptor = malloc(room);
-        if (*descriptor == NULL) {
+        if (*descriptor == NULL)
             return no_memory(err);
-        }
         status = RegGetKeySecurity(handle, DACL_SECURITY_INFORMATION, *descriptor, &room);
     }
     *size = status == ERROR_SUCCESS ? room : 0;
@@ -702,9 +660,8 @@ static enum stf_kind read_own_rights(const struct session *session, HKEY handle,
         kind = read_rights(above, key->parent, &parents, &parents_size, err);
         RegCloseKey(above);
     }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = read_rights(handle, key, &own, &own_size, err);
-    }
     if (kind == STF_OK && stf_rights_are_own(own, own_size, parents, parents_size)) {
         extras->security = stf_rights_only(own, own_size, &extras->security_size);
         kind = extras->security != NULL ? STF_OK : no_memory(err);
@@ -722,20 +679,17 @@ static enum stf_kind windows_read_extras(void *store, stf_registry_node node, st
     enum stf_kind kind;
 
     *extras = (struct stf_registry_extras){0};
-    if (key->parent == NULL || key->anchor != NULL) { /* the store's root, or one of the registry's */
+    if (key->parent == NULL || key->anchor != NULL) /* the store's root, or one of the registry's */
         return STF_OK;
-    }
     kind = key_open(store, key, "read", KEY_QUERY_VALUE | READ_CONTROL, &handle, err);
     if (kind == STF_OK) {
         kind = read_class(handle, key, extras, err);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = read_own_rights(store, handle, key, extras, err);
-        }
         RegCloseKey(handle);
     }
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         stf_registry_extras_fini(extras);
-    }
     return not_gone(kind, "read", err);
 }
 
@@ -747,9 +701,8 @@ static enum stf_kind windows_write_extras(void *store, stf_registry_node node, c
     HKEY handle;
     enum stf_kind kind = windows_read_extras(store, node, &have, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_extras_check_live("", &have, extras, err);
-    }
     if (kind == STF_OK && extras->security != NULL) {
         kind = key_open(store, key, "set the rights of", WRITE_DAC, &handle, err);
         if (kind == STF_OK) {
@@ -781,9 +734,8 @@ static enum stf_kind check_below(HKEY handle, REGSAM view, struct stf_err *err)
         WCHAR name[STF_REGISTRY_KEY_UNITS_MAX + 1];
         DWORD units = STF_REGISTRY_KEY_UNITS_MAX + 1;
         LSTATUS status = RegEnumKeyExW(handle, i, name, &units, NULL, NULL, NULL, NULL);
-        if (status == ERROR_NO_MORE_ITEMS) {
+        if (status == ERROR_NO_MORE_ITEMS)
             break;
-        }
         kind = status != ERROR_SUCCESS ? stf_windows_error(err, status, "list", NULL)
                : has_nul(name, units)  ? refuse_nul(err)
                                        : check_restorable(handle, name, view, err);
@@ -808,9 +760,8 @@ static enum stf_kind check_restorable(HKEY above, const WCHAR *name, REGSAM view
     } else if (kind == STF_OK) {
         kind = check_below(handle, view, err);
     }
-    if (status == ERROR_SUCCESS) {
+    if (status == ERROR_SUCCESS)
         RegCloseKey(handle);
-    }
     free(text);
     return kind;
 }
@@ -823,17 +774,14 @@ static enum stf_kind windows_delete_key(void *store, stf_registry_node node, str
     LSTATUS status;
     enum stf_kind kind;
 
-    if (key->anchor != NULL) {
+    if (key->anchor != NULL)
         return stf_registry_refuse_at_root("delete", err);
-    }
-    if (has_nul(key->name, key->units)) {
+    if (has_nul(key->name, key->units))
         return refuse_nul(err);
-    }
     kind = key_open(session, key->parent, "delete", KEY_QUERY_VALUE | KEY_ENUMERATE_SUB_KEYS | DELETE | KEY_SET_VALUE,
                     &above, err);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     kind = check_restorable(above, key->name, session->view, err);
     if (kind == STF_OK) {
         status = RegDeleteTreeW(above, key->name);
@@ -865,18 +813,16 @@ static enum stf_kind set_value(HKEY handle, const struct stf_registry_value *val
     size_t units = 0;
     enum stf_kind kind = stf_windows_name("value", value->name, &wide, &units, err);
 
-    if (kind == STF_OK && value->size > UINT32_MAX - 2) {
+    if (kind == STF_OK && value->size > UINT32_MAX - 2)
         kind = stf_err_set(err, STF_UNSUPPORTED, 0, "set", value->name, "the data is larger than Windows takes");
-    }
     if (kind == STF_OK) {
         data = malloc(value->size + 2);
         kind = data != NULL ? STF_OK : no_memory(err);
     }
     if (kind == STF_OK) {
         LSTATUS status;
-        if (value->size > 0) {
+        if (value->size > 0)
             memcpy(data, value->data, value->size);
-        }
         memset(data + value->size, 0xff, 2); /* a NUL behind a string would be stored with it */
         status = RegSetValueExW(handle, wide, 0, value->type, data, (DWORD)value->size);
         kind = status == ERROR_SUCCESS ? STF_OK : stf_windows_error(err, status, "set", value->name);
@@ -893,19 +839,15 @@ static enum stf_kind windows_edit_values(void *store, stf_registry_node node, co
     HKEY handle;
     enum stf_kind kind;
 
-    if (is_above_roots(key)) {
+    if (is_above_roots(key))
         return stf_registry_refuse_at_root("set", err);
-    }
     kind = key_open(store, key, "set", KEY_SET_VALUE, &handle, err);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return not_gone(kind, "set", err);
-    }
-    for (size_t i = 0; i < edit->gone_count && kind == STF_OK; i++) {
+    for (size_t i = 0; i < edit->gone_count && kind == STF_OK; i++)
         kind = delete_value(handle, edit->gone[i], err);
-    }
-    for (size_t i = 0; i < edit->set_count && kind == STF_OK; i++) {
+    for (size_t i = 0; i < edit->set_count && kind == STF_OK; i++)
         kind = set_value(handle, &edit->set[i], err);
-    }
     RegCloseKey(handle);
     return kind;
 }

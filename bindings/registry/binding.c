@@ -37,12 +37,10 @@ static enum stf_kind target_open(struct target *target, const struct stf_host *h
     struct stf_registry_location location = {0};
     enum stf_kind kind = stf_doc_string(doc, "key", &target->key, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_host_store(host, target->key, &location, &target->below, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_location_open(&location, mode, &target->registry, err);
-    }
     stf_registry_location_fini(&location);
     return kind;
 }
@@ -68,9 +66,8 @@ static enum stf_kind open_value(struct target *target, const struct stf_host *ho
     enum stf_kind kind = stf_doc_check_keys(id, value_members, "registry.value", err);
 
     *target = (struct target){0};
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_doc_string(id, "name", name, err);
-    }
     return kind == STF_OK ? target_open(target, host, id, mode, err) : kind;
 }
 
@@ -82,9 +79,8 @@ static void target_close(struct target *target)
 /* Commits what was done, if it was. */
 static enum stf_kind target_finish(struct target *target, enum stf_kind kind, struct stf_err *err)
 {
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_commit(target->registry, err);
-    }
     target_close(target);
     return kind;
 }
@@ -114,9 +110,8 @@ static enum stf_kind listing_to_doc(const struct stf_registry_listing *listing, 
         json_t *value;
         kind = stf_registry_value_to_doc(&listing->values[i], &value, err);
         if (kind == STF_OK && (json_object_set_new(value, "name", json_string(listing->values[i].name)) != 0 ||
-                               json_array_append(json_object_get(doc, "values"), value) != 0)) {
+                               json_array_append(json_object_get(doc, "values"), value) != 0))
             kind = no_memory(err);
-        }
         json_decref(value);
     }
     if (kind != STF_OK) {
@@ -135,13 +130,11 @@ static enum stf_kind list_keys(void *self, const struct stf_host *host, const js
     enum stf_kind kind = open_for(&target, host, args, key_members, "registry.list", STF_REGISTRY_READ, err);
 
     (void)self;
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     kind = stf_registry_list(target.registry, target.below, &listing, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = listing_to_doc(&listing, result, err);
-    }
     stf_registry_listing_fini(&listing);
     target_close(&target);
     return absent_is_null(kind, result);
@@ -154,9 +147,8 @@ static enum stf_kind read_tree(void *self, const struct stf_host *host, const js
     enum stf_kind kind = open_for(&target, host, args, key_members, "registry.tree", STF_REGISTRY_READ, err);
 
     (void)self;
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     kind = stf_registry_tree_read(target.registry, target.below, result, err);
     target_close(&target);
     return absent_is_null(kind, result);
@@ -219,12 +211,10 @@ static enum stf_kind diff_key(void *self, const struct stf_host *host, const jso
     enum stf_kind kind = open_for(&target, host, args, known, "registry.diff", STF_REGISTRY_READ, err);
 
     (void)self;
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_doc_string(args, "snapshot", &text, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_snapshot_parse(text, strlen(text), "the snapshot", &snapshot, &taken_at, &tree, err);
-    }
     if (kind == STF_OK) {
         memory = stf_registry_memory_new();
         kind = open_tree(tree, memory, &first.registry, err);
@@ -233,9 +223,8 @@ static enum stf_kind diff_key(void *self, const struct stf_host *host, const jso
         second = (struct stf_registry_side){target.registry, target.below};
         kind = stf_registry_diff(&first, &second, &diff, err);
     }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_diff_to_doc(&diff, target.key, result, err);
-    }
     stf_registry_diff_fini(&diff);
     target_close(&target);
     stf_registry_close(first.registry);
@@ -256,26 +245,21 @@ static enum stf_kind import_text(void *self, const struct stf_host *host, const 
     json_t *changes = NULL;
     enum stf_kind kind = stf_doc_check_keys(args, known, "registry.import", err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_doc_string(args, "data", &hex, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_hex_to_bytes(hex, &bytes, &size, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_reg_parse(bytes, size, "the .reg text", &edits, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_import(self, host, &edits, &changes, err);
-    }
     if (kind == STF_OK && json_array_size(changes) > 1) {
         kind = stf_err_set(err, STF_UNSUPPORTED, 0, "apply_reg", host->name,
                            "the .reg text is for %zu stores of the host %s, and a change is of one: apply it in parts",
                            json_array_size(changes), host->name);
     }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         *result = json_array_size(changes) > 0 ? json_incref(json_array_get(changes, 0)) : json_null();
-    }
     json_decref(changes);
     stf_reg_edits_fini(&edits);
     free(bytes);
@@ -293,9 +277,8 @@ static enum stf_kind absent_to_doc(struct target *target, size_t missing, json_t
     size_t components = 0;
     enum stf_kind kind = stf_registry_existing(target->registry, target->below, &existing, &components, NULL, err);
 
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     *state = existing + missing == components ? json_null() : json_pack("{s:I}", "existing_keys", (json_int_t)existing);
     return *state != NULL ? STF_OK : no_memory(err);
 }
@@ -314,18 +297,15 @@ static enum stf_kind write_absent(struct target *target, const json_t *state, si
     int64_t wanted = 0;
     enum stf_kind kind = stf_registry_existing(target->registry, target->below, &existing, &components, NULL, err);
 
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
-    if (components < missing) {
+    if (components < missing)
         return stf_err_set(err, STF_UNSUPPORTED, 0, "delete", NULL, "the root of a registry store can not be deleted");
-    }
     wanted = (int64_t)(components - missing);
     if (!json_is_null(state)) {
         kind = stf_doc_check_keys(state, known, "the state of something absent in a registry", err);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = stf_doc_int(state, "existing_keys", 0, wanted, &wanted, err);
-        }
     }
     return kind == STF_OK ? stf_registry_trim(target->registry, target->below, (size_t)wanted, err) : kind;
 }
@@ -333,9 +313,8 @@ static enum stf_kind write_absent(struct target *target, const json_t *state, si
 /* The state has the stored spelling of the name where the id has another: deleting and putting back keeps it. */
 static enum stf_kind add_spelling(json_t *state, const char *asked, const char *stored, struct stf_err *err)
 {
-    if (stored == NULL || strcmp(asked, stored) == 0) {
+    if (stored == NULL || strcmp(asked, stored) == 0)
         return STF_OK;
-    }
     return json_object_set_new(state, "name", json_string(stored)) == 0 ? STF_OK : no_memory(err);
 }
 
@@ -345,9 +324,8 @@ static enum stf_kind get_spelling(const json_t *state, const char *asked, const 
     enum stf_kind kind;
 
     *spelling = asked;
-    if (json_object_get(state, "name") == NULL) {
+    if (json_object_get(state, "name") == NULL)
         return STF_OK;
-    }
     kind = stf_doc_string(state, "name", spelling, err);
     if (kind == STF_OK && stf_registry_name_compare(*spelling, asked) != 0) {
         return stf_err_set(err, STF_INVALID_DATA, 0, "registry", asked,
@@ -375,15 +353,13 @@ static enum stf_kind read_value(void *self, const struct stf_host *host, const j
     enum stf_kind kind = open_value(&target, host, id, STF_REGISTRY_READ, &name, err);
 
     (void)self;
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     kind = stf_registry_get(target.registry, target.below, name, &value, err);
     if (kind == STF_OK) {
         kind = stf_registry_value_to_doc(&value, &doc, err);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = add_spelling(doc, name, value.name, err);
-        }
     } else if (kind == STF_NOT_FOUND) {
         kind = absent_to_doc(&target, 0, &doc, err);
     }
@@ -404,15 +380,12 @@ static enum stf_kind set_value(struct target *target, const char *name, const js
     const char *spelling = NULL;
     enum stf_kind kind = stf_doc_check_keys(state, known, "the state of registry.value", err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = get_spelling(state, name, &spelling, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_value_from_doc(state, spelling, &value, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_set(target->registry, target->below, &value, err);
-    }
     stf_registry_value_fini(&value);
     return kind;
 }
@@ -425,14 +398,12 @@ static enum stf_kind write_value(void *self, const struct stf_host *host, const 
     enum stf_kind kind = open_value(&target, host, id, STF_REGISTRY_WRITE, &name, err);
 
     (void)self;
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     if (is_absent(state)) {
         kind = stf_registry_delete_value(target.registry, target.below, name, err);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = write_absent(&target, state, 0, err);
-        }
     } else {
         kind = set_value(&target, name, state, err);
     }
@@ -447,9 +418,8 @@ static char *shorten_key(const char *key, const char *name)
     char *line = NULL;
 
     if (asprintf(&line, "%s%s%s%s%s", root != NULL ? root : "", root != NULL && *rest != '\0' ? "\\" : "", rest,
-                 name != NULL ? "\\" : "", name != NULL ? name : "") < 0) {
+                 name != NULL ? "\\" : "", name != NULL ? name : "") < 0)
         return NULL;
-    }
     return line;
 }
 
@@ -460,15 +430,12 @@ static char *describe_value(const json_t *id, const json_t *state)
     struct stf_registry_value value = {0};
     char *line;
 
-    if (state == NULL) {
+    if (state == NULL)
         return shorten_key(key != NULL ? key : "?", name == NULL || *name == '\0' ? "(default)" : name);
-    }
-    if (is_absent(state)) {
+    if (is_absent(state))
         return strdup("absent");
-    }
-    if (stf_registry_value_from_doc(state, "", &value, NULL) != STF_OK) {
+    if (stf_registry_value_from_doc(state, "", &value, NULL) != STF_OK)
         return json_dumps(state, JSON_COMPACT | JSON_ENCODE_ANY);
-    }
     line = stf_registry_value_describe(value.type, value.data, value.size);
     stf_registry_value_fini(&value);
     return line;
@@ -487,9 +454,8 @@ static enum stf_kind read_key(void *self, const struct stf_host *host, const jso
     enum stf_kind kind = open_for(&target, host, id, key_id_members, "registry.key", STF_REGISTRY_READ, err);
 
     (void)self;
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     /* With "times": true the state has the last-write times of its keys, in stores that keep them. */
     kind = json_is_true(json_object_get(id, "times"))
                ? stf_registry_tree_read_times(target.registry, target.below, &doc, err)
@@ -498,9 +464,8 @@ static enum stf_kind read_key(void *self, const struct stf_host *host, const jso
         kind = absent_to_doc(&target, 1, &doc, err);
     } else if (kind == STF_OK) {
         kind = stf_registry_existing(target.registry, target.below, &existing, &components, &stored, err);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = add_spelling(doc, last_component(target.below), stored, err);
-        }
     }
     free(stored);
     target_close(&target);
@@ -522,9 +487,8 @@ static enum stf_kind create_spelled(struct target *target, const char *spelling,
     const char *last = last_component(target->below);
     enum stf_kind kind = stf_registry_existing(target->registry, target->below, &existing, &components, &stored, err);
 
-    if (kind == STF_OK && stored != NULL && strcmp(stored, spelling) != 0) {
+    if (kind == STF_OK && stored != NULL && strcmp(stored, spelling) != 0)
         kind = stf_registry_delete_key(target->registry, target->below, err);
-    }
     if (kind == STF_OK) {
         if (asprintf(&spelled, "%.*s%s", (int)(last - target->below), target->below, spelling) < 0) {
             spelled = NULL;
@@ -544,15 +508,12 @@ static enum stf_kind restore_key(struct target *target, const json_t *state, str
     json_t *tree = json_copy((json_t *)state); /* jansson drops what it has no memory for */
     enum stf_kind kind = json_object_size(tree) == json_object_size(state) ? STF_OK : no_memory(err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = get_spelling(state, last_component(target->below), &spelling, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_tree_check_extras(target->registry, tree, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = create_spelled(target, spelling, err);
-    }
     if (kind == STF_OK) {
         json_object_del(tree, "name");
         kind = stf_registry_tree_write(target->registry, target->below, tree, err);
@@ -568,14 +529,12 @@ static enum stf_kind write_key(void *self, const struct stf_host *host, const js
     enum stf_kind kind = open_for(&target, host, id, key_id_members, "registry.key", STF_REGISTRY_WRITE, err);
 
     (void)self;
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     if (is_absent(state)) {
         kind = stf_registry_delete_key(target.registry, target.below, err);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = write_absent(&target, state, 1, err);
-        }
     } else {
         kind = restore_key(&target, state, err);
     }
@@ -589,18 +548,15 @@ static char *describe_key(const json_t *id, const json_t *state)
     size_t keys;
     char *line = NULL;
 
-    if (state == NULL) {
+    if (state == NULL)
         return shorten_key(key != NULL ? key : "?", NULL);
-    }
-    if (is_absent(state)) {
+    if (is_absent(state))
         return strdup("absent");
-    }
     values = json_array_size(json_object_get(state, "values"));
     keys = json_object_size(json_object_get(state, "keys"));
     if (asprintf(&line, "key with %zu value%s and %zu subkey%s", values, values == 1 ? "" : "s", keys,
-                 keys == 1 ? "" : "s") < 0) {
+                 keys == 1 ? "" : "s") < 0)
         return NULL;
-    }
     return line;
 }
 
@@ -615,9 +571,8 @@ static enum stf_kind read_presence(void *self, const struct stf_host *host, cons
     enum stf_kind kind = open_for(&target, host, id, key_members, "registry.presence", STF_REGISTRY_READ, err);
 
     (void)self;
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     kind = stf_registry_existing(target.registry, target.below, &existing, &components, NULL, err);
     if (kind == STF_OK && existing < components) {
         kind = absent_to_doc(&target, 1, state, err);
@@ -641,9 +596,8 @@ static enum stf_kind write_presence(void *self, const struct stf_host *host, con
                            "the state of a key's presence is {\"exists\": true}, null or {\"existing_keys\": n}");
     }
     kind = open_for(&target, host, id, key_members, "registry.presence", STF_REGISTRY_WRITE, err);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     kind = is_absent(state) ? write_absent(&target, state, 1, err)
                             : stf_registry_create_key(target.registry, target.below, err);
     return target_finish(&target, kind, err);
@@ -667,9 +621,8 @@ static void *open_binding(void)
 {
     struct registry_binding *binding = calloc(1, sizeof(*binding));
 
-    if (binding != NULL) {
+    if (binding != NULL)
         pthread_mutex_init(&binding->mutex, NULL);
-    }
     return binding;
 }
 
@@ -682,12 +635,10 @@ static enum stf_kind take_patch(struct registry_binding *binding, const json_t *
     enum stf_kind kind = stf_doc_check_keys(id, known, "registry.patch", err);
 
     *patch = NULL;
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_doc_string(id, "patch", &text, err);
-    }
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     pthread_mutex_lock(&binding->mutex);
     if (binding->id != NULL && json_equal(binding->id, id)) {
         *patch = binding->patch;
@@ -728,16 +679,14 @@ static enum stf_kind open_patch(struct target *target, const struct stf_host *ho
 
     *target = (struct target){0};
     kind = stf_doc_string(id, "key", &target->key, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_host_store(host, target->key, &location, &target->below, err);
-    }
     if (kind == STF_OK && *target->below != '\0' && !location.is_whole) {
         kind = stf_err_set(err, STF_INVALID_DATA, 0, "registry.patch", target->key,
                            "the key of a patch must be the root of its store, and %s is not", target->key);
     }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_location_open(&location, mode, &target->registry, err);
-    }
     stf_registry_location_fini(&location);
     return kind;
 }
@@ -749,9 +698,8 @@ static enum stf_kind read_patch(void *self, const struct stf_host *host, const j
     struct stf_registry_patch *patch;
     enum stf_kind kind = take_patch(self, id, &patch, err);
 
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     kind = open_patch(&target, host, id, STF_REGISTRY_READ, err);
     if (kind == STF_OK) {
         kind = stf_registry_patch_read(target.registry, patch, state, err);
@@ -768,13 +716,11 @@ static enum stf_kind write_patch(void *self, const struct stf_host *host, const 
     struct stf_registry_patch *patch;
     enum stf_kind kind = take_patch(self, id, &patch, err);
 
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     kind = open_patch(&target, host, id, STF_REGISTRY_WRITE, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = target_finish(&target, stf_registry_patch_write(target.registry, patch, state, err), err);
-    }
     stf_registry_keep_patch(self, id, patch);
     return kind;
 }
@@ -786,13 +732,11 @@ static char *describe_patch(const json_t *id, const json_t *state)
     struct stf_registry_patch_size size = stf_registry_patch_count_state(state);
     char *line = NULL;
 
-    if (text != NULL && !json_is_object(state)) {
+    if (text != NULL && !json_is_object(state))
         size = state == NULL ? stf_registry_patch_count_named(text) : stf_registry_patch_count_after(text);
-    }
     if (asprintf(&line, "%s%s%zu value%s in %zu key%s", key != NULL ? key : "", key != NULL && *key != '\0' ? ": " : "",
-                 size.values, size.values == 1 ? "" : "s", size.keys, size.keys == 1 ? "" : "s") < 0) {
+                 size.values, size.values == 1 ? "" : "s", size.keys, size.keys == 1 ? "" : "s") < 0)
         return NULL;
-    }
     return line;
 }
 

@@ -11,9 +11,8 @@ static uint8_t *reserve(struct stf_bytes_out *out, size_t size, size_t alignment
 {
     size_t start = (out->size + alignment - 1) / alignment * alignment;
 
-    if (out->has_failed) {
+    if (out->has_failed)
         return NULL;
-    }
     if (start + size > out->capacity) {
         size_t capacity = 2 * (start + size) + 64;
         uint8_t *bytes = malloc(capacity);
@@ -48,18 +47,16 @@ void stf_bytes_put_u32(struct stf_bytes_out *out, uint32_t value)
 {
     uint8_t *at = reserve(out, 4, 4);
 
-    for (int i = 0; at != NULL && i < 4; i++) {
+    for (int i = 0; at != NULL && i < 4; i++)
         at[i] = (uint8_t)(value >> (8 * i));
-    }
 }
 
 void stf_bytes_put(struct stf_bytes_out *out, const void *bytes, size_t size)
 {
     uint8_t *at = reserve(out, size, 1);
 
-    if (at != NULL && size > 0) {
+    if (at != NULL && size > 0)
         memcpy(at, bytes, size);
-    }
 }
 
 void stf_bytes_out_fini(struct stf_bytes_out *out)

@@ -16,14 +16,12 @@ struct limits {
 
 static void print_bytes(FILE *out, const uint8_t *data, size_t size, const struct limits *limits)
 {
-    for (size_t i = 0; i < size && i < limits->bytes; i++) {
+    for (size_t i = 0; i < size && i < limits->bytes; i++)
         fprintf(out, "%02x", data[i]);
-    }
-    if (size > limits->bytes) {
+    if (size > limits->bytes)
         fprintf(out, "... (%zu bytes)", size);
-    } else if (size == 0) {
+    else if (size == 0)
         fputs("(empty)", out);
-    }
 }
 
 static void print_quoted(FILE *out, struct stf_registry_string text, const struct limits *limits)
@@ -39,17 +37,14 @@ static void print_quoted(FILE *out, struct stf_registry_string text, const struc
             fputs("...", out);
             break;
         }
-        if (!stf_utf8_next(&at, end, &code)) {
+        if (!stf_utf8_next(&at, end, &code))
             break;
-        }
-        if (code == '"' || code == '\\') {
+        if (code == '"' || code == '\\')
             fputc('\\', out);
-        }
-        if (code < 0x20 || code == 0x7f) {
+        if (code < 0x20 || code == 0x7f)
             fprintf(out, "\\x%02x", (unsigned)code);
-        } else {
+        else
             fwrite(from, 1, (size_t)(at - from), out);
-        }
     }
     fputc('"', out);
 }
@@ -77,19 +72,17 @@ static char *describe(uint32_t type, const uint8_t *data, size_t size, const str
     size_t line_size;
     FILE *out;
 
-    if (stf_registry_value_decode(type, data, size, &plain, NULL) != STF_OK) {
+    if (stf_registry_value_decode(type, data, size, &plain, NULL) != STF_OK)
         return NULL;
-    }
     out = open_memstream(&line, &line_size);
     if (out == NULL) {
         stf_registry_plain_fini(&plain);
         return NULL;
     }
-    if (name != NULL) {
+    if (name != NULL)
         fprintf(out, "%s ", name);
-    } else {
+    else
         fprintf(out, "type 0x%08" PRIx32 " ", type);
-    }
     if (plain.form == STF_REGISTRY_FORM_INTEGER) {
         fprintf(out, "%" PRId64 " (0x%0*" PRIx64 ")", plain.integer, (int)(2 * size), (uint64_t)plain.integer);
     } else if (plain.form == STF_REGISTRY_FORM_LIST) {
@@ -100,9 +93,8 @@ static char *describe(uint32_t type, const uint8_t *data, size_t size, const str
         fputs(plain.form == STF_REGISTRY_FORM_NONE ? "bytes " : "", out);
         print_bytes(out, data, size, limits);
     }
-    if (plain.form != STF_REGISTRY_FORM_NONE && !plain.is_exact) {
+    if (plain.form != STF_REGISTRY_FORM_NONE && !plain.is_exact)
         fputs(" (stored in an unusual form)", out);
-    }
     stf_registry_plain_fini(&plain);
     if (fclose(out) != 0) {
         free(line);

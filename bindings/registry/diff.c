@@ -40,17 +40,15 @@ static enum stf_kind add(struct differ *differ, const struct stf_registry_differ
     if ((diff->count & (diff->count - 1)) == 0) {
         size_t room = diff->count > 0 ? 2 * diff->count : 1;
         item = realloc(diff->items, room * sizeof(*item));
-        if (item == NULL) {
+        if (item == NULL)
             return no_memory(differ->err);
-        }
         diff->items = item;
     }
     item = &diff->items[diff->count];
     *item = *difference;
     item->key = strdup(difference->key);
-    if (item->key == NULL) {
+    if (item->key == NULL)
         return no_memory(differ->err);
-    }
     if (before != NULL) {
         item->before = *before;
         *before = (struct stf_registry_value){0};
@@ -69,9 +67,8 @@ static enum stf_kind read_values(struct differ *differ, int side, stf_registry_n
     struct stf_registry *registry = differ->registries[side];
     enum stf_kind kind = registry->backend->values(registry->store, node, values, differ->err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         stf_registry_values_sort(values);
-    }
     return kind;
 }
 
@@ -81,9 +78,8 @@ static enum stf_kind read_subkeys(struct differ *differ, int side, stf_registry_
     struct stf_registry *registry = differ->registries[side];
     enum stf_kind kind = registry->backend->subkeys(registry->store, node, subkeys, differ->err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         stf_registry_subkeys_sort(subkeys);
-    }
     return kind;
 }
 
@@ -108,19 +104,15 @@ static enum stf_kind add_key(struct differ *differ, int side, stf_registry_node 
     struct stf_registry_subkeys subkeys = {0};
     enum stf_kind kind = check_depth(differ, depth);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = add(differ, &of_key, NULL, NULL);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = read_values(differ, side, node, &values);
-    }
-    for (size_t i = 0; i < values.count && kind == STF_OK; i++) {
+    for (size_t i = 0; i < values.count && kind == STF_OK; i++)
         kind = add(differ, &of_value, is_added ? NULL : &values.items[i], is_added ? &values.items[i] : NULL);
-    }
     stf_registry_values_fini(&values);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = read_subkeys(differ, side, node, &subkeys);
-    }
     for (size_t i = 0; i < subkeys.count && kind == STF_OK; i++) {
         char *below = join(path, subkeys.items[i].name);
         kind = below != NULL ? add_key(differ, side, subkeys.items[i].node, below, !is_added, depth + 1)
@@ -143,9 +135,8 @@ static enum stf_kind compare_values(struct differ *differ, const stf_registry_no
     size_t at[2] = {0, 0};
     enum stf_kind kind = read_values(differ, 0, nodes[0], &values[0]);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = read_values(differ, 1, nodes[1], &values[1]);
-    }
     while (kind == STF_OK && (at[0] < values[0].count || at[1] < values[1].count)) {
         struct stf_registry_value *before = at[0] < values[0].count ? &values[0].items[at[0]] : NULL;
         struct stf_registry_value *after = at[1] < values[1].count ? &values[1].items[at[1]] : NULL;
@@ -154,9 +145,8 @@ static enum stf_kind compare_values(struct differ *differ, const stf_registry_no
         difference.kind = order < 0   ? STF_REGISTRY_VALUE_REMOVED
                           : order > 0 ? STF_REGISTRY_VALUE_ADDED
                                       : STF_REGISTRY_VALUE_CHANGED;
-        if (order != 0 || !stf_registry_value_equal(before, after)) {
+        if (order != 0 || !stf_registry_value_equal(before, after))
             kind = add(differ, &difference, order <= 0 ? before : NULL, order >= 0 ? after : NULL);
-        }
         at[0] += order <= 0;
         at[1] += order >= 0;
     }
@@ -188,12 +178,10 @@ static enum stf_kind compare_subkey(struct differ *differ, const struct stf_regi
         const stf_registry_node nodes[2] = {before->node, after->node};
         kind = compare_keys(differ, nodes, paths[0], depth + 1);
     } else {
-        if (kind == STF_OK && before != NULL) {
+        if (kind == STF_OK && before != NULL)
             kind = add_key(differ, 0, before->node, paths[0], false, depth + 1);
-        }
-        if (kind == STF_OK && after != NULL) {
+        if (kind == STF_OK && after != NULL)
             kind = add_key(differ, 1, after->node, paths[1], false, depth + 1);
-        }
     }
     free(paths[0]);
     free(paths[1]);
@@ -207,12 +195,10 @@ static enum stf_kind compare_keys(struct differ *differ, const stf_registry_node
     size_t at[2] = {0, 0};
     enum stf_kind kind = check_depth(differ, depth);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = compare_values(differ, nodes, path);
-    }
-    for (int side = 0; side < 2 && kind == STF_OK; side++) {
+    for (int side = 0; side < 2 && kind == STF_OK; side++)
         kind = read_subkeys(differ, side, nodes[side], &subkeys[side]);
-    }
     while (kind == STF_OK && (at[0] < subkeys[0].count || at[1] < subkeys[1].count)) {
         const struct stf_registry_subkey *before = at[0] < subkeys[0].count ? &subkeys[0].items[at[0]] : NULL;
         const struct stf_registry_subkey *after = at[1] < subkeys[1].count ? &subkeys[1].items[at[1]] : NULL;
@@ -235,16 +221,13 @@ enum stf_kind stf_registry_diff(const struct stf_registry_side *first, const str
 
     *diff = (struct stf_registry_diff){0};
     found[0] = stf_registry_find(first->registry, first->key, &nodes[0], err);
-    if (found[0] != STF_OK && found[0] != STF_NOT_FOUND) {
+    if (found[0] != STF_OK && found[0] != STF_NOT_FOUND)
         return found[0];
-    }
     found[1] = stf_registry_find(second->registry, second->key, &nodes[1], err);
-    if (found[1] != STF_OK && (found[1] != STF_NOT_FOUND || found[0] == STF_NOT_FOUND)) {
+    if (found[1] != STF_OK && (found[1] != STF_NOT_FOUND || found[0] == STF_NOT_FOUND))
         return found[1];
-    }
-    if (found[0] == STF_OK && found[1] == STF_OK) {
+    if (found[0] == STF_OK && found[1] == STF_OK)
         return compare_keys(&differ, nodes, "", 0);
-    }
     return found[0] == STF_OK ? add_key(&differ, 0, nodes[0], "", false, 0)
                               : add_key(&differ, 1, nodes[1], "", false, 0);
 }
@@ -270,11 +253,10 @@ static void print_name(FILE *out, const char *name)
     }
     for (; *name != '\0'; name++) {
         unsigned char byte = (unsigned char)*name;
-        if (byte < 0x20 || byte == 0x7f) {
+        if (byte < 0x20 || byte == 0x7f)
             fprintf(out, "\\x%02x", byte); /* no line breaks and no escape sequences from a name */
-        } else {
+        else
             fputc(byte, out);
-        }
     }
 }
 
@@ -282,9 +264,8 @@ static bool print_value(FILE *out, char sign, const struct stf_registry_value *v
 {
     char *text = stf_registry_value_describe(value->type, value->data, value->size);
 
-    if (text == NULL) {
+    if (text == NULL)
         return false;
-    }
     fprintf(out, "%c     ", sign);
     print_name(out, value->name);
     fprintf(out, " = %s\n", text);
@@ -297,9 +278,8 @@ static bool print_key(FILE *out, char sign, const char *root, const char *key)
 {
     char *path = join(root, key);
 
-    if (path == NULL) {
+    if (path == NULL)
         return false;
-    }
     fprintf(out, "%c [", sign);
     print_name(out, path);
     fputs("]\n", out);
@@ -319,15 +299,12 @@ static bool print_difference(FILE *out, const char *root, const struct stf_regis
     case STF_REGISTRY_VALUE_REMOVED:
     case STF_REGISTRY_VALUE_ADDED:
     case STF_REGISTRY_VALUE_CHANGED:
-        if (is_new_key) {
+        if (is_new_key)
             is_whole = print_key(out, ' ', root, item->key);
-        }
-        if (is_whole && item->before.name != NULL) {
+        if (is_whole && item->before.name != NULL)
             is_whole = print_value(out, '-', &item->before);
-        }
-        if (is_whole && item->after.name != NULL) {
+        if (is_whole && item->after.name != NULL)
             is_whole = print_value(out, '+', &item->after);
-        }
         break;
     }
     return is_whole;
@@ -344,9 +321,8 @@ char *stf_registry_diff_text(const struct stf_registry_diff *diff, const char *r
         bool is_new_key = i == 0 || strcmp(diff->items[i - 1].key, diff->items[i].key) != 0;
         is_whole = print_difference(out, root, &diff->items[i], is_new_key);
     }
-    if (out != NULL && fclose(out) != 0) {
+    if (out != NULL && fclose(out) != 0)
         is_whole = false;
-    }
     if (!is_whole) {
         free(text);
         text = NULL;
@@ -368,18 +344,16 @@ static enum stf_kind put_value(json_t *doc, const char *member, const struct stf
     json_t *of_value;
     enum stf_kind kind;
 
-    if (value->name == NULL) {
+    if (value->name == NULL)
         return STF_OK;
-    }
     kind = stf_registry_value_to_doc(value, &of_value, err);
     if (kind == STF_OK && strcmp(value->name, name) != 0 &&
         json_object_set_new(of_value, "name", json_string(value->name)) != 0) {
         json_decref(of_value);
         kind = no_memory(err);
     }
-    if (kind == STF_OK && json_object_set_new(doc, member, of_value) != 0) {
+    if (kind == STF_OK && json_object_set_new(doc, member, of_value) != 0)
         kind = no_memory(err);
-    }
     return kind;
 }
 
@@ -392,9 +366,8 @@ static enum stf_kind difference_to_doc(const struct stf_registry_difference *ite
 
     *doc = path != NULL ? json_pack("{s:s, s:s}", "change", change_names[item->kind], "key", path) : NULL;
     free(path);
-    if (*doc == NULL || (name != NULL && json_object_set_new(*doc, "name", json_string(name)) != 0)) {
+    if (*doc == NULL || (name != NULL && json_object_set_new(*doc, "name", json_string(name)) != 0))
         return no_memory(err);
-    }
     kind = put_value(*doc, "before", &item->before, name, err);
     return kind == STF_OK ? put_value(*doc, "after", &item->after, name, err) : kind;
 }
@@ -408,9 +381,8 @@ enum stf_kind stf_registry_diff_to_doc(const struct stf_registry_diff *diff, con
     for (size_t i = 0; i < diff->count && kind == STF_OK; i++) {
         json_t *item = NULL;
         kind = difference_to_doc(&diff->items[i], root, &item, err);
-        if (kind == STF_OK && json_array_append(list, item) != 0) {
+        if (kind == STF_OK && json_array_append(list, item) != 0)
             kind = no_memory(err);
-        }
         json_decref(item);
     }
     if (kind != STF_OK) {
@@ -451,16 +423,14 @@ enum stf_kind stf_registry_diff_to_edits(const struct stf_registry_diff *diff, c
         return stf_err_set(err, STF_INVALID_DATA, 0, "diff", root,
                            "the key %s has no root for a .reg file: HKLM, HKCU, HKU, HKCR, HKCC or a long name", root);
     }
-    if (top == NULL) {
+    if (top == NULL)
         return no_memory(err);
-    }
     for (size_t i = 0; i < diff->count && kind == STF_OK; i++) {
         const struct stf_registry_difference *item = &diff->items[i];
         struct stf_reg_edit edit = edit_of(item);
         char *path;
-        if (item->is_within) {
+        if (item->is_within)
             continue;
-        }
         path = join(top, item->key);
         edit.key = path;
         kind = path != NULL ? stf_reg_edits_add(edits, &edit, err) : no_memory(err);

@@ -20,9 +20,8 @@ uint32_t stf_registry_fold_wide(uint32_t code)
     wint_t upper;
 
     pthread_once(&unicode_once, open_unicode_locale);
-    if (code > 0xffff || unicode_locale == (locale_t)0) {
+    if (code > 0xffff || unicode_locale == (locale_t)0)
         return code;
-    }
     upper = towupper_l((wint_t)code, unicode_locale);
     return towlower_l(upper, unicode_locale) == (wint_t)code ? (uint32_t)upper : code;
 }

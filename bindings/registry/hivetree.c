@@ -16,9 +16,8 @@ static uint32_t hash_bytes(const uint8_t *bytes, size_t size)
 {
     uint32_t hash = 2166136261u; /* FNV-1a */
 
-    for (size_t i = 0; i < size; i++) {
+    for (size_t i = 0; i < size; i++)
         hash = (hash ^ bytes[i]) * 16777619u;
-    }
     return hash;
 }
 
@@ -27,13 +26,11 @@ static bool grow_buckets(struct stf_hivetree *tree)
     size_t count = tree->bucket_count > 0 ? 2 * tree->bucket_count : 64;
     struct stf_hivetree_security **buckets;
 
-    if (tree->security_count < tree->bucket_count) {
+    if (tree->security_count < tree->bucket_count)
         return true;
-    }
     buckets = calloc(count, sizeof(*buckets));
-    if (buckets == NULL) {
+    if (buckets == NULL)
         return false;
-    }
     for (size_t i = 0; i < tree->bucket_count; i++) {
         struct stf_hivetree_security *next;
         for (struct stf_hivetree_security *each = tree->buckets[i]; each != NULL; each = next) {
@@ -53,14 +50,11 @@ struct stf_hivetree_security *stf_hivetree_intern(struct stf_hivetree *tree, con
     uint32_t hash = hash_bytes(bytes, size);
     struct stf_hivetree_security *security;
 
-    if (!grow_buckets(tree)) {
+    if (!grow_buckets(tree))
         return NULL;
-    }
-    for (security = tree->buckets[hash & (tree->bucket_count - 1)]; security != NULL; security = security->next) {
-        if (security->hash == hash && security->size == size && memcmp(security->bytes, bytes, size) == 0) {
+    for (security = tree->buckets[hash & (tree->bucket_count - 1)]; security != NULL; security = security->next)
+        if (security->hash == hash && security->size == size && memcmp(security->bytes, bytes, size) == 0)
             return security;
-        }
-    }
     security = malloc(sizeof(*security) + size);
     if (security != NULL) {
         *security = (struct stf_hivetree_security){
@@ -79,14 +73,12 @@ enum stf_kind stf_hivetree_attach(struct stf_keytree_key *key, const struct stf_
 {
     struct stf_hivetree_extras *own = stf_arena_alloc(key->arena, sizeof(*own) + class_size);
 
-    if (own == NULL) {
+    if (own == NULL)
         return no_memory(err);
-    }
     *own = *extras;
     own->class_size = (uint16_t)class_size;
-    if (class_size > 0) {
+    if (class_size > 0)
         memcpy(own->class_name, class_name, class_size);
-    }
     key->attachment = own;
     return STF_OK;
 }
@@ -107,13 +99,11 @@ static enum stf_kind read_security(struct reading *reading, const struct stf_reg
     enum stf_kind kind = stf_regf_security(reading->image, from, &bytes, &size, err);
 
     *security = NULL;
-    if (kind != STF_OK || bytes == NULL) {
+    if (kind != STF_OK || bytes == NULL)
         return kind;
-    }
     known = &reading->by_cell[stf_regf_u32(from->record + STF_REGF_NK_SECURITY) / 8];
-    if (*known == NULL) {
+    if (*known == NULL)
         *known = stf_hivetree_intern(reading->tree, bytes, size);
-    }
     *security = *known;
     return *security != NULL ? STF_OK : no_memory(err);
 }
@@ -131,9 +121,8 @@ static enum stf_kind read_extras(struct reading *reading, const struct stf_regf_
     size_t size;
     enum stf_kind kind = read_security(reading, from, &extras.security, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_regf_class(reading->image, from, &bytes, &size, err);
-    }
     return kind == STF_OK ? stf_hivetree_attach(key, &extras, bytes, size, err) : kind;
 }
 
@@ -153,12 +142,10 @@ static enum stf_kind read_values(struct stf_regf_image *image, const struct stf_
     for (size_t i = 0; i < offsets.count && kind == STF_OK; i++) {
         struct stf_registry_value value;
         kind = stf_regf_value(image, offsets.items[i], &value, err);
-        if (kind == STF_OK && stf_keytree_find_value(key, value.name) != NULL) {
+        if (kind == STF_OK && stf_keytree_find_value(key, value.name) != NULL)
             kind = twice(image, "values", value.name, err);
-        }
-        if (kind == STF_OK && !stf_keytree_set(key, value.name, value.type, value.data, value.size)) {
+        if (kind == STF_OK && !stf_keytree_set(key, value.name, value.type, value.data, value.size))
             kind = no_memory(err);
-        }
         stf_registry_value_fini(&value);
     }
     free(offsets.items);
@@ -174,20 +161,17 @@ static enum stf_kind read_key(struct reading *reading, const struct stf_regf_key
                              ? read_extras(reading, from, key, err)
                              : stf_regf_damaged(image, from->offset, "the tree is deeper than a registry can be", err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = read_values(image, from, key, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_regf_subkeys(image, from, &offsets, err);
-    }
     for (size_t i = 0; i < offsets.count && kind == STF_OK; i++) {
         struct stf_regf_key subkey = stf_regf_key_known(image, offsets.items[i]);
         struct stf_keytree_key *made = NULL;
         char *name = NULL;
         kind = stf_regf_key_name(&subkey, &name, err);
-        if (kind == STF_OK && stf_keytree_find_key(key, name) != NULL) {
+        if (kind == STF_OK && stf_keytree_find_key(key, name) != NULL)
             kind = twice(image, "subkeys", name, err);
-        }
         if (kind == STF_OK) {
             made = stf_keytree_key_new(key, name);
             kind = made != NULL ? read_key(reading, &subkey, made, depth + 1, err) : no_memory(err);
@@ -208,12 +192,10 @@ enum stf_kind stf_hivetree_init_from(struct stf_hivetree *tree, struct stf_regf_
     *tree = (struct stf_hivetree){0};
     memcpy(tree->base, image->bytes, STF_REGF_BASE_SIZE);
     kind = stf_regf_image_check(image, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_regf_root(image, &root, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_regf_key_name(&root, &name, err);
-    }
     if (kind == STF_OK) {
         tree->root = stf_keytree_key_new(NULL, name);
         reading.by_cell = calloc(image->bins_size / 8, sizeof(reading.by_cell[0]));
@@ -234,9 +216,8 @@ enum stf_kind stf_hivetree_init(struct stf_hivetree *tree, uint64_t filetime, st
     stf_regf_make_base(tree->base, filetime);
     tree->root = stf_keytree_key_new(NULL, "ROOT");
     extras.security = stf_hivetree_intern(tree, descriptor, stf_regf_make_security(descriptor));
-    if (tree->root == NULL || extras.security == NULL) {
+    if (tree->root == NULL || extras.security == NULL)
         return no_memory(err);
-    }
     return stf_hivetree_attach(tree->root, &extras, NULL, 0, err);
 }
 

@@ -39,15 +39,12 @@ static enum stf_kind import_into(void *binding, const struct stf_host *host, con
             stf_err_set(err, STF_INVALID_DATA, 0, "import", location.path,
                         "nothing says which key the root of %s is: give --mount, such as HKLM\\SYSTEM", location.path);
     }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_location_open(&location, STF_REGISTRY_READ, &registry, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_patch_new(edits, location.is_whole ? NULL : location.mount, registry, &patch, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = add_change(key, patch, changes, err);
-    }
     if (kind == STF_OK) {
         stf_registry_keep_patch(binding, json_object_get(json_array_get(changes, json_array_size(changes) - 1), "id"),
                                 patch);
@@ -76,9 +73,8 @@ static enum stf_kind share_of(struct share *shares, size_t *count, const char *k
             return STF_OK;
         }
     }
-    if (*count == SHARES_MAX) {
+    if (*count == SHARES_MAX)
         return stf_err_set(err, STF_UNSUPPORTED, 0, "import", key, "at most %d stores at once", SHARES_MAX);
-    }
     *share = &shares[(*count)++];
     (*share)->key = key;
     return STF_OK;
@@ -95,14 +91,12 @@ static enum stf_kind share_out(const struct stf_host *host, const struct stf_reg
         if (edits->items[i].key != last) {
             const char *name;
             kind = stf_registry_host_entry(host, edits->items[i].key, &name, err);
-            if (kind == STF_OK) {
+            if (kind == STF_OK)
                 kind = share_of(shares, count, name, &share, err);
-            }
             last = edits->items[i].key;
         }
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = stf_reg_edits_add(&share->edits, &edits->items[i], err);
-        }
     }
     return kind;
 }
@@ -116,15 +110,13 @@ enum stf_kind stf_registry_import(void *binding, const struct stf_host *host, co
     size_t count = 0;
     enum stf_kind kind = list != NULL ? STF_OK : no_memory(err);
 
-    if (kind == STF_OK && json_object_size(stores) == 1) { /* it says itself what is not in it, and in which line */
+    if (kind == STF_OK && json_object_size(stores) == 1) /* it says itself what is not in it, and in which line */
         kind = import_into(binding, host, json_object_iter_key(json_object_iter((json_t *)stores)), edits, list, err);
-    } else if (kind == STF_OK) {
+    else if (kind == STF_OK)
         kind = share_out(host, edits, shares, &count, err);
-    }
     for (size_t i = 0; i < count; i++) {
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = import_into(binding, host, shares[i].key, &shares[i].edits, list, err);
-        }
         stf_reg_edits_fini(&shares[i].edits);
     }
     if (kind != STF_OK) {

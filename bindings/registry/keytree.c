@@ -25,16 +25,14 @@ static struct stf_keytree_item *find_hashed(const struct stf_keytree_list *list,
 
     if (list->bucket_count > 0) {
         item = list->buckets[hash & (list->bucket_count - 1)];
-        while (item != NULL && !is_named(item, name, hash)) {
+        while (item != NULL && !is_named(item, name, hash))
             item = item->next;
-        }
         return item;
     }
     for (size_t i = 0; i < list->count; i++) {
         item = list->items[i];
-        if (is_named(item, name, hash)) {
+        if (is_named(item, name, hash))
             return item;
-        }
     }
     return NULL;
 }
@@ -59,31 +57,25 @@ static bool list_reserve(struct stf_keytree_list *list, struct stf_arena *arena,
     struct stf_keytree_item **items;
     struct stf_keytree_item **buckets;
 
-    if (list->count + more <= list->room) {
+    if (list->count + more <= list->room)
         return true;
-    }
-    while (room < list->count + more) {
+    while (room < list->count + more)
         room *= 2;
-    }
     items = stf_arena_alloc(arena, room * sizeof(*items));
-    if (items == NULL) {
+    if (items == NULL)
         return false;
-    }
-    if (list->count > 0) {
+    if (list->count > 0)
         memcpy(items, list->items, list->count * sizeof(*items));
-    }
     list->items = items;
     if (room > HASHED_FROM) {
         buckets = stf_arena_alloc(arena, room * sizeof(*buckets));
-        if (buckets == NULL) {
+        if (buckets == NULL)
             return false;
-        }
         memset(buckets, 0, room * sizeof(*buckets));
         list->buckets = buckets;
         list->bucket_count = room;
-        for (size_t i = 0; i < list->count; i++) {
+        for (size_t i = 0; i < list->count; i++)
             put_in_bucket(list, items[i]);
-        }
     }
     list->room = room;
     return true;
@@ -92,14 +84,12 @@ static bool list_reserve(struct stf_keytree_list *list, struct stf_arena *arena,
 /* The item has its name and its hash. */
 static bool list_add(struct stf_keytree_list *list, struct stf_arena *arena, struct stf_keytree_item *item)
 {
-    if (!list_reserve(list, arena, 1)) {
+    if (!list_reserve(list, arena, 1))
         return false;
-    }
     item->position = list->count;
     list->items[list->count++] = item;
-    if (list->bucket_count > 0) {
+    if (list->bucket_count > 0)
         put_in_bucket(list, item);
-    }
     return true;
 }
 
@@ -109,9 +99,8 @@ static void list_remove(struct stf_keytree_list *list, struct stf_keytree_item *
 
     if (list->bucket_count > 0) {
         struct stf_keytree_item **link = &list->buckets[item->hash & (list->bucket_count - 1)];
-        while (*link != item) {
+        while (*link != item)
             link = &(*link)->next;
-        }
         *link = item->next;
     }
     list->items[item->position] = last;
@@ -145,9 +134,8 @@ static struct stf_keytree_key *new_root(void)
 {
     struct tree *tree = calloc(1, sizeof(*tree));
 
-    if (tree == NULL) {
+    if (tree == NULL)
         return NULL;
-    }
     tree->root.arena = &tree->arena;
     return &tree->root;
 }
@@ -156,9 +144,8 @@ static struct stf_keytree_key *new_subkey(struct stf_keytree_key *parent)
 {
     struct stf_keytree_key *key = stf_arena_alloc(parent->arena, sizeof(*key));
 
-    if (key != NULL) {
+    if (key != NULL)
         *key = (struct stf_keytree_key){.arena = parent->arena};
-    }
     return key;
 }
 
@@ -167,9 +154,8 @@ bool stf_keytree_respell(struct stf_keytree_key *key, const char *name)
     size_t size = strlen(name) + 1;
     char *copy = stf_arena_alloc(key->arena, size);
 
-    if (copy != NULL) {
+    if (copy != NULL)
         key->item.name = memcpy(copy, name, size);
-    }
     return copy != NULL;
 }
 
@@ -177,14 +163,12 @@ struct stf_keytree_key *stf_keytree_key_new(struct stf_keytree_key *parent, cons
 {
     struct stf_keytree_key *key = parent != NULL ? new_subkey(parent) : new_root();
 
-    if (key == NULL) {
+    if (key == NULL)
         return NULL;
-    }
     key->item.hash = stf_registry_name_hash(name);
     if (!stf_keytree_respell(key, name) || (parent != NULL && !list_add(&parent->keys, parent->arena, &key->item))) {
-        if (parent == NULL) {
+        if (parent == NULL)
             stf_keytree_key_free(key);
-        }
         return NULL;
     }
     key->parent = parent;
@@ -205,9 +189,8 @@ void stf_keytree_unset(struct stf_keytree_key *key, const char *name)
 {
     struct stf_keytree_value *value = stf_keytree_find_value(key, name);
 
-    if (value != NULL) {
+    if (value != NULL)
         list_remove(&key->values, &value->item);
-    }
 }
 
 bool stf_keytree_set(struct stf_keytree_key *key, const char *name, uint32_t type, const uint8_t *data, size_t size)
@@ -217,9 +200,8 @@ bool stf_keytree_set(struct stf_keytree_key *key, const char *name, uint32_t typ
     size_t name_size = strlen(name) + 1;
     struct stf_keytree_value *value = stf_arena_alloc(key->arena, sizeof(*value) + name_size + size);
 
-    if (value == NULL) {
+    if (value == NULL)
         return false;
-    }
     *value =
         (struct stf_keytree_value){.item = {.name = (char *)(value + 1), .hash = hash}, .type = type, .size = size};
     memcpy(value->item.name, name, name_size);
@@ -227,9 +209,8 @@ bool stf_keytree_set(struct stf_keytree_key *key, const char *name, uint32_t typ
         value->data = (uint8_t *)value->item.name + name_size;
         memcpy(value->data, data, size);
     }
-    if (old != NULL) {
+    if (old != NULL)
         list_remove(&key->values, old);
-    }
     return list_add(&key->values, key->arena, &value->item);
 }
 
@@ -275,13 +256,11 @@ enum stf_kind stf_keytree_subkeys(void *store, stf_registry_node node, struct st
         struct stf_keytree_key *subkey = stf_keytree_key_at(key, i);
         char *name = strdup(subkey->item.name);
         kind = name != NULL ? stf_registry_subkeys_add(out, name, (stf_registry_node)subkey, err) : no_memory(err);
-        if (kind != STF_OK) {
+        if (kind != STF_OK)
             free(name);
-        }
     }
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         stf_registry_subkeys_fini(out);
-    }
     return kind;
 }
 
@@ -302,9 +281,8 @@ enum stf_kind stf_keytree_values(void *store, stf_registry_node node, struct stf
             stf_registry_value_fini(&value);
         }
     }
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         stf_registry_values_fini(out);
-    }
     return kind;
 }
 
@@ -315,15 +293,13 @@ enum stf_kind stf_keytree_lookup_key(void *store, stf_registry_node parent, cons
     char *copy;
 
     (void)store;
-    if (found == NULL) {
+    if (found == NULL)
         return STF_NOT_FOUND;
-    }
     *key = (stf_registry_node)found;
     if (spelling != NULL) {
         copy = strdup(found->item.name);
-        if (copy == NULL) {
+        if (copy == NULL)
             return no_memory(err);
-        }
         free(*spelling);
         *spelling = copy;
     }
@@ -364,17 +340,14 @@ enum stf_kind stf_keytree_edit_values(void *store, stf_registry_node node, const
     struct stf_keytree_key *key = (struct stf_keytree_key *)node;
 
     (void)store;
-    for (size_t i = 0; i < edit->gone_count; i++) {
+    for (size_t i = 0; i < edit->gone_count; i++)
         stf_keytree_unset(key, edit->gone[i]);
-    }
-    if (!list_reserve(&key->values, key->arena, edit->set_count)) {
+    if (!list_reserve(&key->values, key->arena, edit->set_count))
         return no_memory(err);
-    }
     for (size_t i = 0; i < edit->set_count; i++) {
         const struct stf_registry_value *value = &edit->set[i];
-        if (!stf_keytree_set(key, value->name, value->type, value->data, value->size)) {
+        if (!stf_keytree_set(key, value->name, value->type, value->data, value->size))
             return no_memory(err);
-        }
     }
     return STF_OK;
 }

@@ -48,9 +48,8 @@ static struct stored *l_push_stored(lua_State *L, const json_t *doc, uint32_t *t
     lua_setmetatable(L, -2);
     *type = (uint32_t)json_integer_value(json_object_get(doc, "type"));
     if (stf_hex_to_bytes(hex != NULL ? hex : "", &stored->data, &stored->size, &err) != STF_OK ||
-        stf_registry_value_decode(*type, stored->data, stored->size, &stored->plain, &err) != STF_OK) {
+        stf_registry_value_decode(*type, stored->data, stored->size, &stored->plain, &err) != STF_OK)
         luaL_error(L, "%s", err.message);
-    }
     return stored;
 }
 
@@ -58,11 +57,10 @@ static void l_push_type(lua_State *L, uint32_t type)
 {
     const char *name = stf_registry_type_name(type);
 
-    if (name != NULL) {
+    if (name != NULL)
         lua_pushstring(L, name);
-    } else {
+    else
         lua_pushinteger(L, (lua_Integer)type);
-    }
 }
 
 static void l_push_plain(lua_State *L, const struct stf_registry_plain *plain)
@@ -175,9 +173,8 @@ static json_t *l_new_id(lua_State *L, bool has_name)
     json_t *id = stf_lua_new_doc(L);
 
     stf_lua_doc_set_string(L, id, "key", KEY);
-    if (has_name) {
+    if (has_name)
         stf_lua_doc_set_string(L, id, "name", NAME);
-    }
     return id;
 }
 
@@ -188,9 +185,8 @@ static void l_new_change(lua_State *L, bool has_name, json_t *state)
     json_t *change = stf_lua_new_doc(L);
 
     stf_lua_doc_set_new(L, change, "id", json_incref(id));
-    if (state != NULL) {
+    if (state != NULL)
         stf_lua_doc_set_new(L, change, "state", json_incref(state));
-    }
 }
 
 static uint32_t l_check_type(lua_State *L)
@@ -203,9 +199,8 @@ static uint32_t l_check_type(lua_State *L)
         luaL_argcheck(L, code >= 0 && code <= UINT32_MAX, TYPE, "a type's number is from 0 to 4294967295");
         return (uint32_t)code;
     }
-    if (stf_registry_type_from_name(luaL_checkstring(L, TYPE), &type, &err) != STF_OK) {
+    if (stf_registry_type_from_name(luaL_checkstring(L, TYPE), &type, &err) != STF_OK)
         luaL_argerror(L, TYPE, err.message);
-    }
     return type;
 }
 
@@ -283,9 +278,8 @@ static json_t *l_new_state(lua_State *L)
         free(hex);
     }
     free(data);
-    if (err.kind != STF_OK) {
+    if (err.kind != STF_OK)
         luaL_argerror(L, VALUE, err.message);
-    }
     stf_lua_doc_set_new(L, state, "data", hex_doc);
     stf_lua_doc_set_new(L, state, "type", json_integer((json_int_t)type));
     return state;
@@ -317,9 +311,8 @@ static int l_set(lua_State *L)
 /* What is absent already stays as it is, its keys too; the change waits on the stack below the call. */
 static int l_delete_found(lua_State *L, const json_t *state)
 {
-    if (!is_value(state)) {
+    if (!is_value(state))
         return l_push_unchanged(L);
-    }
     return stf_lua_change(L, "registry.value", NAME + 2);
 }
 
@@ -350,9 +343,8 @@ static int l_create_key(lua_State *L)
 
 static int l_delete_found_key(lua_State *L, const json_t *state)
 {
-    if (json_object_get(state, "keys") == NULL) {
+    if (json_object_get(state, "keys") == NULL)
         return l_push_unchanged(L);
-    }
     return stf_lua_change(L, "registry.key", KEY + 2);
 }
 
@@ -392,12 +384,10 @@ static int l_restore_found(lua_State *L, const json_t *state)
     json_t *name = json_object_get(state, "name");
     struct stf_err err;
 
-    if (stf_registry_tree_keep_extras(wanted, state, &err) != STF_OK) {
+    if (stf_registry_tree_keep_extras(wanted, state, &err) != STF_OK)
         return luaL_error(L, "%s", err.message);
-    }
-    if (name != NULL) {
+    if (name != NULL)
         stf_lua_doc_set_new(L, wanted, "name", json_incref(name));
-    }
     return stf_lua_change(L, "registry.key", SNAPSHOT + 2);
 }
 
@@ -415,9 +405,8 @@ static int l_restore(lua_State *L)
     text = luaL_checklstring(L, SNAPSHOT, &size);
     l_new_change(L, false, NULL);
     change = stf_lua_to_box(L, SNAPSHOT + 2);
-    if (stf_registry_snapshot_parse(text, size, "the snapshot", &snapshot, &key, &tree, &err) != STF_OK) {
+    if (stf_registry_snapshot_parse(text, size, "the snapshot", &snapshot, &key, &tree, &err) != STF_OK)
         return luaL_argerror(L, SNAPSHOT, err.message);
-    }
     tree = json_deep_copy(tree); /* the copy is what may get a name and extras */
     json_decref(snapshot);
     stf_lua_doc_set_new(L, change, "state", (json_t *)tree);
@@ -428,9 +417,8 @@ static int l_apply_changes(lua_State *L, const json_t *change)
 {
     json_t *box;
 
-    if (change == NULL || json_is_null(change)) {
+    if (change == NULL || json_is_null(change))
         return l_push_unchanged(L);
-    }
     box = stf_lua_new_doc(L);
     stf_lua_doc_set_new(L, box, "id", json_incref(json_object_get(change, "id")));
     stf_lua_doc_set_new(L, box, "state", json_incref(json_object_get(change, "state")));

@@ -30,9 +30,8 @@ static const json_t *find_tree(const json_t *tree, const char *path, const char 
     const char *name;
 
     tree = names != NULL ? tree : NULL;
-    while (tree != NULL && (name = strsep(&rest, "\\")) != NULL) {
+    while (tree != NULL && (name = strsep(&rest, "\\")) != NULL)
         tree = find_key(tree, name, stored);
-    }
     free(names);
     return tree;
 }
@@ -42,11 +41,10 @@ static json_t *make_state(const json_t *doc, const char *stored, const char *ask
 {
     json_t *state = json_copy((json_t *)doc);
 
-    if (strcmp(stored, asked) == 0) {
+    if (strcmp(stored, asked) == 0)
         json_object_del(state, "name");
-    } else {
+    else
         json_object_set_new(state, "name", json_string(stored));
-    }
     return state;
 }
 
@@ -57,9 +55,8 @@ static json_t *value_state(const json_t *tree, const char *name)
 
     json_array_foreach (json_object_get(tree, "values"), i, value) {
         const char *stored = json_string_value(json_object_get(value, "name"));
-        if (stf_registry_name_compare(stored, name) == 0) {
+        if (stf_registry_name_compare(stored, name) == 0)
             return make_state(value, stored, name);
-        }
     }
     return json_null();
 }
@@ -83,20 +80,16 @@ json_t *stf_registry_part(const json_t *id, const json_t *state, const char *par
     bool wants_times;
     size_t depth;
 
-    if (whole_key == NULL || key == NULL || !stf_registry_key_is_below(key, whole_key, &below, &depth)) {
+    if (whole_key == NULL || key == NULL || !stf_registry_key_is_below(key, whole_key, &below, &depth))
         return NULL;
-    }
     stored = stored != NULL ? stored : last_name(whole_key);
     tree = json_object_get(state, "keys") != NULL ? find_tree(state, below, &stored) : NULL;
-    if (tree == NULL) {
+    if (tree == NULL)
         return NULL;
-    }
-    if (strcmp(part, "registry.value") == 0) {
+    if (strcmp(part, "registry.value") == 0)
         return value_state(tree, name != NULL ? name : "");
-    }
-    if (strcmp(part, "registry.presence") == 0) {
+    if (strcmp(part, "registry.presence") == 0)
         return json_pack("{s:b}", "exists", 1);
-    }
     has_times = json_is_true(json_object_get(id, "times"));
     wants_times = json_is_true(json_object_get(part_id, "times"));
     return strcmp(part, "registry.key") == 0 && has_times == wants_times ? make_state(tree, stored, last_name(key))
@@ -130,18 +123,15 @@ static bool set_value(json_t *tree, const struct wish *wish)
     while (i < json_array_size(values)) {
         const json_t *value = json_array_get(values, i);
         order = stf_registry_name_compare(json_string_value(json_object_get(value, "name")), wish->name);
-        if (order >= 0) {
+        if (order >= 0)
             break;
-        }
         i++;
     }
-    if (wish->is_absent) {
+    if (wish->is_absent)
         return order != 0 || json_array_remove(values, i) == 0;
-    }
     wanted = json_copy((json_t *)wish->state);
-    if (json_object_get(wanted, "name") == NULL) {
+    if (json_object_get(wanted, "name") == NULL)
         json_object_set_new(wanted, "name", json_string(wish->name));
-    }
     return order == 0 ? json_array_set_new(values, i, wanted) == 0 : json_array_insert_new(values, i, wanted) == 0;
 }
 
@@ -152,18 +142,15 @@ static bool set_key(json_t *tree, const char *name, const struct wish *wish)
     const char *stored = NULL;
     const json_t *there = find_key(tree, name, &stored);
 
-    if (wish->is_absent) {
+    if (wish->is_absent)
         return there == NULL || json_object_del(keys, stored) == 0;
-    }
-    if (json_object_get(wish->state, "keys") == NULL) {
+    if (json_object_get(wish->state, "keys") == NULL)
         return there != NULL;
-    }
     json_t *wanted = json_copy((json_t *)wish->state);
     const char *spelling = json_string_value(json_object_get(wanted, "name"));
     char *own = strdup(spelling != NULL ? spelling : name);
-    if (there != NULL) {
+    if (there != NULL)
         json_object_del(keys, stored);
-    }
     json_object_del(wanted, "name");
     bool is_set = own != NULL && json_object_set_new(keys, own, wanted) == 0;
     free(own);
@@ -180,21 +167,18 @@ static bool set_part(json_t *tree, const char *path, const struct wish *wish)
     json_t *child;
     bool is_set;
 
-    if (*path == '\0') {
+    if (*path == '\0')
         return wish->name != NULL && set_value(tree, wish);
-    }
     name = strndup(path, size);
-    if (name == NULL) {
+    if (name == NULL)
         return false;
-    }
     if (*rest == '\0' && wish->name == NULL) {
         is_set = set_key(tree, name, wish);
     } else {
         child = (json_t *)find_key(tree, name, &stored);
         is_set = child != NULL ? set_part(child, rest, wish) : wish->is_absent;
-        if (is_set && child != NULL && wish->takes_keys && is_empty(child)) {
+        if (is_set && child != NULL && wish->takes_keys && is_empty(child))
             json_object_del(json_object_get(tree, "keys"), stored);
-        }
     }
     free(name);
     return is_set;
@@ -220,18 +204,16 @@ json_t *stf_registry_with_part(const json_t *id, const json_t *state, const char
     bool is_set;
 
     if (strcmp(part, "registry.patch") == 0 || json_object_get(state, "keys") == NULL || whole_key == NULL ||
-        key == NULL || !stf_registry_key_is_below(key, whole_key, &below, &depth)) {
+        key == NULL || !stf_registry_key_is_below(key, whole_key, &below, &depth))
         return NULL;
-    }
     if (*below == '\0' && !is_value) { /* the whole key itself: with its times or without, or that it is there */
         bool is_gone = wish.is_absent && (strcmp(part, "registry.key") == 0 || is_empty(state));
         return is_gone ? json_null() : NULL;
     }
     tree = json_deep_copy(state);
     is_set = tree != NULL && set_part(tree, below, &wish);
-    if (is_set && !(wish.takes_keys && is_empty(tree))) {
+    if (is_set && !(wish.takes_keys && is_empty(tree)))
         return tree;
-    }
     json_decref(tree);
     return is_set ? json_null() : NULL;
 }

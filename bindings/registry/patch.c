@@ -54,9 +54,8 @@ static char *reserve(struct text *text, size_t most)
     size_t room = text->room;
     char *bytes;
 
-    if (text->has_failed) {
+    if (text->has_failed)
         return NULL;
-    }
     if (room - text->size < most) {
         room = 2 * (room + most);
         bytes = realloc(text->bytes, room);
@@ -79,9 +78,8 @@ static char *put_number(char *at, size_t number)
         digits[count++] = (char)('0' + number % 10);
         number /= 10;
     } while (number > 0);
-    while (count > 0) {
+    while (count > 0)
         *at++ = digits[--count];
-    }
     *at++ = ':';
     return at;
 }
@@ -100,9 +98,8 @@ static void put_value(struct text *text, const struct stf_keytree_value *value)
     size_t name_size = strlen(value->item.name);
     char *at = reserve(text, 1 + 3 * NUMBER_MAX + name_size + 2 * value->size);
 
-    if (at == NULL) {
+    if (at == NULL)
         return;
-    }
     at = put_name(at, value->data != NULL ? '=' : '~', value->item.name, name_size);
     if (value->data != NULL) {
         at = put_number(at, value->type);
@@ -117,9 +114,8 @@ static void put_value(struct text *text, const struct stf_keytree_value *value)
 
 static char sign_of(const struct stf_keytree_key *key)
 {
-    if (key->is_reset) {
+    if (key->is_reset)
         return key->is_wanted ? '!' : '-';
-    }
     return key->is_wanted ? '+' : '.';
 }
 
@@ -128,15 +124,12 @@ static void put_key(struct text *text, const struct stf_keytree_key *key)
     size_t name_size = strlen(key->item.name);
     char *at = reserve(text, 1 + NUMBER_MAX + name_size);
 
-    if (at != NULL) {
+    if (at != NULL)
         text->size = (size_t)(put_name(at, sign_of(key), key->item.name, name_size) - text->bytes);
-    }
-    for (size_t i = 0; i < key->values.count; i++) {
+    for (size_t i = 0; i < key->values.count; i++)
         put_value(text, stf_keytree_value_at(key, i));
-    }
-    for (size_t i = 0; i < key->keys.count; i++) {
+    for (size_t i = 0; i < key->keys.count; i++)
         put_key(text, stf_keytree_key_at(key, i));
-    }
     at = reserve(text, 2);
     if (at != NULL) {
         at[0] = ')';
@@ -174,9 +167,8 @@ static size_t take_number(const char **at, size_t max)
     size_t number = 0;
     const char *start = *at;
 
-    for (; **at >= '0' && **at <= '9' && number <= max; ++*at) {
+    for (; **at >= '0' && **at <= '9' && number <= max; ++*at)
         number = 10 * number + (size_t)(**at - '0');
-    }
     return number <= max && *at > start && *(*at)++ == ':' ? number : SIZE_MAX;
 }
 
@@ -187,9 +179,8 @@ static const char *take_bytes(const char **at, const char *end, size_t each, siz
 
     *count = take_number(at, (size_t)(end - *at) / each);
     bytes = *at;
-    if (*count == SIZE_MAX || *count > (size_t)(end - bytes) / each) {
+    if (*count == SIZE_MAX || *count > (size_t)(end - bytes) / each)
         return NULL;
-    }
     *at += each * *count;
     return bytes;
 }
@@ -199,16 +190,13 @@ static struct item take_item(const char **at, const char *end)
     struct item item = {.sign = *at < end ? *(*at)++ : '\0'};
     size_t type;
 
-    if (item.sign == ')') {
+    if (item.sign == ')')
         return item;
-    }
-    if (item.sign == '\0' || strchr("+-!.=~", item.sign) == NULL) {
+    if (item.sign == '\0' || strchr("+-!.=~", item.sign) == NULL)
         return (struct item){0};
-    }
     item.name = take_bytes(at, end, 1, &item.name_size);
-    if (item.name == NULL || item.sign != '=') {
+    if (item.name == NULL || item.sign != '=')
         return item.name != NULL ? item : (struct item){0};
-    }
     type = take_number(at, UINT32_MAX);
     item.type = (uint32_t)type;
     item.hex = type != SIZE_MAX ? take_bytes(at, end, 2, &item.size) : NULL;
@@ -246,15 +234,13 @@ static enum stf_kind add_value(struct parser *parser, const struct item *item, s
     for (size_t i = 0; i < item->size; i++) {
         int high = hex_digit(item->hex[2 * i]);
         int low = hex_digit(item->hex[2 * i + 1]);
-        if (high < 0 || low < 0) {
+        if (high < 0 || low < 0)
             return bad_text(parser->text, item->hex + 2 * i, parser->err);
-        }
         data[i] = (uint8_t)(high << 4 | low);
     }
     kind = stf_registry_check_value_name(name, parser->err);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     return stf_keytree_set(key, name, item->type, item->sign == '=' ? data : NULL, item->size) ? STF_OK
                                                                                                : no_memory(parser->err);
 }
@@ -268,19 +254,15 @@ static enum stf_kind add_key(struct parser *parser, const struct item *item, str
 
     memcpy(name, item->name, item->name_size);
     name[item->name_size] = '\0';
-    if (above != NULL) {
+    if (above != NULL)
         kind = stf_registry_check_key_name(name, parser->err);
-    }
-    if (kind == STF_OK && (above != NULL ? stf_keytree_find_key(above, name) != NULL : *name != '\0')) {
+    if (kind == STF_OK && (above != NULL ? stf_keytree_find_key(above, name) != NULL : *name != '\0'))
         kind = bad_text(parser->text, item->name, parser->err);
-    }
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     *key = stf_keytree_key_new(above, name);
-    if (*key == NULL) {
+    if (*key == NULL)
         return no_memory(parser->err);
-    }
     (*key)->is_reset = item->sign == '-' || item->sign == '!';
     (*key)->is_wanted = item->sign == '+' || item->sign == '!';
     return STF_OK;
@@ -321,9 +303,8 @@ enum stf_kind stf_registry_patch_parse(const char *text, struct stf_registry_pat
         struct item item = take_item(&parser.at, parser.end);
         kind = item.sign == '+' ? add_key(&parser, &item, NULL, &made->root) : bad_text(text, text, err);
     }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = parse_tree(&parser, made->root);
-    }
     free(parser.buffer);
     if (kind != STF_OK) {
         stf_registry_patch_free(made);
@@ -340,9 +321,8 @@ static enum stf_kind add_edit(struct stf_reg_edits *edits, enum stf_reg_edit_kin
 {
     struct stf_reg_edit edit = {.kind = edit_kind, .key = path, .value = {.name = ""}};
 
-    if (value != NULL) {
+    if (value != NULL)
         edit.value = stf_keytree_borrow(value);
-    }
     return stf_reg_edits_add(edits, &edit, err);
 }
 
@@ -351,9 +331,8 @@ static enum stf_kind edits_of(const struct stf_keytree_key *key, const char *pat
 {
     enum stf_kind kind = key->is_reset ? add_edit(edits, STF_REG_DELETE_KEY, path, NULL, err) : STF_OK;
 
-    if (kind == STF_OK && key->is_wanted && *path != '\0') {
+    if (kind == STF_OK && key->is_wanted && *path != '\0')
         kind = add_edit(edits, STF_REG_CREATE_KEY, path, NULL, err);
-    }
     for (size_t i = 0; i < key->values.count && kind == STF_OK; i++) {
         const struct stf_keytree_value *value = stf_keytree_value_at(key, i);
         kind = add_edit(edits, value->data != NULL ? STF_REG_SET_VALUE : STF_REG_DELETE_VALUE, path, value, err);
@@ -416,9 +395,8 @@ struct stf_registry_patch_size stf_registry_patch_count_state(const json_t *doc)
     json_t *item;
 
     size.values = json_array_size(values);
-    json_object_foreach ((json_t *)values, name, item) {
+    json_object_foreach ((json_t *)values, name, item)
         size.values += !json_is_null(item);
-    }
     json_object_foreach (json_object_get(doc, "keys"), name, item) {
         struct stf_registry_patch_size below = stf_registry_patch_count_state(item);
         size.values += below.values;

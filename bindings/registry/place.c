@@ -48,21 +48,16 @@ static bool starts_as_reg(const char *path)
     size_t used = 0;
     FILE *file = fopen(path, "rb");
 
-    if (file == NULL) {
+    if (file == NULL)
         return false;
-    }
     size = fread(bytes, 1, sizeof(bytes) - 1, file);
     fclose(file);
-    for (size_t i = 0; i < size; i++) {
-        if (bytes[i] >= 0x20 && bytes[i] < 0x7f) { /* drops marks and the zero halves of UTF-16 */
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i] >= 0x20 && bytes[i] < 0x7f) /* drops marks and the zero halves of UTF-16 */
             text[used++] = (char)bytes[i];
-        }
-    }
-    for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
-        if (strncmp(text, versions[i], strlen(versions[i])) == 0) {
+    for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++)
+        if (strncmp(text, versions[i], strlen(versions[i])) == 0)
             return true;
-        }
-    }
     return false;
 }
 
@@ -107,11 +102,9 @@ static const char *mount_of_hive(const char *path)
     const char *slash = strrchr(path, '/');
     const char *name = slash != NULL ? slash + 1 : path;
 
-    for (size_t i = 0; i < sizeof(hives) / sizeof(hives[0]); i++) {
-        if (strcasecmp(name, hives[i].file) == 0) {
+    for (size_t i = 0; i < sizeof(hives) / sizeof(hives[0]); i++)
+        if (strcasecmp(name, hives[i].file) == 0)
             return hives[i].key;
-        }
-    }
     return NULL;
 }
 
@@ -180,9 +173,8 @@ static enum stf_kind take_credentials(struct stf_registry_location *location, co
         return stf_err_set(err, STF_INVALID_DATA, 0, "registry", words->store,
                            "the store %s takes one of a file of credentials, Kerberos and a prompt", words->store);
     }
-    if (words->credentials != NULL) {
+    if (words->credentials != NULL)
         location->credentials = stf_doc_path(base_dir, words->credentials);
-    }
     location->is_kerberos = words->is_kerberos;
     location->is_prompting = words->is_prompting;
     return words->credentials == NULL || location->credentials != NULL ? STF_OK : no_memory(err);
@@ -206,15 +198,12 @@ static enum stf_kind locate(struct stf_registry_location *location, const struct
     *location = (struct stf_registry_location){0};
     kind = is_plain ? &kinds[has_reg_suffix(operand) ? REG : HIVE] : kind;
     result = take_operand(location, kind, operand, words->store, base_dir, err);
-    if (result == STF_OK && is_plain && starts_as_reg(location->path)) {
+    if (result == STF_OK && is_plain && starts_as_reg(location->path))
         kind = &kinds[REG];
-    }
-    if (result == STF_OK && stf_registry_backends[kind->store] == NULL) {
+    if (result == STF_OK && stf_registry_backends[kind->store] == NULL)
         result = no_backend(kind, words->store, err);
-    }
-    if (result != STF_OK) {
+    if (result != STF_OK)
         return result;
-    }
     location->backend = stf_registry_backends[kind->store];
     location->is_whole = kind->is_whole;
     result = take_mount(location, words->mount, mount, err);
@@ -255,9 +244,8 @@ char *stf_registry_location_text(const struct stf_registry_location *location)
     size_t i = 0;
     char *text;
 
-    while (stf_registry_backends[kinds[i].store] != location->backend || kinds[i].view != location->place.view) {
+    while (stf_registry_backends[kinds[i].store] != location->backend || kinds[i].view != location->place.view)
         i++;
-    }
     return asprintf(&text, "%s%s", kinds[i].prefix, operand) >= 0 ? text : NULL;
 }
 
@@ -277,9 +265,8 @@ enum stf_kind stf_registry_location_key(const struct stf_registry_location *loca
                                  "long names",
                                  key);
     }
-    if (!is_full) {
+    if (!is_full)
         return STF_OK;
-    }
     if (*location->mount == '\0') {
         return stf_err_set(err, STF_INVALID_DATA, 0, "registry", key,
                            "the key %s is a full one, but nothing says which key the root of %s is: give the mount, "
@@ -299,20 +286,17 @@ char *stf_registry_location_full_key(const struct stf_registry_location *locatio
     bool is_full = *location->mount == '\0' || stf_registry_root_name(key, &rest) != NULL;
     char *full;
 
-    if (is_full) {
+    if (is_full)
         return strdup(key);
-    }
     return asprintf(&full, "%s%s%s", location->mount, *key != '\0' ? "\\" : "", key) >= 0 ? full : NULL;
 }
 
 enum stf_kind stf_registry_location_create(const struct stf_registry_location *location, struct stf_err *err)
 {
-    if (location->backend == &stf_registry_backend_hive) {
+    if (location->backend == &stf_registry_backend_hive)
         return stf_hive_create(location->path, err);
-    }
-    if (location->backend == &stf_registry_backend_regfile) {
+    if (location->backend == &stf_registry_backend_regfile)
         return stf_regfile_create(location->path, &(struct stf_reg_format){0}, err);
-    }
     return stf_err_set(err, STF_UNSUPPORTED, 0, "create", NULL, "this kind of store can not be made");
 }
 
@@ -366,28 +350,21 @@ static enum stf_kind words_from_doc(const struct stf_host *host, const char *nam
     enum stf_kind kind;
 
     *words = (struct stf_registry_words){.store = json_string_value(entry)};
-    if (json_is_string(entry)) {
+    if (json_is_string(entry))
         return STF_OK;
-    }
-    if (!json_is_object(entry)) {
+    if (!json_is_object(entry))
         return bad_entry(host, name, err);
-    }
     kind = stf_doc_check_keys(entry, known, "a store in the host's registry", err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_doc_string(entry, "store", &words->store, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_doc_opt_string(entry, "mount", NULL, &words->mount, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_doc_opt_string(entry, "credentials", NULL, &words->credentials, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_doc_opt_bool(entry, "kerberos", false, &words->is_kerberos, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_doc_opt_bool(entry, "prompt", false, &words->is_prompting, err);
-    }
     return kind == STF_OK ? stf_doc_opt_bool(entry, "replay_logs", false, &words->is_replaying_logs, err) : kind;
 }
 
@@ -417,9 +394,8 @@ static enum stf_kind find_entry(const struct stf_host *host, const char *key, co
     }
     json_object_foreach ((json_t *)stores, each_name, each) {
         size_t depth = 0;
-        if (*each_name != '\0' && stf_registry_root_name(each_name, &rest) == NULL) {
+        if (*each_name != '\0' && stf_registry_root_name(each_name, &rest) == NULL)
             return bad_entry(host, each_name, err);
-        }
         if (stf_registry_key_is_below(key, each_name, &rest, &depth) && depth > longest) {
             longest = depth;
             *name = each_name;
@@ -446,12 +422,10 @@ enum stf_kind stf_registry_host_store(const struct stf_host *host, const char *k
     enum stf_kind kind = find_entry(host, key, &name, &entry, err);
 
     *location = (struct stf_registry_location){0};
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = words_from_doc(host, name, entry, &words, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = locate(location, &words, *name != '\0' ? name : NULL, host->site_dir, err);
-    }
     return kind == STF_OK ? stf_registry_location_key(location, key, below, err) : kind;
 }
 

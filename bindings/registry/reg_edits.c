@@ -22,9 +22,8 @@ bool stf_reg_edits_reserve(struct stf_reg_edits *edits, size_t room)
 
 struct stf_reg_edit *stf_reg_edits_next(struct stf_reg_edits *edits)
 {
-    if (edits->count == edits->room && !stf_reg_edits_reserve(edits, edits->room > 0 ? 2 * edits->room : 64)) {
+    if (edits->count == edits->room && !stf_reg_edits_reserve(edits, edits->room > 0 ? 2 * edits->room : 64))
         return NULL;
-    }
     return &edits->items[edits->count++];
 }
 
@@ -32,9 +31,8 @@ static void *keep_copy(struct stf_reg_edits *edits, const void *bytes, size_t si
 {
     void *copy = stf_arena_alloc(&edits->arena, size + 1);
 
-    if (copy != NULL && size > 0) {
+    if (copy != NULL && size > 0)
         memcpy(copy, bytes, size);
-    }
     return copy;
 }
 
@@ -50,13 +48,11 @@ enum stf_kind stf_reg_edits_add(struct stf_reg_edits *edits, const struct stf_re
         copy.value.name = keep_copy(edits, edit->value.name, strlen(edit->value.name) + 1);
         copy.value.data = keep_copy(edits, edit->value.data, edit->value.size);
     }
-    if (copy.key == NULL || (edit->value.name != NULL && (copy.value.name == NULL || copy.value.data == NULL))) {
+    if (copy.key == NULL || (edit->value.name != NULL && (copy.value.name == NULL || copy.value.data == NULL)))
         return no_memory(err);
-    }
     item = stf_reg_edits_next(edits);
-    if (item == NULL) {
+    if (item == NULL)
         return no_memory(err);
-    }
     *item = copy;
     return STF_OK;
 }
@@ -83,13 +79,10 @@ uint32_t stf_reg_cp1252_code(uint8_t byte)
 
 int stf_reg_cp1252_byte(uint32_t code)
 {
-    if (code < 0x80 || (code >= 0xa0 && code < 0x100)) {
+    if (code < 0x80 || (code >= 0xa0 && code < 0x100))
         return (int)code;
-    }
-    for (int i = 0; i < 32; i++) {
-        if (row_80[i] == code) {
+    for (int i = 0; i < 32; i++)
+        if (row_80[i] == code)
             return 0x80 + i;
-        }
-    }
     return -1;
 }

@@ -75,15 +75,14 @@ static void locate(const struct parser *parser, size_t at, size_t *line, size_t 
 
 static void describe_unit(uint32_t unit, char text[32])
 {
-    if (unit == END) {
+    if (unit == END)
         strcpy(text, "the end of the file");
-    } else if (is_line_break(unit)) {
+    else if (is_line_break(unit))
         strcpy(text, "the end of the line");
-    } else if (unit >= 0x20 && unit < 0x7f) {
+    else if (unit >= 0x20 && unit < 0x7f)
         snprintf(text, 32, "'%c'", (char)unit);
-    } else {
+    else
         snprintf(text, 32, "U+%04X", (unsigned)unit);
-    }
 }
 
 static enum stf_kind wrong(const struct parser *parser, size_t at, const char *what)
@@ -110,42 +109,36 @@ static enum stf_kind expected(const struct parser *parser, const char *what)
 
 static void skip_blanks(struct parser *parser)
 {
-    while (is_blank(peek(parser))) {
+    while (is_blank(peek(parser)))
         parser->at++;
-    }
 }
 
 static void skip_line_break(struct parser *parser)
 {
     uint32_t unit = peek(parser);
 
-    if (unit == END) {
+    if (unit == END)
         return;
-    }
     parser->at++;
-    if (unit == '\r' && peek(parser) == '\n') {
+    if (unit == '\r' && peek(parser) == '\n')
         parser->at++;
-    }
     parser->line++;
 }
 
 static void skip_comment(struct parser *parser)
 {
-    while (!is_line_end(peek(parser))) {
+    while (!is_line_end(peek(parser)))
         parser->at++;
-    }
 }
 
 /* What may follow on the line of something complete: blanks and a comment. */
 static enum stf_kind end_line(struct parser *parser, const char *what)
 {
     skip_blanks(parser);
-    if (peek(parser) == ';') {
+    if (peek(parser) == ';')
         skip_comment(parser);
-    }
-    if (!is_line_end(peek(parser))) {
+    if (!is_line_end(peek(parser)))
         return expected(parser, what);
-    }
     skip_line_break(parser);
     return STF_OK;
 }
@@ -154,11 +147,9 @@ static bool take_word(struct parser *parser, const char *word)
 {
     size_t size = strlen(word);
 
-    for (size_t i = 0; i < size; i++) {
-        if (unit_at(parser, parser->at + i) != (unsigned char)word[i]) {
+    for (size_t i = 0; i < size; i++)
+        if (unit_at(parser, parser->at + i) != (unsigned char)word[i])
             return false;
-        }
-    }
     parser->at += size;
     return true;
 }
@@ -184,14 +175,12 @@ static size_t find_key_end(const struct parser *parser)
     size_t end = parser->at;
     bool is_end = true; /* nothing but blanks, or a comment, from here on */
 
-    while (!is_line_end(unit_at(parser, end))) {
+    while (!is_line_end(unit_at(parser, end)))
         end++;
-    }
     while (end > parser->at) {
         uint32_t unit = unit_at(parser, --end);
-        if (unit == ']' && is_end) {
+        if (unit == ']' && is_end)
             return end;
-        }
         is_end = unit == ';' || (is_end && is_blank(unit));
     }
     return SIZE_MAX;
@@ -204,9 +193,8 @@ static char *keep_name(struct stf_reg_edits *edits, const char *prefix, const ui
     char *name = stf_arena_reserve(&edits->arena, prefix_size + STF_REGISTRY_NAME_UNIT_MAX * units + 1);
     char *end;
 
-    if (name == NULL) {
+    if (name == NULL)
         return NULL;
-    }
     memcpy(name, prefix, prefix_size);
     end = stf_registry_name_put(name + prefix_size, text, units);
     *end = '\0';
@@ -221,18 +209,14 @@ static enum stf_kind check_names(const struct parser *parser, size_t from, size_
     size_t depth = 0;
 
     for (size_t i = from; i <= to; i++) {
-        if (i < to && unit_at(parser, i) != '\\') {
+        if (i < to && unit_at(parser, i) != '\\')
             continue;
-        }
-        if (i == start) {
+        if (i == start)
             return wrong(parser, i, "found '\\', expected the name of a key");
-        }
-        if (i - start > STF_REGISTRY_KEY_UNITS_MAX) {
+        if (i - start > STF_REGISTRY_KEY_UNITS_MAX)
             return wrong(parser, start, "a key's name has at most 255 UTF-16 units; this one is longer");
-        }
-        if (++depth > STF_REGISTRY_DEPTH_MAX) {
+        if (++depth > STF_REGISTRY_DEPTH_MAX)
             return wrong(parser, start, "a key is at most 512 levels deep; this one is deeper");
-        }
         start = i + 1;
     }
     return STF_OK;
@@ -246,14 +230,12 @@ static enum stf_kind take_key(struct parser *parser, size_t end)
     const char *rest;
     const char *long_name;
 
-    while (end > parser->at && unit_at(parser, end - 1) == '\\') {
+    while (end > parser->at && unit_at(parser, end - 1) == '\\')
         end--;
-    }
     while (parser->at + root_size < end && unit_at(parser, parser->at + root_size) != '\\') {
         uint32_t unit = unit_at(parser, parser->at + root_size);
-        if (root_size + 1 < sizeof(root)) {
+        if (root_size + 1 < sizeof(root))
             root[root_size] = unit > 0 && unit < 0x80 ? (char)unit : '?';
-        }
         root_size++;
     }
     long_name = root_size < sizeof(root) ? stf_registry_root_long_name(root, &rest) : NULL;
@@ -263,9 +245,8 @@ static enum stf_kind take_key(struct parser *parser, size_t end)
     }
     if (parser->at + root_size < end) {
         enum stf_kind kind = check_names(parser, parser->at + root_size + 1, end);
-        if (kind != STF_OK) {
+        if (kind != STF_OK)
             return kind;
-        }
     }
     parser->key =
         keep_name(parser->edits, long_name, parser->text + 2 * (parser->at + root_size), end - parser->at - root_size);
@@ -279,19 +260,16 @@ static enum stf_kind parse_key(struct parser *parser)
     struct stf_reg_edit *edit;
     enum stf_kind kind;
 
-    if (end == SIZE_MAX) {
+    if (end == SIZE_MAX)
         return wrong(parser, start, "found '[' without the ']' that ends the key; only a comment may follow that");
-    }
     parser->is_key_deleted = peek(parser) == '-';
     parser->at += parser->is_key_deleted;
     kind = take_key(parser, end);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     edit = stf_reg_edits_next(parser->edits);
-    if (edit == NULL) {
+    if (edit == NULL)
         return no_memory(parser->err);
-    }
     *edit = (struct stf_reg_edit){.kind = parser->is_key_deleted ? STF_REG_DELETE_KEY : STF_REG_CREATE_KEY,
                                   .line = parser->line,
                                   .key = parser->key};
@@ -313,9 +291,8 @@ static enum stf_kind find_quote(struct parser *parser, size_t *to, bool *plain)
             *to = at;
             return STF_OK;
         }
-        if (unit == END) {
+        if (unit == END)
             return wrong(parser, parser->at, "found '\"' without the '\"' that ends the string");
-        }
         if (unit == '\\') {
             uint32_t next = unit_at(parser, ++at);
             if (next != '\\' && next != '"' && next != 'n' && next != 'r') {
@@ -359,16 +336,13 @@ static bool make_room(struct parser *parser, size_t size)
     size_t room = parser->scratch_room;
     uint8_t *more;
 
-    if (size <= room) {
+    if (size <= room)
         return true;
-    }
-    while (room < size) {
+    while (room < size)
         room = room > 0 ? 2 * room : 4096;
-    }
     more = realloc(parser->scratch, room);
-    if (more == NULL) {
+    if (more == NULL)
         return false;
-    }
     parser->scratch = more;
     parser->scratch_room = room;
     return true;
@@ -384,21 +358,18 @@ static enum stf_kind parse_value_name(struct parser *parser, char **name)
 
     if (peek(parser) == '"') {
         enum stf_kind kind = find_quote(parser, &to, &is_plain);
-        if (kind != STF_OK) {
+        if (kind != STF_OK)
             return kind;
-        }
         units = to - start - 1;
         if (!is_plain) {
-            if (!make_room(parser, 2 * units)) {
+            if (!make_room(parser, 2 * units))
                 return no_memory(parser->err);
-            }
             units = (size_t)(unescape(parser, start + 1, to, false, parser->scratch) - parser->scratch) / 2;
             text = parser->scratch;
         }
     }
-    if (units > STF_REGISTRY_VALUE_UNITS_MAX) {
+    if (units > STF_REGISTRY_VALUE_UNITS_MAX)
         return wrong(parser, start, "a value's name has at most 16383 UTF-16 units; this one is longer");
-    }
     *name = keep_name(parser->edits, "", text, units);
     parser->at = to + 1;
     return *name != NULL ? STF_OK : no_memory(parser->err);
@@ -412,13 +383,11 @@ static enum stf_kind parse_string(struct parser *parser, struct stf_registry_val
     uint8_t *end;
     enum stf_kind kind = find_quote(parser, &to, &is_plain);
 
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     value->data = stf_arena_reserve(&parser->edits->arena, 2 * (to - start));
-    if (value->data == NULL) {
+    if (value->data == NULL)
         return no_memory(parser->err);
-    }
     end = put_unit(unescape(parser, start + 1, to, is_plain, value->data), 0);
     value->type = STF_REG_SZ;
     value->size = (size_t)(end - value->data);
@@ -432,9 +401,8 @@ static enum stf_kind parse_string(struct parser *parser, struct stf_registry_val
 /* 0 to 15, or -1. */
 static int hex_digit(uint32_t unit)
 {
-    if (unit >= '0' && unit <= '9') {
+    if (unit >= '0' && unit <= '9')
         return (int)(unit - '0');
-    }
     unit |= 0x20;
     return unit >= 'a' && unit <= 'f' ? (int)(unit - 'a' + 10) : -1;
 }
@@ -444,14 +412,12 @@ static enum stf_kind take_hex(struct parser *parser, int most, const char *what,
 {
     int digit = hex_digit(peek(parser));
 
-    if (digit < 0) {
+    if (digit < 0)
         return expected(parser, what);
-    }
     *number = 0;
     for (int i = 0; digit >= 0; i++) {
-        if (i == most) {
+        if (i == most)
             return expected(parser, what);
-        }
         *number = *number << 4 | (uint32_t)digit;
         parser->at++;
         digit = hex_digit(peek(parser));
@@ -463,12 +429,10 @@ static enum stf_kind keep_data(struct parser *parser, const uint8_t *data, size_
                                struct stf_registry_value *value)
 {
     value->data = stf_arena_reserve(&parser->edits->arena, size + 1);
-    if (value->data == NULL) {
+    if (value->data == NULL)
         return no_memory(parser->err);
-    }
-    if (size > 0) {
+    if (size > 0)
         memcpy(value->data, data, size);
-    }
     value->size = size;
     stf_arena_keep(&parser->edits->arena, size + 1);
     return STF_OK;
@@ -482,12 +446,10 @@ static enum stf_kind parse_dword(struct parser *parser, struct stf_registry_valu
 
     skip_blanks(parser);
     kind = take_hex(parser, 8, "one to eight hex digits after dword:", &number);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         data[i] = (uint8_t)(number >> (8 * i));
-    }
     value->type = STF_REG_DWORD;
     kind = keep_data(parser, data, sizeof(data), value);
     return kind == STF_OK ? end_line(parser, "the end of the line after dword:") : kind;
@@ -498,13 +460,11 @@ static enum stf_kind continue_line(struct parser *parser)
 {
     parser->at++;
     skip_blanks(parser);
-    if (peek(parser) != ';' && !is_line_end(peek(parser))) {
+    if (peek(parser) != ';' && !is_line_end(peek(parser)))
         return expected(parser, "the end of the line after a backslash in hex data");
-    }
     do {
-        if (peek(parser) == ';') {
+        if (peek(parser) == ';')
             skip_comment(parser);
-        }
         skip_line_break(parser);
         skip_blanks(parser);
     } while (is_line_break(peek(parser)) || peek(parser) == ';');
@@ -520,25 +480,21 @@ static enum stf_kind take_bytes(struct parser *parser, size_t *size)
     *size = 0;
     while (kind == STF_OK) {
         skip_blanks(parser);
-        if (is_line_end(peek(parser)) || peek(parser) == ';') {
+        if (is_line_end(peek(parser)) || peek(parser) == ';')
             break;
-        }
         if (peek(parser) == '\\') {
             kind = continue_line(parser);
             continue;
         }
         kind = take_hex(parser, 2, "a byte of one or two hex digits in hex data", &byte);
-        if (kind != STF_OK) {
+        if (kind != STF_OK)
             break;
-        }
-        if (!make_room(parser, *size + 1)) {
+        if (!make_room(parser, *size + 1))
             return no_memory(parser->err);
-        }
         parser->scratch[(*size)++] = (uint8_t)byte;
         skip_blanks(parser);
-        if (peek(parser) != ',') {
+        if (peek(parser) != ',')
             break;
-        }
         parser->at++;
     }
     return kind;
@@ -549,14 +505,12 @@ static enum stf_kind keep_text_data(struct parser *parser, size_t size, struct s
 {
     uint8_t *out = stf_arena_reserve(&parser->edits->arena, 2 * size + 1);
 
-    if (out == NULL) {
+    if (out == NULL)
         return no_memory(parser->err);
-    }
     value->data = out;
     value->size = 2 * size;
-    for (size_t i = 0; i < size; i++) {
+    for (size_t i = 0; i < size; i++)
         out = put_unit(out, stf_reg_cp1252_code(parser->scratch[i]));
-    }
     stf_arena_keep(&parser->edits->arena, 2 * size + 1);
     return STF_OK;
 }
@@ -570,18 +524,15 @@ static enum stf_kind parse_hex(struct parser *parser, struct stf_registry_value 
     if (peek(parser) == '(') {
         parser->at++;
         kind = take_hex(parser, 8, "a type code of one to eight hex digits in hex()", &value->type);
-        if (kind == STF_OK && peek(parser) != ')') {
+        if (kind == STF_OK && peek(parser) != ')')
             kind = expected(parser, "')' after the type code in hex()");
-        }
         parser->at += kind == STF_OK;
     }
-    if (kind == STF_OK && peek(parser) != ':') {
+    if (kind == STF_OK && peek(parser) != ':')
         kind = expected(parser, "':' after hex");
-    }
     parser->at += kind == STF_OK;
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = take_bytes(parser, &size);
-    }
     if (kind == STF_OK) {
         kind = parser->is_8_bit && stf_reg_is_text(value->type) ? keep_text_data(parser, size, value)
                                                                 : keep_data(parser, parser->scratch, size, value);
@@ -601,12 +552,10 @@ static enum stf_kind parse_data(struct parser *parser, struct stf_reg_edit *edit
         edit->kind = STF_REG_DELETE_VALUE;
         return end_line(parser, "the end of the line after '-'");
     default:
-        if (take_word(parser, "dword:")) {
+        if (take_word(parser, "dword:"))
             return parse_dword(parser, &edit->value);
-        }
-        if (take_word(parser, "hex")) {
+        if (take_word(parser, "hex"))
             return parse_hex(parser, &edit->value);
-        }
         return expected(parser, "\"string\", dword:, hex:, hex(n): or '-' after '='");
     }
 }
@@ -617,30 +566,24 @@ static enum stf_kind parse_value(struct parser *parser)
     struct stf_reg_edit *item;
     enum stf_kind kind;
 
-    if (parser->key == NULL) {
+    if (parser->key == NULL)
         return wrong(parser, parser->at, "found a value, expected a [KEY] before the first one");
-    }
-    if (parser->is_key_deleted) {
+    if (parser->is_key_deleted)
         return wrong(parser, parser->at, "found a value below a [-KEY], expected a [KEY] before it");
-    }
     kind = parse_value_name(parser, &edit.value.name);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     skip_blanks(parser);
-    if (peek(parser) != '=') {
+    if (peek(parser) != '=')
         return expected(parser, "'=' after the name of a value");
-    }
     parser->at++;
     skip_blanks(parser);
     kind = parse_data(parser, &edit);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     item = stf_reg_edits_next(parser->edits);
-    if (item == NULL) {
+    if (item == NULL)
         return no_memory(parser->err);
-    }
     *item = edit;
     return STF_OK;
 }
@@ -650,9 +593,8 @@ static enum stf_kind reserve_edits(const struct parser *parser)
 {
     size_t lines = 1;
 
-    for (size_t i = 0; i < parser->end; i++) {
+    for (size_t i = 0; i < parser->end; i++)
         lines += stf_utf16_unit(parser->text, i) == '\n';
-    }
     return stf_reg_edits_reserve(parser->edits, lines) ? STF_OK : no_memory(parser->err);
 }
 
@@ -660,9 +602,8 @@ static enum stf_kind parse_lines(struct parser *parser)
 {
     enum stf_kind kind = parse_header(parser);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = reserve_edits(parser);
-    }
     while (kind == STF_OK) {
         skip_blanks(parser);
         switch (peek(parser)) {
@@ -710,9 +651,8 @@ static enum stf_reg_encoding detect(const uint8_t *bytes, size_t size, size_t *m
         *mark_size = 3;
         return STF_REG_UTF8_MARKED;
     }
-    if (size >= 2 && bytes[0] != 0 && bytes[1] == 0) {
+    if (size >= 2 && bytes[0] != 0 && bytes[1] == 0)
         return STF_REG_UTF16;
-    }
     while (size > 0 && is_blank(*bytes)) {
         bytes++;
         size--;
@@ -793,13 +733,11 @@ enum stf_kind stf_reg_parse(const void *bytes, size_t size, const char *subject,
         parser.text = text;
         parser.end = size / 2;
         kind = parse_lines(&parser);
-        if (kind == STF_OK && size % 2 != 0) {
+        if (kind == STF_OK && size % 2 != 0)
             kind = wrong(&parser, parser.end, "found half a character at the end of a file in UTF-16");
-        }
     }
     free(parser.scratch);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         stf_reg_edits_fini(edits);
-    }
     return kind;
 }

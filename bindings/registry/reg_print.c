@@ -49,16 +49,13 @@ static bool make_room(struct stf_reg_printer *printer, size_t size)
     size_t room = printer->room;
     uint8_t *more;
 
-    if (size <= room - printer->size) {
+    if (size <= room - printer->size)
         return true;
-    }
-    while (room - printer->size < size) {
+    while (room - printer->size < size)
         room = room > 0 ? 2 * room : 65536;
-    }
     more = realloc(printer->bytes, room);
-    if (more == NULL) {
+    if (more == NULL)
         return false;
-    }
     printer->bytes = more;
     printer->room = room;
     return true;
@@ -67,17 +64,15 @@ static bool make_room(struct stf_reg_printer *printer, size_t size)
 static void put_ascii(struct stf_reg_printer *printer, char c)
 {
     printer->bytes[printer->size++] = (uint8_t)c;
-    if (printer->format.encoding == STF_REG_UTF16) {
+    if (printer->format.encoding == STF_REG_UTF16)
         printer->bytes[printer->size++] = 0;
-    }
     printer->column++;
 }
 
 static void put_word(struct stf_reg_printer *printer, const char *word)
 {
-    while (*word != '\0') {
+    while (*word != '\0')
         put_ascii(printer, *word++);
-    }
 }
 
 static void end_line(struct stf_reg_printer *printer)
@@ -109,9 +104,8 @@ static bool put_character(struct stf_reg_printer *printer, const uint8_t *data, 
         printer->bytes[printer->size++] = (uint8_t)(unit >> 8);
         return true;
     }
-    if ((unit & 0xfc00) == 0xd800 && *i < units && (stf_utf16_unit(data, *i) & 0xfc00) == 0xdc00) {
+    if ((unit & 0xfc00) == 0xd800 && *i < units && (stf_utf16_unit(data, *i) & 0xfc00) == 0xdc00)
         unit = 0x10000 + ((unit & 0x3ff) << 10) + (stf_utf16_unit(data, (*i)++) & 0x3ff);
-    }
     if (printer->format.encoding == STF_REG_CP1252) {
         byte = stf_reg_cp1252_byte(unit);
         printer->bytes[printer->size++] = (uint8_t)byte;
@@ -154,14 +148,12 @@ static enum stf_kind put_name(struct stf_reg_printer *printer, const char *name,
 
     *is_whole = true;
     while (*at >= ' ' && *at < 0x7f) {
-        if (is_quoted && (*at == '"' || *at == '\\')) {
+        if (is_quoted && (*at == '"' || *at == '\\'))
             put_ascii(printer, '\\');
-        }
         put_ascii(printer, *at++);
     }
-    if (*at == '\0') {
+    if (*at == '\0')
         return STF_OK;
-    }
     kind = stf_registry_name_to_utf16(at, &data, &units, err);
     if (kind == STF_OK) {
         *is_whole = put_text(printer, data, units, is_quoted);
@@ -186,17 +178,15 @@ static enum stf_kind print_key(struct stf_reg_printer *printer, const struct stf
     }
     free(printer->key);
     printer->key = key;
-    if (strpbrk(key, "\r\n") != NULL) {
+    if (strpbrk(key, "\r\n") != NULL)
         return cannot_hold(printer, &of_key, "it has a line break", err);
-    }
     end_line(printer);
     put_word(printer, is_deleted ? "[-" : "[");
     kind = put_name(printer, key, false, &is_whole, err);
     put_ascii(printer, ']');
     end_line(printer);
-    if (kind == STF_OK && !is_whole) {
+    if (kind == STF_OK && !is_whole)
         kind = cannot_hold(printer, &of_key, "it has a character that the encoding has not", err);
-    }
     if (is_deleted) {
         free(printer->key);
         printer->key = NULL;
@@ -211,17 +201,14 @@ static bool is_quotable(const struct stf_registry_value *value)
 {
     size_t units = value->size / 2;
 
-    if (value->type != STF_REG_SZ || value->size % 2 != 0 || units == 0 ||
-        stf_utf16_unit(value->data, units - 1) != 0) {
+    if (value->type != STF_REG_SZ || value->size % 2 != 0 || units == 0 || stf_utf16_unit(value->data, units - 1) != 0)
         return false;
-    }
     for (size_t i = 0; i + 1 < units; i++) {
         uint32_t unit = stf_utf16_unit(value->data, i);
         if (unit < 0x20 ? unit != '\t' : (unit & 0xf800) == 0xd800) {
             bool is_pair = (unit & 0xfc00) == 0xd800 && (stf_utf16_unit(value->data, i + 1) & 0xfc00) == 0xdc00;
-            if (!is_pair) {
+            if (!is_pair)
                 return false;
-            }
             i++;
         }
     }
@@ -239,9 +226,8 @@ static void put_byte(struct stf_reg_printer *printer, uint32_t byte)
 static void put_hex(struct stf_reg_printer *printer, uint32_t byte, bool is_last)
 {
     put_byte(printer, byte);
-    if (is_last) {
+    if (is_last)
         return;
-    }
     put_ascii(printer, ',');
     if (printer->column > COLUMN_MAX) {
         put_ascii(printer, '\\');
@@ -257,9 +243,8 @@ static bool put_8_bit_hex(struct stf_reg_printer *printer, const struct stf_regi
 
     for (size_t i = 0; i < units; i++) {
         int byte = stf_reg_cp1252_byte(stf_utf16_unit(value->data, i));
-        if (byte < 0) {
+        if (byte < 0)
             return false;
-        }
         put_hex(printer, (uint32_t)byte, i + 1 == units);
     }
     return value->size % 2 == 0;
@@ -278,9 +263,8 @@ static bool put_data(struct stf_reg_printer *printer, const struct stf_registry_
     }
     if (value->type == STF_REG_DWORD && value->size == 4) {
         put_word(printer, "dword:");
-        for (size_t i = 4; i > 0; i--) {
+        for (size_t i = 4; i > 0; i--)
             put_byte(printer, value->data[i - 1]);
-        }
         return true;
     }
     if (value->type == STF_REG_BINARY) {
@@ -289,12 +273,10 @@ static bool put_data(struct stf_reg_printer *printer, const struct stf_registry_
         snprintf(word, sizeof(word), "hex(%" PRIx32 "):", value->type);
         put_word(printer, word);
     }
-    if (printer->format.version == STF_REG_VERSION_4 && stf_reg_is_text(value->type)) {
+    if (printer->format.version == STF_REG_VERSION_4 && stf_reg_is_text(value->type))
         return put_8_bit_hex(printer, value);
-    }
-    for (size_t i = 0; i < value->size; i++) {
+    for (size_t i = 0; i < value->size; i++)
         put_hex(printer, value->data[i], i + 1 == value->size);
-    }
     return true;
 }
 
@@ -304,15 +286,12 @@ static enum stf_kind print_value(struct stf_reg_printer *printer, const struct s
     bool is_whole = true;
     enum stf_kind kind = STF_OK;
 
-    if (printer->key == NULL || strcmp(printer->key, edit->key) != 0) {
+    if (printer->key == NULL || strcmp(printer->key, edit->key) != 0)
         kind = print_key(printer, edit, false, err);
-    }
-    if (kind == STF_OK && !make_room(printer, 4 * strlen(name) + 8 * edit->value.size + 128)) {
+    if (kind == STF_OK && !make_room(printer, 4 * strlen(name) + 8 * edit->value.size + 128))
         kind = no_memory(err);
-    }
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     if (*name == '\0') {
         put_ascii(printer, '@');
     } else {
@@ -321,9 +300,8 @@ static enum stf_kind print_value(struct stf_reg_printer *printer, const struct s
         put_ascii(printer, '"');
     }
     put_ascii(printer, '=');
-    if (kind == STF_OK && !is_whole) {
+    if (kind == STF_OK && !is_whole)
         return cannot_hold(printer, edit, "its name has a character that the encoding has not", err);
-    }
     if (edit->kind == STF_REG_DELETE_VALUE) {
         put_ascii(printer, '-');
     } else if (kind == STF_OK && !put_data(printer, &edit->value)) {
@@ -344,12 +322,10 @@ static enum stf_kind start(struct stf_reg_printer *printer, struct stf_err *err)
                                         [STF_REG_CP1252] = ""};
     const char *mark = marks[printer->format.encoding];
 
-    if (printer->size > 0) {
+    if (printer->size > 0)
         return STF_OK;
-    }
-    if (!make_room(printer, 256)) {
+    if (!make_room(printer, 256))
         return no_memory(err);
-    }
     memcpy(printer->bytes, mark, strlen(mark));
     printer->size = strlen(mark);
     put_word(printer, printer->format.version == STF_REG_VERSION_4 ? STF_REG_HEADER_4 : STF_REG_HEADER_5);
@@ -361,9 +337,8 @@ enum stf_kind stf_reg_print_edit(struct stf_reg_printer *printer, const struct s
 {
     enum stf_kind kind = start(printer, err);
 
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     switch (edit->kind) {
     case STF_REG_CREATE_KEY:
     case STF_REG_DELETE_KEY:
@@ -379,12 +354,10 @@ enum stf_kind stf_reg_printer_take(struct stf_reg_printer *printer, uint8_t **by
 {
     enum stf_kind kind = start(printer, err);
 
-    if (kind == STF_OK && !make_room(printer, 8)) {
+    if (kind == STF_OK && !make_room(printer, 8))
         kind = no_memory(err);
-    }
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     end_line(printer);
     *bytes = printer->bytes;
     *size = printer->size;

@@ -34,9 +34,8 @@ static enum stf_kind export_values(struct exporter *exporter, stf_registry_node 
     struct stf_registry_values values;
     enum stf_kind kind = exporter->registry->backend->values(exporter->registry->store, node, &values, exporter->err);
 
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     stf_registry_values_sort(&values);
     for (size_t i = 0; i < values.count && kind == STF_OK; i++) {
         edit.value = values.items[i];
@@ -54,9 +53,8 @@ static enum stf_kind export_subkeys(struct exporter *exporter, stf_registry_node
     struct stf_registry_subkeys subkeys;
     enum stf_kind kind = registry->backend->subkeys(registry->store, node, &subkeys, exporter->err);
 
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     stf_registry_subkeys_sort(&subkeys);
     for (size_t i = 0; i < subkeys.count && kind == STF_OK; i++) {
         char *below = join(path, subkeys.items[i].name);
@@ -76,12 +74,10 @@ static enum stf_kind export_key(struct exporter *exporter, stf_registry_node nod
         return stf_err_set(exporter->err, STF_INVALID_DATA, 0, "export", path, "the tree is more than %d levels deep",
                            STF_REGISTRY_DEPTH_MAX);
     }
-    if (*path != '\0' && (exporter->is_implied == NULL || !exporter->is_implied(node))) {
+    if (*path != '\0' && (exporter->is_implied == NULL || !exporter->is_implied(node)))
         kind = stf_reg_print_edit(&exporter->printer, &edit, exporter->err);
-    }
-    if (kind == STF_OK && *path != '\0') {
+    if (kind == STF_OK && *path != '\0')
         kind = export_values(exporter, node, path);
-    }
     return kind == STF_OK ? export_subkeys(exporter, node, path, depth) : kind;
 }
 
@@ -115,9 +111,8 @@ static enum stf_kind full_path(struct stf_registry *registry, const char *mount,
         kind = asprintf(&until, "%.*s", (int)size, key) >= 0
                    ? stf_registry_existing(registry, until, &existing, &components, &stored, err)
                    : no_memory(err);
-        if (kind == STF_OK && stored != NULL && strlen(stored) == size - spelled) {
+        if (kind == STF_OK && stored != NULL && strlen(stored) == size - spelled)
             memcpy(*path + strlen(*path) - (strlen(key) - spelled), stored, size - spelled);
-        }
         free(stored);
         free(until);
         spelled = size + 1;
@@ -140,15 +135,12 @@ static enum stf_kind export_below(struct stf_registry *registry, const char *mou
     char *path = NULL;
     enum stf_kind kind = stf_registry_find(registry, key, &node, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = full_path(registry, mount, key, &path, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = export_key(&exporter, node, path, 0);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_reg_printer_take(&exporter.printer, bytes, size, err);
-    }
     stf_reg_printer_fini(&exporter.printer);
     free(path);
     return kind;
@@ -185,12 +177,10 @@ static void leave_changes(const struct stf_keytree_key *changes, const struct st
         const struct stf_registry_value *found =
             have->count > 0 ? bsearch(wanted.name, have->items, have->count, sizeof(have->items[0]), compare_value)
                             : NULL;
-        if (found != NULL && (wanted.data == NULL || strcmp(found->name, wanted.name) != 0)) {
+        if (found != NULL && (wanted.data == NULL || strcmp(found->name, wanted.name) != 0))
             gone[edit->gone_count++] = found->name;
-        }
-        if (wanted.data != NULL && (found == NULL || !stf_registry_value_equal(found, &wanted))) {
+        if (wanted.data != NULL && (found == NULL || !stf_registry_value_equal(found, &wanted)))
             set[edit->set_count++] = wanted;
-        }
     }
     edit->gone = gone;
     edit->set = set;
@@ -206,9 +196,8 @@ static enum stf_kind apply_values(struct stf_registry *registry, stf_registry_no
     struct stf_registry_edit edit = {0};
     enum stf_kind kind = STF_OK;
 
-    if (count == 0) {
+    if (count == 0)
         return STF_OK;
-    }
     if (!is_new) {
         kind = registry->backend->values(registry->store, node, &have, err);
         stf_registry_values_sort(&have);
@@ -218,14 +207,12 @@ static enum stf_kind apply_values(struct stf_registry *registry, stf_registry_no
         set = calloc(count, sizeof(*set));
         kind = gone != NULL && set != NULL ? STF_OK : no_memory(err);
     }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         leave_changes(changes, &have, set, gone, &edit);
-    }
     if (kind == STF_OK && (edit.gone_count > 0 || edit.set_count > 0)) {
         kind = stf_registry_begin_change(registry, err);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = registry->backend->edit_values(registry->store, node, &edit, err);
-        }
     }
     free(set);
     free(gone);
@@ -244,15 +231,12 @@ static enum stf_kind apply_subkey(struct stf_registry *registry, stf_registry_no
     bool is_created = changes->is_wanted && (is_deleted || !is_standing);
     enum stf_kind kind = is_deleted || is_created ? stf_registry_begin_change(registry, err) : STF_OK;
 
-    if (kind == STF_OK && is_deleted) {
+    if (kind == STF_OK && is_deleted)
         kind = registry->backend->delete_key(registry->store, node, err);
-    }
-    if (kind == STF_OK && is_created) {
+    if (kind == STF_OK && is_created)
         kind = registry->backend->create_key(registry->store, parent, changes->item.name, &node, err);
-    }
-    if (kind != STF_OK || !(is_created || (is_standing && !is_deleted))) {
+    if (kind != STF_OK || !(is_created || (is_standing && !is_deleted)))
         return kind;
-    }
     return apply_key(registry, node, is_created, changes, err);
 }
 
@@ -269,16 +253,14 @@ static enum stf_kind find_standing(struct stf_registry *registry, stf_registry_n
             kind = registry->backend->find_key(registry->store, node, stf_keytree_key_at(changes, i)->item.name,
                                                &nodes[i], NULL, err);
             is_standing[i] = kind == STF_OK;
-            if (kind != STF_OK && kind != STF_NOT_FOUND) {
+            if (kind != STF_OK && kind != STF_NOT_FOUND)
                 return kind;
-            }
         }
         return STF_OK;
     }
     kind = registry->backend->subkeys(registry->store, node, &subkeys, err);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     for (size_t i = 0; i < subkeys.count; i++) {
         const struct stf_keytree_key *change = stf_keytree_find_key(changes, subkeys.items[i].name);
         if (change != NULL) {
@@ -298,18 +280,15 @@ static enum stf_kind apply_key(struct stf_registry *registry, stf_registry_node 
     bool *is_standing = NULL;
     enum stf_kind kind = apply_values(registry, node, is_new, changes, err);
 
-    if (kind != STF_OK || count == 0) {
+    if (kind != STF_OK || count == 0)
         return kind;
-    }
     nodes = calloc(count, sizeof(*nodes));
     is_standing = calloc(count, sizeof(*is_standing));
     kind = nodes != NULL && is_standing != NULL ? STF_OK : no_memory(err);
-    if (kind == STF_OK && !is_new) {
+    if (kind == STF_OK && !is_new)
         kind = find_standing(registry, node, changes, nodes, is_standing, err);
-    }
-    for (size_t i = 0; i < count && kind == STF_OK; i++) {
+    for (size_t i = 0; i < count && kind == STF_OK; i++)
         kind = apply_subkey(registry, node, nodes[i], is_standing[i], stf_keytree_key_at(changes, i), err);
-    }
     free(is_standing);
     free(nodes);
     return kind;
@@ -327,12 +306,10 @@ enum stf_kind stf_registry_apply_reg(struct stf_registry *registry, const char *
     struct stf_keytree_key *changes = NULL;
     enum stf_kind kind = stf_reg_tree_new(edits, mount, registry, &changes, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_reg_tree_apply(registry, changes, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_commit(registry, err);
-    }
     stf_keytree_key_free(changes);
     return kind;
 }

@@ -14,9 +14,8 @@ static enum stf_kind outside(const struct stf_reg_edit *edit, const char *mount,
 {
     char line[32] = "";
 
-    if (edit->line > 0) {
+    if (edit->line > 0)
         snprintf(line, sizeof(line), " (line %zu)", edit->line);
-    }
     return stf_err_set(err, STF_INVALID_DATA, 0, "reg", edit->key,
                        "the key %s%s is not in this store, whose root is %s", edit->key, line, mount);
 }
@@ -28,9 +27,8 @@ static enum stf_kind path_below(const struct stf_reg_edit *edit, const char *mou
     size_t depth;
 
     *below = edit->key;
-    if (mount != NULL && *mount != '\0' && !stf_registry_key_is_below(edit->key, mount, below, &depth)) {
+    if (mount != NULL && *mount != '\0' && !stf_registry_key_is_below(edit->key, mount, below, &depth))
         return outside(edit, mount, err);
-    }
     return STF_OK;
 }
 
@@ -46,17 +44,14 @@ static enum stf_kind step(struct stf_keytree_key **at, const char *name, bool is
 
     if (key == NULL) {
         enum stf_kind kind = stf_registry_check_key_name(name, err);
-        if (kind != STF_OK) {
+        if (kind != STF_OK)
             return kind;
-        }
         key = stf_keytree_key_new(*at, name);
-        if (key != NULL) {
+        if (key != NULL)
             key->is_implied = true;
-        }
     }
-    if (key == NULL || (is_wanted && !respell(key, name))) {
+    if (key == NULL || (is_wanted && !respell(key, name)))
         return no_memory(err);
-    }
     key->is_wanted = key->is_wanted || is_wanted;
     *at = key;
     return STF_OK;
@@ -83,9 +78,8 @@ static enum stf_kind find(struct stf_keytree_key *root, const char *path, struct
             kind = stf_err_set(err, STF_INVALID_DATA, 0, "key", path, "a key is at most %d levels deep",
                                STF_REGISTRY_DEPTH_MAX);
         }
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = step(key, name, is_wanted, err);
-        }
     }
     (*key)->is_implied = (*key)->is_implied && !is_wanted;
     free(copy);
@@ -105,9 +99,8 @@ static enum stf_kind alter(struct stf_keytree_key *key, const struct stf_reg_edi
             return stf_err_set(err, STF_UNSUPPORTED, 0, "delete", edit->key,
                                "the key %s is the root of the store, which can not be deleted", edit->key);
         }
-        while (key->keys.count > 0) {
+        while (key->keys.count > 0)
             stf_keytree_key_free(stf_keytree_key_at(key, key->keys.count - 1));
-        }
         stf_keytree_unset_all(key);
         key->is_reset = true;
         key->is_wanted = false;
@@ -117,9 +110,8 @@ static enum stf_kind alter(struct stf_keytree_key *key, const struct stf_reg_edi
     case STF_REG_DELETE_VALUE:
         kind = stf_registry_check_value_name(value->name, err);
         if (kind == STF_OK && !stf_keytree_set(key, value->name, value->type,
-                                               edit->kind == STF_REG_SET_VALUE ? value->data : NULL, value->size)) {
+                                               edit->kind == STF_REG_SET_VALUE ? value->data : NULL, value->size))
             kind = no_memory(err);
-        }
         break;
     }
     return kind;
@@ -133,9 +125,8 @@ enum stf_kind stf_reg_tree_new(const struct stf_reg_edits *edits, const char *mo
     enum stf_kind kind = STF_OK;
 
     *root = stf_keytree_key_new(NULL, "");
-    if (*root == NULL) {
+    if (*root == NULL)
         return no_memory(err);
-    }
     (*root)->is_wanted = true;
     for (size_t i = 0; i < edits->count && kind == STF_OK; i++) {
         const struct stf_reg_edit *edit = &edits->items[i];
@@ -143,13 +134,11 @@ enum stf_kind stf_reg_tree_new(const struct stf_reg_edits *edits, const char *mo
         const char *below;
         if (edit->key != last || (is_wanted && !key->is_wanted)) {
             kind = path_below(edit, mount, &below, err);
-            if (kind == STF_OK) {
+            if (kind == STF_OK)
                 kind = find(*root, below, registry, is_wanted, &key, err);
-            }
         }
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = alter(key, edit, err);
-        }
         last = edit->key;
     }
     if (kind != STF_OK) {
@@ -161,17 +150,14 @@ enum stf_kind stf_reg_tree_new(const struct stf_reg_edits *edits, const char *mo
 
 void stf_reg_tree_prune(struct stf_keytree_key *root)
 {
-    for (size_t i = root->values.count; i > 0; i--) {
-        if (stf_keytree_value_at(root, i - 1)->data == NULL) {
+    for (size_t i = root->values.count; i > 0; i--)
+        if (stf_keytree_value_at(root, i - 1)->data == NULL)
             stf_keytree_unset(root, stf_keytree_value_at(root, i - 1)->item.name);
-        }
-    }
     for (size_t i = root->keys.count; i > 0; i--) {
         struct stf_keytree_key *key = stf_keytree_key_at(root, i - 1);
-        if (key->is_wanted) {
+        if (key->is_wanted)
             stf_reg_tree_prune(key);
-        } else {
+        else
             stf_keytree_key_free(key);
-        }
     }
 }

@@ -9,12 +9,10 @@ uint32_t stf_regf_checksum(const uint8_t *base)
 {
     uint32_t sum = 0;
 
-    for (size_t i = 0; i < STF_REGF_AT_CHECKSUM; i += 4) {
+    for (size_t i = 0; i < STF_REGF_AT_CHECKSUM; i += 4)
         sum ^= stf_regf_u32(base + i);
-    }
-    if (sum == 0) {
+    if (sum == 0)
         return 1;
-    }
     return sum == 0xffffffff ? 0xfffffffe : sum;
 }
 
@@ -111,9 +109,8 @@ static uint8_t *put_entry(uint8_t *at, uint32_t mask, uint32_t group)
     at[1] = group != 0 ? 2 : 1;
     at[7] = 5;
     stf_regf_put_u32(at + 8, group != 0 ? 32 : 18);
-    if (group != 0) {
+    if (group != 0)
         stf_regf_put_u32(at + 12, group);
-    }
     return at + sid_size;
 }
 

@@ -38,9 +38,8 @@ enum stf_kind stf_regf_image_init_whole(struct stf_regf_image *image, uint8_t *b
 
     *image = (struct stf_regf_image){.path = path, .bytes = bytes};
     kind = init(image, err);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         stf_regf_image_fini(image);
-    }
     return kind;
 }
 
@@ -59,9 +58,8 @@ enum stf_kind stf_regf_image_init(struct stf_regf_image *image, const uint8_t ba
         memcpy(image->bytes, base, STF_REGF_BASE_SIZE);
         kind = init(image, err);
     }
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         stf_regf_image_fini(image);
-    }
     return kind;
 }
 
@@ -93,9 +91,8 @@ static enum stf_kind load(struct stf_regf_image *image, uint32_t offset, uint32_
     size_t block = (STF_REGF_BASE_SIZE + (size_t)offset) / BLOCK_SIZE;
     size_t last = (STF_REGF_BASE_SIZE + (size_t)offset + size - 1) / BLOCK_SIZE;
 
-    if (image->read_at == NULL) {
+    if (image->read_at == NULL)
         return STF_OK;
-    }
     while (block <= last) {
         size_t first = block;
         uint64_t from;
@@ -105,18 +102,15 @@ static enum stf_kind load(struct stf_regf_image *image, uint32_t offset, uint32_
             block++;
             continue;
         }
-        while (block <= last && !bit_is_set(image->loaded, block)) {
+        while (block <= last && !bit_is_set(image->loaded, block))
             block++;
-        }
         from = first > 0 ? (uint64_t)first * BLOCK_SIZE : STF_REGF_BASE_SIZE;
         to = (uint64_t)block * BLOCK_SIZE < end ? (uint64_t)block * BLOCK_SIZE : end;
         kind = image->read_at(image->context, from, image->bytes + from, (size_t)(to - from), err);
-        if (kind != STF_OK) {
+        if (kind != STF_OK)
             return kind;
-        }
-        for (size_t i = first; i < block; i++) {
+        for (size_t i = first; i < block; i++)
             set_bit(image->loaded, i);
-        }
     }
     return STF_OK;
 }
@@ -131,12 +125,10 @@ static enum stf_kind check_cells(struct stf_regf_image *image, uint32_t bin, uin
         uint32_t word = stf_regf_u32(image->bytes + STF_REGF_BASE_SIZE + at);
         bool is_allocated = (word & 0x80000000u) != 0;
         uint32_t size = is_allocated ? 0u - word : word;
-        if (size < UNIT || size % UNIT != 0 || size > end - at) {
+        if (size < UNIT || size % UNIT != 0 || size > end - at)
             return stf_regf_damaged(image, at, "a cell is larger than what is left of its bin, or has no size", err);
-        }
-        if (is_allocated) {
+        if (is_allocated)
             set_bit(image->cell_bits, at / UNIT);
-        }
         at += size;
     }
     return STF_OK;
@@ -154,9 +146,8 @@ enum stf_kind stf_regf_image_check(struct stf_regf_image *image, struct stf_err 
         const uint8_t *header = image->bytes + STF_REGF_BASE_SIZE + bin;
         uint32_t size = stf_regf_u32(header + 8);
         if (memcmp(header, "hbin", 4) != 0 || stf_regf_u32(header + 4) != bin || size == 0 ||
-            size % STF_REGF_BIN_ALIGN != 0 || size > image->bins_size - bin) {
+            size % STF_REGF_BIN_ALIGN != 0 || size > image->bins_size - bin)
             return stf_regf_damaged(image, bin, "no bin of cells starts here, or it ends beyond the file", err);
-        }
         kind = check_cells(image, bin, size, err);
         bin += size;
     }
@@ -170,17 +161,13 @@ static enum stf_kind claim(struct stf_regf_image *image, uint32_t offset, uint32
 {
     uint32_t *claims = image->claims + offset / UNIT;
 
-    if (claims[0] == (by | CLAIM_IS_START)) {
+    if (claims[0] == (by | CLAIM_IS_START))
         return STF_OK;
-    }
-    for (uint32_t i = 0; i < size / UNIT; i++) {
-        if (claims[i] != 0) {
+    for (uint32_t i = 0; i < size / UNIT; i++)
+        if (claims[i] != 0)
             return stf_regf_damaged(image, offset + i * UNIT, "two things are said to be in the same place", err);
-        }
-    }
-    for (uint32_t i = 1; i < size / UNIT; i++) {
+    for (uint32_t i = 1; i < size / UNIT; i++)
         claims[i] = by;
-    }
     claims[0] = by | CLAIM_IS_START;
     return STF_OK;
 }
@@ -192,23 +179,19 @@ static enum stf_kind follow(struct stf_regf_image *image, uint32_t by, uint32_t 
     uint32_t size;
     enum stf_kind kind;
 
-    if (offset < STF_REGF_BIN_HEADER_SIZE || offset % UNIT != 0 || offset > image->bins_size - UNIT) {
+    if (offset < STF_REGF_BIN_HEADER_SIZE || offset % UNIT != 0 || offset > image->bins_size - UNIT)
         return stf_regf_damaged(image, offset, "something is said to be where no cell can be", err);
-    }
     header = image->bytes + STF_REGF_BASE_SIZE + offset;
     kind = load(image, offset, UNIT, err);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     size = 0u - stf_regf_u32(header);
     if (size < UNIT || size % UNIT != 0 || size > image->bins_size - offset ||
-        (image->cell_bits != NULL && !bit_is_set(image->cell_bits, offset / UNIT))) {
+        (image->cell_bits != NULL && !bit_is_set(image->cell_bits, offset / UNIT)))
         return stf_regf_damaged(image, offset, "something is said to be in a cell that is free or cut short", err);
-    }
     kind = load(image, offset, size, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = claim(image, offset, size, by, err);
-    }
     *cell = (struct stf_regf_cell){header + 4, size - 4};
     return kind;
 }

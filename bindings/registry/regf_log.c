@@ -76,21 +76,17 @@ static const uint8_t *entry_at(const struct log *log, size_t at, uint32_t *size)
     const uint8_t *entry = log->bytes + at;
     uint64_t needed;
 
-    if (at > log->size || log->size - at < ENTRY_PAGES || memcmp(entry, "HvLE", 4) != 0) {
+    if (at > log->size || log->size - at < ENTRY_PAGES || memcmp(entry, "HvLE", 4) != 0)
         return NULL;
-    }
     *size = stf_regf_u32(entry + ENTRY_SIZE);
-    if (*size < ENTRY_PAGES || *size % SECTOR != 0 || *size > log->size - at) {
+    if (*size < ENTRY_PAGES || *size % SECTOR != 0 || *size > log->size - at)
         return NULL;
-    }
     if (stf_regf_log_hash(entry, ENTRY_HASH_2) != stf_regf_u64(entry + ENTRY_HASH_2) ||
-        stf_regf_log_hash(entry + ENTRY_PAGES, *size - ENTRY_PAGES) != stf_regf_u64(entry + ENTRY_HASH_1)) {
+        stf_regf_log_hash(entry + ENTRY_PAGES, *size - ENTRY_PAGES) != stf_regf_u64(entry + ENTRY_HASH_1))
         return NULL;
-    }
     needed = ENTRY_PAGES + 8 * (uint64_t)stf_regf_u32(entry + ENTRY_PAGE_COUNT);
-    for (uint32_t i = 0; needed <= *size && i < stf_regf_u32(entry + ENTRY_PAGE_COUNT); i++) {
+    for (uint32_t i = 0; needed <= *size && i < stf_regf_u32(entry + ENTRY_PAGE_COUNT); i++)
         needed += stf_regf_u32(entry + ENTRY_PAGES + 8 * (size_t)i + 4);
-    }
     return needed <= *size ? entry : NULL;
 }
 
@@ -101,13 +97,11 @@ static bool log_init(struct log *log, const struct stf_regf_bytes *bytes)
     const uint8_t *entry;
 
     *log = (struct log){bytes->bytes, bytes->size, 0};
-    if (!is_base_of(log->bytes, log->size, TYPE_NEW_LOG)) {
+    if (!is_base_of(log->bytes, log->size, TYPE_NEW_LOG))
         return false;
-    }
     entry = entry_at(log, SECTOR, &size);
-    if (entry == NULL) {
+    if (entry == NULL)
         return false;
-    }
     log->sequence = stf_regf_u32(entry + ENTRY_SEQUENCE);
     return log->sequence == stf_regf_u32(log->bytes + STF_REGF_AT_SEQUENCE_1);
 }
@@ -119,9 +113,8 @@ static uint32_t last_sequence(const struct log *log)
 
     for (size_t at = SECTOR;; at += size) {
         const uint8_t *entry = entry_at(log, at, &size);
-        if (entry == NULL || (at > SECTOR && stf_regf_u32(entry + ENTRY_SEQUENCE) != sequence + 1)) {
+        if (entry == NULL || (at > SECTOR && stf_regf_u32(entry + ENTRY_SEQUENCE) != sequence + 1))
             return sequence;
-        }
         sequence = stf_regf_u32(entry + ENTRY_SEQUENCE);
     }
 }
@@ -142,13 +135,11 @@ static enum stf_kind resize(struct replay *replay, uint32_t bins_size, struct st
     uint8_t *more;
 
     stf_regf_put_u32(hive->bytes + STF_REGF_AT_BINS_SIZE, bins_size);
-    if (size <= hive->size) {
+    if (size <= hive->size)
         return STF_OK;
-    }
     more = realloc(hive->bytes, size);
-    if (more == NULL) {
+    if (more == NULL)
         return stf_err_set(err, STF_NO_MEMORY, 0, "replay", NULL, "memory is out");
-    }
     memset(more + hive->size, 0, size - hive->size);
     *hive = (struct stf_regf_bytes){more, size};
     return STF_OK;
@@ -170,16 +161,14 @@ static enum stf_kind apply_entry(struct replay *replay, const uint8_t *entry, st
     uint8_t *flags;
     enum stf_kind kind;
 
-    if (bins_size == 0 || bins_size % STF_REGF_BIN_ALIGN != 0 || bins_size > STF_REGF_SIZE_MAX) {
+    if (bins_size == 0 || bins_size % STF_REGF_BIN_ALIGN != 0 || bins_size > STF_REGF_SIZE_MAX)
         return bad_entry(replay, sequence, "it makes the hive a size that no hive has", err);
-    }
     kind = resize(replay, bins_size, err);
     for (uint32_t i = 0; kind == STF_OK && i < count; i++) {
         uint32_t offset = stf_regf_u32(entry + ENTRY_PAGES + 8 * (size_t)i);
         uint32_t size = stf_regf_u32(entry + ENTRY_PAGES + 8 * (size_t)i + 4);
-        if (size > bins_size || offset > bins_size - size) {
+        if (size > bins_size || offset > bins_size - size)
             return bad_entry(replay, sequence, "it writes beyond the end of the hive", err);
-        }
         memcpy(replay->hive->bytes + STF_REGF_BASE_SIZE + offset, page, size);
         page += size;
     }
@@ -200,9 +189,8 @@ static enum stf_kind apply_log(struct replay *replay, const struct log *log, str
     for (size_t at = SECTOR; kind == STF_OK; at += size) {
         const uint8_t *entry = entry_at(log, at, &size);
         uint32_t sequence = entry != NULL ? stf_regf_u32(entry + ENTRY_SEQUENCE) : 0;
-        if (entry == NULL || (replay->has_applied ? sequence != replay->sequence + 1 : sequence < replay->sequence)) {
+        if (entry == NULL || (replay->has_applied ? sequence != replay->sequence + 1 : sequence < replay->sequence))
             break;
-        }
         kind = apply_entry(replay, entry, err);
     }
     return kind;
@@ -213,12 +201,10 @@ static bool recover_base(struct stf_regf_bytes *hive, struct log *logs, size_t *
 {
     size_t latest = 0;
 
-    if (*count == 0) {
+    if (*count == 0)
         return false;
-    }
-    if (*count > 1 && last_sequence(&logs[1]) > last_sequence(&logs[0])) {
+    if (*count > 1 && last_sequence(&logs[1]) > last_sequence(&logs[0]))
         latest = 1;
-    }
     logs[0] = logs[latest];
     *count = 1;
     memcpy(hive->bytes, logs[0].bytes, SECTOR);
@@ -254,25 +240,21 @@ enum stf_kind stf_regf_replay(struct stf_regf_bytes *hive, const struct stf_regf
     size_t count = 0;
     enum stf_kind kind = STF_OK;
 
-    for (size_t i = 0; i < STF_REGF_LOG_COUNT; i++) {
+    for (size_t i = 0; i < STF_REGF_LOG_COUNT; i++)
         count += log_init(&logs[count], &given[i]);
-    }
     if (stf_regf_checksum(hive->bytes) != stf_regf_u32(hive->bytes + STF_REGF_AT_CHECKSUM) &&
-        !recover_base(hive, logs, &count)) {
+        !recover_base(hive, logs, &count))
         return nothing_to_apply(given, path, err);
-    }
     if (count > 1 && logs[1].sequence < logs[0].sequence) {
         struct log later = logs[0];
         logs[0] = logs[1];
         logs[1] = later;
     }
     replay.sequence = stf_regf_u32(hive->bytes + STF_REGF_AT_SEQUENCE_2);
-    for (size_t i = 0; i < count && kind == STF_OK; i++) {
+    for (size_t i = 0; i < count && kind == STF_OK; i++)
         kind = apply_log(&replay, &logs[i], err);
-    }
-    if (kind == STF_OK && !replay.has_applied) {
+    if (kind == STF_OK && !replay.has_applied)
         kind = nothing_to_apply(given, path, err);
-    }
     if (kind == STF_OK) { /* one more than any entry, so that the logs can not be taken to follow this */
         stf_regf_put_u32(hive->bytes + STF_REGF_AT_SEQUENCE_1, replay.sequence + 1);
         stf_regf_put_u32(hive->bytes + STF_REGF_AT_SEQUENCE_2, replay.sequence + 1);

@@ -41,28 +41,23 @@ static enum stf_kind name_to_text(struct name name, char **text, struct stf_err 
     enum stf_kind kind;
     size_t i = 0;
 
-    if (plain == NULL) {
+    if (plain == NULL)
         return no_memory(err);
-    }
-    for (; i < units && name_unit(name, i) - 1 < 0x7f; i++) { /* not NUL either */
+    for (; i < units && name_unit(name, i) - 1 < 0x7f; i++) /* not NUL either */
         plain[i] = (char)name_unit(name, i);
-    }
     if (i == units) {
         plain[i] = '\0';
         *text = plain;
         return STF_OK;
     }
     free(plain);
-    if (!name.is_latin1) {
+    if (!name.is_latin1)
         return stf_registry_name_from_utf16(name.bytes, units, text, err);
-    }
     wide = malloc(2 * units);
-    if (wide == NULL) {
+    if (wide == NULL)
         return no_memory(err);
-    }
-    for (i = 0; i < units; i++) {
+    for (i = 0; i < units; i++)
         stf_regf_put_u16(wide + 2 * i, name.bytes[i]);
-    }
     kind = stf_registry_name_from_utf16(wide, units, text, err);
     free(wide);
     return kind;
@@ -100,9 +95,8 @@ static enum stf_kind name_is(struct name name, const struct wanted *wanted, bool
 
     if (wanted->is_ascii) {
         *is_it = name_units(name) == wanted->size;
-        for (size_t i = 0; *is_it && i < wanted->size; i++) {
+        for (size_t i = 0; *is_it && i < wanted->size; i++)
             *is_it = ascii_upper(name_unit(name, i)) == ascii_upper((unsigned char)wanted->text[i]);
-        }
         return STF_OK;
     }
     kind = name_to_text(name, &text, err);
@@ -135,11 +129,9 @@ static struct name key_name(const struct stf_regf_key *key)
 
 static bool has_backslash(struct name name)
 {
-    for (size_t i = 0; i < name_units(name); i++) {
-        if (name_unit(name, i) == '\\') {
+    for (size_t i = 0; i < name_units(name); i++)
+        if (name_unit(name, i) == '\\')
             return true;
-        }
-    }
     return false;
 }
 
@@ -149,13 +141,11 @@ static enum stf_kind follow_key(struct stf_regf_image *image, const uint8_t *fro
     struct stf_regf_cell cell;
     enum stf_kind kind = stf_regf_cell_follow(image, from, offset, &cell, err);
 
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     if (!is_a(cell, "nk", STF_REGF_NK_NAME) ||
-        stf_regf_u16(cell.bytes + STF_REGF_NK_NAME_SIZE) > cell.size - STF_REGF_NK_NAME) {
+        stf_regf_u16(cell.bytes + STF_REGF_NK_NAME_SIZE) > cell.size - STF_REGF_NK_NAME)
         return stf_regf_damaged(image, offset, "a key is said to be here, and is not", err);
-    }
     *key = stf_regf_key_known(image, offset);
     return STF_OK;
 }
@@ -174,17 +164,14 @@ static enum stf_kind follow_subkey(struct stf_regf_image *image, const struct st
     enum stf_kind kind = follow_key(image, from, stf_regf_u32(from), key, err);
     struct name name;
 
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     name = key_name(key);
-    if (stf_regf_u32(key->record + STF_REGF_NK_PARENT) != parent->offset) {
+    if (stf_regf_u32(key->record + STF_REGF_NK_PARENT) != parent->offset)
         return stf_regf_damaged(image, key->offset, "a key does not name the key above it", err);
-    }
     if (name_units(name) == 0 || name_units(name) > STF_REGISTRY_KEY_UNITS_MAX ||
-        (!name.is_latin1 && name.size % 2 != 0) || has_backslash(name)) {
+        (!name.is_latin1 && name.size % 2 != 0) || has_backslash(name))
         return stf_regf_damaged(image, key->offset, "a key's name is empty, too long or has a backslash", err);
-    }
     return STF_OK;
 }
 
@@ -233,34 +220,29 @@ static enum stf_kind each_leaf(struct stf_regf_image *image, const struct stf_re
     struct stf_regf_cell cell;
     enum stf_kind kind;
 
-    if (left == 0) {
+    if (left == 0)
         return STF_NOT_FOUND;
-    }
     kind = stf_regf_cell_follow(image, from, offset, &cell, err);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     if (is_a(cell, "ri", 4)) { /* a list of lists */
         from = cell.bytes + 4;
         count = stf_regf_u16(cell.bytes + 2);
-        if (count > (cell.size - 4) / 4) {
+        if (count > (cell.size - 4) / 4)
             return stf_regf_damaged(image, offset, "a list is longer than its cell", err);
-        }
     }
     for (uint32_t i = 0; i < count; i++) {
         struct leaf leaf = {0};
         offset = stf_regf_u32(from + 4 * i);
         kind = stf_regf_cell_follow(image, from + 4 * i, offset, &cell, err);
-        if (kind == STF_OK && (!leaf_init(cell, &leaf) || leaf.count > left)) {
+        if (kind == STF_OK && (!leaf_init(cell, &leaf) || leaf.count > left))
             kind = stf_regf_damaged(image, offset, "a list of subkeys is none, or has too many", err);
-        }
         if (kind == STF_OK) {
             left -= leaf.count;
             kind = call(context, &leaf, err);
         }
-        if (kind != STF_NOT_FOUND) {
+        if (kind != STF_NOT_FOUND)
             return kind;
-        }
     }
     return left == 0 ? STF_NOT_FOUND
                      : stf_regf_damaged(image, key->offset, "a key has fewer subkeys than it says", err);
@@ -278,17 +260,15 @@ static enum stf_kind list_leaf(void *context, const struct leaf *leaf, struct st
     struct stf_regf_offsets *into = listing->into;
     uint32_t *more = realloc(into->items, (into->count + leaf->count + 1) * sizeof(*more));
 
-    if (more == NULL) {
+    if (more == NULL)
         return no_memory(err);
-    }
     into->items = more;
     for (uint32_t i = 0; i < leaf->count; i++) {
         struct stf_regf_key key;
         enum stf_kind kind =
             follow_subkey(listing->image, listing->parent, leaf->items + (size_t)i * leaf->stride, &key, err);
-        if (kind != STF_OK) {
+        if (kind != STF_OK)
             return kind;
-        }
         into->items[into->count++] = key.offset;
     }
     return STF_NOT_FOUND;
@@ -302,9 +282,8 @@ enum stf_kind stf_regf_subkeys(struct stf_regf_image *image, const struct stf_re
 
     *subkeys = (struct stf_regf_offsets){0};
     kind = each_leaf(image, key, list_leaf, &listing, err);
-    if (kind == STF_NOT_FOUND) {
+    if (kind == STF_NOT_FOUND)
         return STF_OK;
-    }
     free(subkeys->items);
     *subkeys = (struct stf_regf_offsets){0};
     return kind;
@@ -326,16 +305,13 @@ static enum stf_kind search_leaf(void *context, const struct leaf *leaf, struct 
         const uint8_t *item = leaf->items + (size_t)i * leaf->stride;
         bool is_it = false;
         enum stf_kind kind;
-        if (search->is_by_hash && leaf->has_hashes && stf_regf_u32(item + 4) != search->wanted.hash) {
+        if (search->is_by_hash && leaf->has_hashes && stf_regf_u32(item + 4) != search->wanted.hash)
             continue;
-        }
         kind = follow_subkey(search->image, search->parent, item, search->found, err);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = name_is(key_name(search->found), &search->wanted, &is_it, err);
-        }
-        if (kind != STF_OK || is_it) {
+        if (kind != STF_OK || is_it)
             return kind;
-        }
     }
     return STF_NOT_FOUND;
 }
@@ -348,16 +324,14 @@ enum stf_kind stf_regf_find_subkey(struct stf_regf_image *image, const struct st
     struct search search = {image, parent, want(name), &found, true};
     enum stf_kind kind = STF_NOT_FOUND;
 
-    if (search.wanted.is_ascii) {
+    if (search.wanted.is_ascii)
         kind = each_leaf(image, parent, search_leaf, &search, err);
-    }
     if (kind == STF_NOT_FOUND) {
         search.is_by_hash = false;
         kind = each_leaf(image, parent, search_leaf, &search, err);
     }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         *key = found;
-    }
     return kind;
 }
 
@@ -376,17 +350,14 @@ static enum stf_kind follow_value(struct stf_regf_image *image, const uint8_t *f
     struct name name;
     enum stf_kind kind = stf_regf_cell_follow(image, from, offset, &cell, err);
 
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     if (!is_a(cell, "vk", STF_REGF_VK_NAME) ||
-        stf_regf_u16(cell.bytes + STF_REGF_VK_NAME_SIZE) > cell.size - STF_REGF_VK_NAME) {
+        stf_regf_u16(cell.bytes + STF_REGF_VK_NAME_SIZE) > cell.size - STF_REGF_VK_NAME)
         return stf_regf_damaged(image, offset, "a value is said to be here, and is not", err);
-    }
     name = value_name(cell.bytes);
-    if (name_units(name) > STF_REGISTRY_VALUE_UNITS_MAX || (!name.is_latin1 && name.size % 2 != 0)) {
+    if (name_units(name) > STF_REGISTRY_VALUE_UNITS_MAX || (!name.is_latin1 && name.size % 2 != 0))
         return stf_regf_damaged(image, offset, "a value's name is too long", err);
-    }
     if ((stf_regf_u16(cell.bytes + STF_REGF_VK_FLAGS) & STF_REGF_VALUE_TOMBSTONE) != 0) {
         return stf_err_set(err, STF_UNSUPPORTED, 0, "read", image->path,
                            "the hive %s is a layer over another one (it marks values as deleted), which this program "
@@ -410,13 +381,11 @@ static enum stf_kind value_list(struct stf_regf_image *image, const struct stf_r
                            "the hive %s has a key that stands for a predefined one, which this program can not handle",
                            image->path);
     }
-    if (*count == 0) {
+    if (*count == 0)
         return STF_OK;
-    }
     kind = stf_regf_cell_follow(image, from, stf_regf_u32(from), &cell, err);
-    if (kind == STF_OK && *count > cell.size / 4) {
+    if (kind == STF_OK && *count > cell.size / 4)
         kind = stf_regf_damaged(image, stf_regf_u32(from), "a list of values is longer than its cell", err);
-    }
     *items = cell.bytes;
     return kind;
 }
@@ -429,13 +398,11 @@ enum stf_kind stf_regf_values(struct stf_regf_image *image, const struct stf_reg
     enum stf_kind kind = value_list(image, key, &items, &count, err);
 
     *values = (struct stf_regf_offsets){0};
-    if (kind != STF_OK || count == 0) {
+    if (kind != STF_OK || count == 0)
         return kind;
-    }
     values->items = malloc(count * sizeof(values->items[0]));
-    if (values->items == NULL) {
+    if (values->items == NULL)
         return no_memory(err);
-    }
     for (; kind == STF_OK && values->count < count; values->count++) {
         const uint8_t *from = items + 4 * values->count;
         values->items[values->count] = stf_regf_u32(from);
@@ -458,9 +425,8 @@ static enum stf_kind read_segments(struct stf_regf_image *image, struct stf_regf
     struct stf_regf_cell list;
     enum stf_kind kind;
 
-    if (!is_a(record, "db", 8) || stf_regf_u16(record.bytes + 2) != count) {
+    if (!is_a(record, "db", 8) || stf_regf_u16(record.bytes + 2) != count)
         return stf_regf_damaged(image, offset, "a value's data is shorter than the value says", err);
-    }
     kind = stf_regf_cell_follow(image, record.bytes + 4, stf_regf_u32(record.bytes + 4), &list, err);
     if (kind == STF_OK && count > list.size / 4) {
         kind =
@@ -471,9 +437,8 @@ static enum stf_kind read_segments(struct stf_regf_image *image, struct stf_regf
         uint32_t part = size < STF_REGF_SEGMENT_MAX ? size : STF_REGF_SEGMENT_MAX;
         struct stf_regf_cell segment;
         kind = stf_regf_cell_follow(image, from, stf_regf_u32(from), &segment, err);
-        if (kind == STF_OK && segment.size < part) {
+        if (kind == STF_OK && segment.size < part)
             kind = stf_regf_damaged(image, stf_regf_u32(from), "a segment of a value's data is too short", err);
-        }
         if (kind == STF_OK) {
             memcpy(into, segment.bytes, part);
             into += part;
@@ -494,25 +459,21 @@ static enum stf_kind read_data(struct stf_regf_image *image, const uint8_t *reco
     struct stf_regf_cell cell = {from, 4};
     enum stf_kind kind = STF_OK;
 
-    if (said == size && size > 0) {
+    if (said == size && size > 0)
         kind = stf_regf_cell_follow(image, from, stf_regf_u32(from), &cell, err);
-    }
     if (kind == STF_OK && size > cell.size &&
         (size <= STF_REGF_SEGMENT_MAX || said != size || size > image->bins_size)) {
         kind = stf_regf_damaged(image, (uint32_t)(record - image->bytes) - STF_REGF_BASE_SIZE - 4,
                                 "a value's data is shorter than the value says", err);
     }
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     value->data = malloc((size_t)size + 1);
     value->size = size;
-    if (value->data == NULL) {
+    if (value->data == NULL)
         return no_memory(err);
-    }
-    if (size > cell.size) {
+    if (size > cell.size)
         return read_segments(image, cell, stf_regf_u32(from), value->data, size, err);
-    }
     memcpy(value->data, cell.bytes, size);
     return STF_OK;
 }
@@ -525,12 +486,10 @@ enum stf_kind stf_regf_value(struct stf_regf_image *image, uint32_t offset, stru
 
     *value = (struct stf_registry_value){.type = stf_regf_u32(record + STF_REGF_VK_TYPE)};
     kind = name_to_text(value_name(record), &value->name, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = read_data(image, record, value, err);
-    }
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         stf_registry_value_fini(value);
-    }
     return kind;
 }
 
@@ -546,12 +505,10 @@ enum stf_kind stf_regf_find_value(struct stf_regf_image *image, const struct stf
         const uint8_t *from = items + 4 * (size_t)i;
         bool is_it = false;
         kind = follow_value(image, from, err);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = name_is(value_name(stf_regf_cell_known(image, stf_regf_u32(from)).bytes), &wanted, &is_it, err);
-        }
-        if (kind == STF_OK && is_it) {
+        if (kind == STF_OK && is_it)
             return stf_regf_value(image, stf_regf_u32(from), value, err);
-        }
     }
     return kind == STF_OK ? STF_NOT_FOUND : kind;
 }
@@ -572,9 +529,8 @@ enum stf_kind stf_regf_class(struct stf_regf_image *image, const struct stf_regf
         return STF_OK;
     }
     kind = stf_regf_cell_follow(image, from, stf_regf_u32(from), &cell, err);
-    if (kind == STF_OK && *size > cell.size) {
+    if (kind == STF_OK && *size > cell.size)
         kind = stf_regf_damaged(image, stf_regf_u32(from), "a class name is longer than its cell", err);
-    }
     *bytes = cell.bytes;
     return kind;
 }
@@ -588,14 +544,12 @@ enum stf_kind stf_regf_security(struct stf_regf_image *image, const struct stf_r
 
     *bytes = NULL;
     *size = 0;
-    if (offset == STF_REGF_NOTHING) {
+    if (offset == STF_REGF_NOTHING)
         return STF_OK;
-    }
     kind = stf_regf_cell_share(image, offset, &cell, err);
     if (kind == STF_OK && (!is_a(cell, "sk", STF_REGF_SK_BYTES) ||
-                           stf_regf_u32(cell.bytes + STF_REGF_SK_SIZE) > cell.size - STF_REGF_SK_BYTES)) {
+                           stf_regf_u32(cell.bytes + STF_REGF_SK_SIZE) > cell.size - STF_REGF_SK_BYTES))
         kind = stf_regf_damaged(image, offset, "a security descriptor is said to be here, and is not", err);
-    }
     if (kind == STF_OK) {
         *size = stf_regf_u32(cell.bytes + STF_REGF_SK_SIZE);
         *bytes = cell.bytes + STF_REGF_SK_BYTES;

@@ -56,12 +56,10 @@ static bool grow(struct writer *writer, size_t bins_size)
         fail(writer, STF_UNSUPPORTED);
         return false;
     }
-    while (capacity < STF_REGF_BASE_SIZE + bins_size) {
+    while (capacity < STF_REGF_BASE_SIZE + bins_size)
         capacity = capacity > 0 ? 2 * capacity : CAPACITY_MIN;
-    }
-    if (capacity == writer->capacity) {
+    if (capacity == writer->capacity)
         return true;
-    }
     bytes = realloc(writer->bytes, capacity);
     if (bytes == NULL) {
         fail(writer, STF_NO_MEMORY);
@@ -86,9 +84,8 @@ static size_t whole_pages(size_t size)
 /* What is left of the bin becomes one free cell. */
 static void end_bin(struct writer *writer)
 {
-    if (writer->at < writer->bin_end) {
+    if (writer->at < writer->bin_end)
         stf_regf_put_u32(bytes_at(writer, writer->at), (uint32_t)(writer->bin_end - writer->at));
-    }
     writer->at = writer->bin_end;
 }
 
@@ -107,17 +104,15 @@ static bool start_bin(struct writer *writer, size_t cell_size)
     uint8_t *header;
 
     size = size < BIN_SIZE ? BIN_SIZE : size;
-    if (!grow(writer, start + size)) {
+    if (!grow(writer, start + size))
         return false;
-    }
     end_bin(writer);
     header = bytes_at(writer, start);
     memcpy(header, "hbin", 4);
     stf_regf_put_u32(header + 4, (uint32_t)start);
     stf_regf_put_u32(header + 8, (uint32_t)size);
-    if (start == 0) {
+    if (start == 0)
         memcpy(header + 20, writer->bytes + STF_REGF_AT_WRITTEN, 8); /* the second copy of this time */
-    }
     writer->at = start + STF_REGF_BIN_HEADER_SIZE;
     writer->bin_start = start;
     writer->bin_end = start + size;
@@ -130,9 +125,8 @@ static uint32_t new_cell(struct writer *writer, size_t size)
     size_t whole = (4 + size + 7) & ~(size_t)7;
     uint32_t offset;
 
-    if (writer->kind != STF_OK || (whole > writer->bin_end - writer->at && !start_bin(writer, whole))) {
+    if (writer->kind != STF_OK || (whole > writer->bin_end - writer->at && !start_bin(writer, whole)))
         return STF_REGF_NOTHING;
-    }
     offset = (uint32_t)writer->at;
     stf_regf_put_u32(bytes_at(writer, offset), 0u - (uint32_t)whole);
     writer->at += whole;
@@ -150,9 +144,8 @@ static uint32_t put_padded(struct writer *writer, const void *bytes, size_t size
     uint32_t offset = new_cell(writer, size + padding);
     uint8_t *cell = cell_bytes(writer, offset);
 
-    if (cell != NULL && size > 0) {
+    if (cell != NULL && size > 0)
         memcpy(cell, bytes, size);
-    }
     return offset;
 }
 
@@ -167,9 +160,8 @@ static uint32_t put_offsets(struct writer *writer, const uint32_t *offsets, size
     uint32_t list = new_cell(writer, 4 * count);
     uint8_t *cell = cell_bytes(writer, list);
 
-    for (size_t i = 0; cell != NULL && i < count; i++) {
+    for (size_t i = 0; cell != NULL && i < count; i++)
         stf_regf_put_u32(cell + 4 * i, offsets[i]);
-    }
     return list;
 }
 
@@ -197,11 +189,9 @@ static int compare_entries(const void *a, const void *b)
     const struct entry *x = a;
     const struct entry *y = b;
 
-    for (size_t i = 0; i < x->count && i < y->count; i++) {
-        if (x->folded[i] != y->folded[i]) {
+    for (size_t i = 0; i < x->count && i < y->count; i++)
+        if (x->folded[i] != y->folded[i])
             return x->folded[i] < y->folded[i] ? -1 : 1;
-        }
-    }
     return (x->count > y->count) - (x->count < y->count);
 }
 
@@ -217,20 +207,17 @@ static bool put_units(struct writer *writer, const char *name, struct entry *ent
     uint8_t *wide;
     enum stf_kind kind;
 
-    for (; (unsigned char)name[entry->count] - 1u < 0x7f; entry->count++) {
+    for (; (unsigned char)name[entry->count] - 1u < 0x7f; entry->count++)
         entry->units[entry->count] = (unsigned char)name[entry->count];
-    }
-    if (name[entry->count] == '\0') {
+    if (name[entry->count] == '\0')
         return true;
-    }
     kind = stf_registry_name_to_utf16(name, &wide, &entry->count, writer->err);
     if (kind != STF_OK) {
         writer->kind = kind;
         return false;
     }
-    for (size_t i = 0; i < entry->count; i++) {
+    for (size_t i = 0; i < entry->count; i++)
         entry->units[i] = (uint16_t)stf_regf_u16(wide + 2 * i);
-    }
     free(wide);
     return true;
 }
@@ -239,9 +226,8 @@ static bool put_units(struct writer *writer, const char *name, struct entry *ent
 static bool entry_init(struct writer *writer, struct entry *entry, struct stf_keytree_item *item, uint16_t **room)
 {
     *entry = (struct entry){.item = item, .units = *room, .is_latin1 = true};
-    if (!put_units(writer, item->name, entry)) {
+    if (!put_units(writer, item->name, entry))
         return false;
-    }
     entry->folded = entry->units + entry->count;
     for (size_t i = 0; i < entry->count; i++) {
         entry->folded[i] = (uint16_t)stf_registry_fold(entry->units[i]);
@@ -258,24 +244,20 @@ static bool entries_init(struct writer *writer, struct entries *entries, struct 
     size_t size = 0;
     uint16_t *room;
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         size += strlen(items[i]->name);
-    }
     *entries = (struct entries){
         .items = malloc((count + 1) * sizeof(entries->items[0])),
         .units = malloc((2 * size + 1) * sizeof(entries->units[0])),
         .count = count,
     };
     room = entries->units;
-    if (entries->items == NULL || entries->units == NULL) {
+    if (entries->items == NULL || entries->units == NULL)
         fail(writer, STF_NO_MEMORY);
-    }
-    for (size_t i = 0; writer->kind == STF_OK && i < count; i++) {
+    for (size_t i = 0; writer->kind == STF_OK && i < count; i++)
         entry_init(writer, &entries->items[i], items[i], &room);
-    }
-    if (writer->kind == STF_OK) {
+    if (writer->kind == STF_OK)
         qsort(entries->items, count, sizeof(entries->items[0]), compare_entries);
-    }
     return writer->kind == STF_OK;
 }
 
@@ -286,13 +268,11 @@ static size_t name_size(const struct entry *entry)
 
 static void put_name(uint8_t *at, const struct entry *entry)
 {
-    for (size_t i = 0; i < entry->count; i++) {
-        if (entry->is_latin1) {
+    for (size_t i = 0; i < entry->count; i++)
+        if (entry->is_latin1)
             at[i] = (uint8_t)entry->units[i];
-        } else {
+        else
             stf_regf_put_u16(at + 2 * i, entry->units[i]);
-        }
-    }
 }
 
 /* ---- values ---- */
@@ -333,15 +313,13 @@ static void put_value(struct writer *writer, struct entry *entry)
     uint8_t *cell;
 
     entry->offset = new_cell(writer, STF_REGF_VK_NAME + name_size(entry));
-    if (value->size > STF_REGF_SEGMENT_MAX && writer->minor > 3) {
+    if (value->size > STF_REGF_SEGMENT_MAX && writer->minor > 3)
         data = put_segments(writer, value->data, value->size);
-    } else if (value->size > 4) {
+    else if (value->size > 4)
         data = put_bytes(writer, value->data, value->size);
-    }
     cell = cell_bytes(writer, entry->offset);
-    if (cell == NULL) {
+    if (cell == NULL)
         return;
-    }
     memcpy(cell, "vk", 2);
     stf_regf_put_u16(cell + STF_REGF_VK_NAME_SIZE, (uint32_t)name_size(entry));
     stf_regf_put_u32(cell + STF_REGF_VK_DATA_SIZE, (uint32_t)value->size);
@@ -379,12 +357,10 @@ static uint32_t put_values(struct writer *writer, const struct stf_keytree_key *
     struct entries entries;
     uint8_t *cell;
 
-    if (count == 0) {
+    if (count == 0)
         return list;
-    }
-    if (entries_init(writer, &entries, key->values.items, count)) {
+    if (entries_init(writer, &entries, key->values.items, count))
         list = new_cell(writer, 4 * count);
-    }
     for (size_t i = 0; writer->kind == STF_OK && i < count; i++) {
         struct entry *entry = &entries.items[i];
         put_value(writer, entry);
@@ -392,9 +368,8 @@ static uint32_t put_values(struct writer *writer, const struct stf_keytree_key *
         below->max_value_data = larger(below->max_value_data, ((struct stf_keytree_value *)entry->item)->size);
     }
     cell = cell_bytes(writer, list);
-    for (size_t i = 0; cell != NULL && i < count; i++) {
+    for (size_t i = 0; cell != NULL && i < count; i++)
         stf_regf_put_u32(cell + 4 * i, entries.items[i].offset);
-    }
     entries_free(&entries);
     return list;
 }
@@ -407,22 +382,19 @@ static void new_node(struct writer *writer, struct entry *entry)
     uint8_t *cell;
 
     entry->offset = new_cell(writer, STF_REGF_NK_NAME + name_size(entry));
-    if (security == NULL || security->users++ > 0) {
+    if (security == NULL || security->users++ > 0)
         return;
-    }
     security->cell = new_cell(writer, STF_REGF_SK_BYTES + security->size);
     cell = cell_bytes(writer, security->cell);
-    if (cell == NULL) {
+    if (cell == NULL)
         return;
-    }
     memcpy(cell, "sk", 2);
     stf_regf_put_u32(cell + STF_REGF_SK_SIZE, (uint32_t)security->size);
     memcpy(cell + STF_REGF_SK_BYTES, security->bytes, security->size);
-    if (writer->last_security != NULL) {
+    if (writer->last_security != NULL)
         writer->last_security->following = security;
-    } else {
+    else
         writer->first_security = security;
-    }
     writer->last_security = security;
 }
 
@@ -441,9 +413,8 @@ static void put_hint(const struct writer *writer, uint8_t *at, const struct entr
         }
         return;
     }
-    for (size_t i = 0; i < entry->count; i++) {
+    for (size_t i = 0; i < entry->count; i++)
         hash = hash * 37 + entry->folded[i];
-    }
     stf_regf_put_u32(at, hash);
 }
 
@@ -474,16 +445,14 @@ static uint32_t put_subkeys(struct writer *writer, struct entry *entries, size_t
         fail(writer, STF_NO_MEMORY);
         return STF_REGF_NOTHING;
     }
-    if (leaf_count > 1) {
+    if (leaf_count > 1)
         root = new_cell(writer, 4 + 4 * leaf_count);
-    }
     for (size_t i = 0; i < leaf_count; i++) {
         size_t left = count - i * LEAF_MAX;
         leaves[i] = new_cell(writer, 4 + 8 * (left < LEAF_MAX ? left : LEAF_MAX));
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         new_node(writer, &entries[i]);
-    }
     for (size_t i = 0; i < leaf_count; i++) {
         size_t left = count - i * LEAF_MAX;
         put_leaf(writer, leaves[i], entries + i * LEAF_MAX, left < LEAF_MAX ? left : LEAF_MAX);
@@ -492,9 +461,8 @@ static uint32_t put_subkeys(struct writer *writer, struct entry *entries, size_t
     if (cell != NULL) {
         memcpy(cell, "ri", 2);
         stf_regf_put_u16(cell + 2, (uint32_t)leaf_count);
-        for (size_t i = 0; i < leaf_count; i++) {
+        for (size_t i = 0; i < leaf_count; i++)
             stf_regf_put_u32(cell + 4 + 4 * i, leaves[i]);
-        }
     }
     root = leaf_count == 1 ? leaves[0] : root;
     free(leaves);
@@ -507,9 +475,8 @@ static void put_node(struct writer *writer, const struct entry *entry, uint32_t 
     const struct stf_hivetree_extras *extras = stf_hivetree_extras_of((const struct stf_keytree_key *)entry->item);
     uint8_t *node = cell_bytes(writer, entry->offset);
 
-    if (node == NULL || writer->kind != STF_OK) {
+    if (node == NULL || writer->kind != STF_OK)
         return;
-    }
     memcpy(node, "nk", 2);
     stf_regf_put_u16(node + STF_REGF_NK_FLAGS, extras->flags | (entry->is_latin1 ? STF_REGF_KEY_LATIN1 : 0u));
     stf_regf_put_u64(node + STF_REGF_NK_WRITTEN, extras->written);
@@ -544,22 +511,19 @@ static void put_key(struct writer *writer, const struct entry *entry, uint32_t p
     uint32_t values;
     struct entries entries = {0};
 
-    if (extras->class_size > 0) {
+    if (extras->class_size > 0)
         class_cell = put_bytes(writer, extras->class_name, extras->class_size);
-    }
     values = put_values(writer, key, &below);
-    if (count > 0 && entries_init(writer, &entries, key->keys.items, count)) {
+    if (count > 0 && entries_init(writer, &entries, key->keys.items, count))
         subkeys = put_subkeys(writer, entries.items, count);
-    }
     for (size_t i = 0; writer->kind == STF_OK && i < count; i++) {
         const struct stf_keytree_key *subkey = (const struct stf_keytree_key *)entries.items[i].item;
         below.max_subkey_name = larger(below.max_subkey_name, 2 * entries.items[i].count);
         below.max_subkey_class = larger(below.max_subkey_class, stf_hivetree_extras_of(subkey)->class_size);
     }
     put_node(writer, entry, parent, class_cell, values, subkeys, &below);
-    for (size_t i = 0; writer->kind == STF_OK && i < count; i++) {
+    for (size_t i = 0; writer->kind == STF_OK && i < count; i++)
         put_key(writer, &entries.items[i], entry->offset);
-    }
     entries_free(&entries);
 }
 

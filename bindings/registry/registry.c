@@ -21,9 +21,8 @@ static uint32_t next_folded(const char **at, const char *end)
 {
     uint32_t code = (unsigned char)**at;
 
-    if (code < 0x80 || !stf_utf8_next(at, end, &code)) {
+    if (code < 0x80 || !stf_utf8_next(at, end, &code))
         ++*at;
-    }
     return stf_registry_fold(code);
 }
 
@@ -42,9 +41,8 @@ static int compare_parts(const char *a, size_t a_size, const char *b, size_t b_s
         }
         x = next_folded(&a, a_end);
         y = next_folded(&b, b_end);
-        if (x != y) {
+        if (x != y)
             return x < y ? -1 : 1;
-        }
     }
     return (a < a_end) - (b < b_end);
 }
@@ -59,9 +57,8 @@ uint32_t stf_registry_name_hash(const char *name)
     const char *end = name + strlen(name);
     uint32_t hash = 2166136261u; /* FNV-1a, over code points */
 
-    while (name < end) {
+    while (name < end)
         hash = (hash ^ next_folded(&name, end)) * 16777619u;
-    }
     return hash ^ hash >> 16;
 }
 
@@ -119,12 +116,10 @@ static size_t find_root(const char *key, const char **rest)
     size_t i = 0;
 
     while (i < ROOT_COUNT && compare_parts(key, size, roots[i].long_name, strlen(roots[i].long_name)) != 0 &&
-           compare_parts(key, size, roots[i].short_name, strlen(roots[i].short_name)) != 0) {
+           compare_parts(key, size, roots[i].short_name, strlen(roots[i].short_name)) != 0)
         i++;
-    }
-    if (i < ROOT_COUNT) {
+    if (i < ROOT_COUNT)
         *rest = next_component(key);
-    }
     return i;
 }
 
@@ -147,14 +142,12 @@ bool stf_registry_key_is_below(const char *key, const char *mount, const char **
     const char *key_root = stf_registry_root_name(key, &key);
     const char *mount_root = stf_registry_root_name(mount, &mount);
 
-    if (key_root == NULL || key_root != mount_root) {
+    if (key_root == NULL || key_root != mount_root)
         return false;
-    }
     *depth = 1;
     while (*mount != '\0') {
-        if (compare_parts(key, component_size(key), mount, component_size(mount)) != 0) {
+        if (compare_parts(key, component_size(key), mount, component_size(mount)) != 0)
             return false;
-        }
         key = next_component(key);
         mount = next_component(mount);
         ++*depth;
@@ -173,18 +166,16 @@ enum stf_kind stf_registry_refuse_at_root(const char *op, struct stf_err *err)
 
 void stf_registry_subkeys_fini(struct stf_registry_subkeys *subkeys)
 {
-    for (size_t i = 0; i < subkeys->count; i++) {
+    for (size_t i = 0; i < subkeys->count; i++)
         free(subkeys->items[i].name);
-    }
     free(subkeys->items);
     *subkeys = (struct stf_registry_subkeys){0};
 }
 
 void stf_registry_values_fini(struct stf_registry_values *values)
 {
-    for (size_t i = 0; i < values->count; i++) {
+    for (size_t i = 0; i < values->count; i++)
         stf_registry_value_fini(&values->items[i]);
-    }
     free(values->items);
     *values = (struct stf_registry_values){0};
 }
@@ -194,13 +185,11 @@ static bool grow(void **items, size_t count, size_t item_size)
 {
     void *more;
 
-    if (count > 0 && (count & (count - 1)) != 0) {
+    if (count > 0 && (count & (count - 1)) != 0)
         return true;
-    }
     more = realloc(*items, (count > 0 ? 2 * count : 1) * item_size);
-    if (more == NULL) {
+    if (more == NULL)
         return false;
-    }
     *items = more;
     return true;
 }
@@ -210,9 +199,8 @@ enum stf_kind stf_registry_subkeys_add(struct stf_registry_subkeys *subkeys, cha
 {
     void *items = subkeys->items;
 
-    if (!grow(&items, subkeys->count, sizeof(subkeys->items[0]))) {
+    if (!grow(&items, subkeys->count, sizeof(subkeys->items[0])))
         return no_memory(err);
-    }
     subkeys->items = items;
     subkeys->items[subkeys->count++] = (struct stf_registry_subkey){name, node};
     return STF_OK;
@@ -223,9 +211,8 @@ enum stf_kind stf_registry_values_add(struct stf_registry_values *values, struct
 {
     void *items = values->items;
 
-    if (!grow(&items, values->count, sizeof(values->items[0]))) {
+    if (!grow(&items, values->count, sizeof(values->items[0])))
         return no_memory(err);
-    }
     values->items = items;
     values->items[values->count++] = *value;
     *value = (struct stf_registry_value){0};
@@ -236,9 +223,8 @@ static size_t find_value(const struct stf_registry_values *values, const char *n
 {
     size_t i = 0;
 
-    while (i < values->count && stf_registry_name_compare(values->items[i].name, name) != 0) {
+    while (i < values->count && stf_registry_name_compare(values->items[i].name, name) != 0)
         i++;
-    }
     return i;
 }
 
@@ -286,9 +272,8 @@ void stf_registry_values_sort(struct stf_registry_values *values)
 
 void stf_registry_listing_fini(struct stf_registry_listing *listing)
 {
-    for (size_t i = 0; i < listing->key_count; i++) {
+    for (size_t i = 0; i < listing->key_count; i++)
         free(listing->keys[i]);
-    }
     free(listing->keys);
     stf_registry_values_fini(&(struct stf_registry_values){listing->values, listing->value_count});
     *listing = (struct stf_registry_listing){0};
@@ -314,18 +299,16 @@ static enum stf_kind split(const char *key, struct parts *parts, struct stf_err 
     size_t count = *key != '\0';
     enum stf_kind kind = STF_OK;
 
-    for (const char *at = key; *at != '\0'; at++) {
+    for (const char *at = key; *at != '\0'; at++)
         count += *at == '\\';
-    }
     if (count > STF_REGISTRY_DEPTH_MAX) {
         return stf_err_set(err, STF_INVALID_DATA, 0, "key", key, "a key is at most %d levels deep",
                            STF_REGISTRY_DEPTH_MAX);
     }
     parts->text = strdup(key);
     parts->names = calloc(count + 1, sizeof(parts->names[0]));
-    if (parts->text == NULL || parts->names == NULL) {
+    if (parts->text == NULL || parts->names == NULL)
         return no_memory(err);
-    }
     for (char *rest = parts->text; kind == STF_OK && parts->count < count; parts->count++) {
         parts->names[parts->count] = strsep(&rest, "\\");
         kind = stf_registry_check_key_name(parts->names[parts->count], err);
@@ -340,15 +323,13 @@ enum stf_kind stf_registry_find_listed(const struct stf_registry_backend *backen
     struct stf_registry_subkeys subkeys = {0};
     enum stf_kind kind = backend->subkeys(store, parent, &subkeys, err);
 
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     kind = STF_NOT_FOUND;
     for (size_t i = 0; i < subkeys.count && kind != STF_OK; i++) {
         if (stf_registry_name_compare(subkeys.items[i].name, name) == 0) {
-            if (key != NULL) {
+            if (key != NULL)
                 *key = subkeys.items[i].node;
-            }
             if (spelling != NULL) {
                 free(*spelling);
                 *spelling = subkeys.items[i].name;
@@ -380,13 +361,11 @@ static enum stf_kind read_value(struct stf_registry *registry, stf_registry_node
     enum stf_kind kind;
     size_t i;
 
-    if (registry->backend->find_value != NULL) {
+    if (registry->backend->find_value != NULL)
         return registry->backend->find_value(registry->store, key, name, value, err);
-    }
     kind = registry->backend->values(registry->store, key, &values, err);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     i = find_value(&values, name);
     if (i < values.count) {
         *value = values.items[i];
@@ -406,12 +385,10 @@ enum stf_kind stf_registry_control_set(struct stf_registry *registry, char name[
     stf_registry_node select;
     enum stf_kind kind = find_child(registry, registry->backend->root(registry->store), "Select", &select, NULL, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = read_value(registry, select, "Current", &current, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_value_decode(current.type, current.data, current.size, &plain, err);
-    }
     if (kind == STF_NOT_FOUND ||
         (kind == STF_OK && (plain.form != STF_REGISTRY_FORM_INTEGER || plain.integer < 1 || plain.integer > 999))) {
         kind = stf_err_set(err, STF_INVALID_DATA, 0, "key", "CurrentControlSet",
@@ -461,12 +438,10 @@ static enum stf_kind walk(struct stf_registry *registry, const struct parts *par
         bool is_last = *existing + 1 == parts->count;
         enum stf_kind kind = find_child(registry, nodes[*existing], parts->names[*existing], &nodes[*existing + 1],
                                         is_last ? spelling : NULL, err);
-        if (kind == STF_NOT_FOUND) {
+        if (kind == STF_NOT_FOUND)
             return STF_OK;
-        }
-        if (kind != STF_OK) {
+        if (kind != STF_OK)
             return kind;
-        }
     }
     return STF_OK;
 }
@@ -476,12 +451,10 @@ static enum stf_kind create_missing(struct stf_registry *registry, const struct 
 {
     enum stf_kind kind = STF_OK;
 
-    if (existing < wanted) {
+    if (existing < wanted)
         kind = stf_registry_begin_change(registry, err);
-    }
-    for (size_t i = existing; kind == STF_OK && i < wanted; i++) {
+    for (size_t i = existing; kind == STF_OK && i < wanted; i++)
         kind = registry->backend->create_key(registry->store, nodes[i], parts->names[i], &nodes[i + 1], err);
-    }
     return kind;
 }
 
@@ -515,9 +488,8 @@ static enum stf_kind find(struct stf_registry *registry, const char *key, bool m
                           : stf_err_set(err, STF_NOT_FOUND, 0, "key", key, "there is no key %s: %s is missing", key,
                                         parts.names[existing]);
     }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         *node = nodes[parts.count];
-    }
     parts_fini(&parts);
     return kind;
 }
@@ -542,9 +514,8 @@ enum stf_kind stf_registry_existing(struct stf_registry *registry, const char *k
     char *last = NULL;
     enum stf_kind kind = parts_init(&parts, registry, key, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = walk(registry, &parts, nodes, existing, &last, err);
-    }
     if (kind == STF_OK) {
         *components = parts.count;
         if (spelling != NULL) {
@@ -567,9 +538,8 @@ static enum stf_kind check_empty(struct stf_registry *registry, stf_registry_nod
     struct stf_registry_values values = {0};
     enum stf_kind kind = registry->backend->subkeys(registry->store, node, &subkeys, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = registry->backend->values(registry->store, node, &values, err);
-    }
     if (kind == STF_OK && (subkeys.count > subkeys_allowed || values.count > 0)) {
         kind = stf_err_set(err, STF_CONFLICT, 0, "delete", key,
                            "the key %s of %s would have to go, but something else was put there since (%zu values, %zu "
@@ -588,9 +558,8 @@ enum stf_kind stf_registry_trim(struct stf_registry *registry, const char *key, 
     size_t existing = 0;
     enum stf_kind kind = parts_init(&parts, registry, key, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = walk(registry, &parts, nodes, &existing, NULL, err);
-    }
     if (kind == STF_OK && wanted > parts.count) {
         kind = stf_err_set(err, STF_INVALID_DATA, 0, "key", key, "%zu of its keys can not exist: it has %zu", wanted,
                            parts.count);
@@ -599,14 +568,12 @@ enum stf_kind stf_registry_trim(struct stf_registry *registry, const char *key, 
         kind = create_missing(registry, &parts, nodes, existing, wanted, err);
         existing = wanted;
     }
-    for (size_t i = existing; kind == STF_OK && i > wanted; i--) {
+    for (size_t i = existing; kind == STF_OK && i > wanted; i--)
         kind = check_empty(registry, nodes[i], i < existing ? 1 : 0, key, parts.names[i - 1], err);
-    }
     if (kind == STF_OK && existing > wanted) {
         kind = stf_registry_begin_change(registry, err);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = registry->backend->delete_key(registry->store, nodes[wanted + 1], err);
-        }
     }
     parts_fini(&parts);
     return kind;
@@ -625,9 +592,8 @@ enum stf_kind stf_registry_open(const struct stf_registry_backend *backend, cons
     struct stf_registry *registry = calloc(1, sizeof(*registry));
     enum stf_kind kind;
 
-    if (registry == NULL) {
+    if (registry == NULL)
         return no_memory(err);
-    }
     registry->backend = backend;
     registry->is_writable = mode == STF_REGISTRY_WRITE;
     registry->is_system = place->is_system;
@@ -650,9 +616,8 @@ void stf_registry_close(struct stf_registry *registry)
 
 enum stf_kind stf_registry_begin_change(struct stf_registry *registry, struct stf_err *err)
 {
-    if (!registry->is_writable) {
+    if (!registry->is_writable)
         return stf_err_set(err, STF_DENIED, 0, "write", NULL, "the registry was opened for reading only");
-    }
     registry->is_changed = true;
     return STF_OK;
 }
@@ -661,13 +626,11 @@ enum stf_kind stf_registry_commit(struct stf_registry *registry, struct stf_err 
 {
     enum stf_kind kind;
 
-    if (!registry->is_changed) {
+    if (!registry->is_changed)
         return STF_OK;
-    }
     kind = registry->backend->commit(registry->store, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         registry->is_changed = false;
-    }
     return kind;
 }
 
@@ -677,9 +640,8 @@ enum stf_kind stf_registry_get(struct stf_registry *registry, const char *key, c
     stf_registry_node node;
     enum stf_kind kind = stf_registry_check_value_name(name, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_find(registry, key, &node, err);
-    }
     if (kind == STF_OK) {
         kind = read_value(registry, node, name, value, err);
         if (kind == STF_NOT_FOUND) {
@@ -699,9 +661,8 @@ enum stf_kind stf_registry_set(struct stf_registry *registry, const char *key, c
     bool is_respelled = false;
     enum stf_kind kind = stf_registry_check_value_name(value->name, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_find_or_create(registry, key, &node, err);
-    }
     if (kind == STF_OK) {
         kind = read_value(registry, node, value->name, &before, err);
         is_same = kind == STF_OK && stf_registry_value_equal(&before, value);
@@ -728,16 +689,13 @@ enum stf_kind stf_registry_delete_value(struct stf_registry *registry, const cha
     stf_registry_node node;
     enum stf_kind kind = stf_registry_find(registry, key, &node, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = read_value(registry, node, name, &before, err);
-    }
     stf_registry_value_fini(&before);
-    if (kind == STF_NOT_FOUND) {
+    if (kind == STF_NOT_FOUND)
         return STF_OK;
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_begin_change(registry, err);
-    }
     return kind == STF_OK ? registry->backend->edit_values(registry->store, node, &edit, err) : kind;
 }
 
@@ -750,12 +708,10 @@ enum stf_kind stf_registry_list(struct stf_registry *registry, const char *key, 
     enum stf_kind kind = stf_registry_find(registry, key, &node, err);
 
     *listing = (struct stf_registry_listing){0};
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = registry->backend->subkeys(registry->store, node, &subkeys, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = registry->backend->values(registry->store, node, &values, err);
-    }
     if (kind == STF_OK) {
         listing->keys = calloc(subkeys.count + 1, sizeof(listing->keys[0]));
         kind = listing->keys != NULL ? STF_OK : no_memory(err);
@@ -788,14 +744,11 @@ enum stf_kind stf_registry_delete_key(struct stf_registry *registry, const char 
     stf_registry_node node;
     enum stf_kind kind = stf_registry_find(registry, key, &node, err);
 
-    if (kind == STF_NOT_FOUND) {
+    if (kind == STF_NOT_FOUND)
         return STF_OK;
-    }
-    if (kind == STF_OK && *key == '\0') {
+    if (kind == STF_OK && *key == '\0')
         return stf_err_set(err, STF_UNSUPPORTED, 0, "delete", NULL, "the root of a registry store can not be deleted");
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_begin_change(registry, err);
-    }
     return kind == STF_OK ? registry->backend->delete_key(registry->store, node, err) : kind;
 }

@@ -16,12 +16,10 @@ static enum stf_kind check_file(int fd, const char *path, struct stf_err *err)
 {
     struct stat status;
 
-    if (fstat(fd, &status) != 0) {
+    if (fstat(fd, &status) != 0)
         return stf_err_errno(err, errno, "open", path, "cannot look at the file of credentials");
-    }
-    if (!S_ISREG(status.st_mode)) {
+    if (!S_ISREG(status.st_mode))
         return stf_err_set(err, STF_INVALID_DATA, 0, "open", path, "the credentials %s are no regular file", path);
-    }
     if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0 || (status.st_uid != 0 && status.st_uid != geteuid())) {
         return stf_err_set(err, STF_DENIED, 0, "open", path,
                            "the credentials %s could be read or changed by others: the file must belong to you or root "
@@ -37,21 +35,18 @@ static char *trim(char *text)
 
     text += strspn(text, " \t");
     end = text + strlen(text);
-    while (end > text && strchr(" \t\r", end[-1]) != NULL) {
+    while (end > text && strchr(" \t\r", end[-1]) != NULL)
         *--end = '\0';
-    }
     return text;
 }
 
 /* Where a name's value goes; NULL for a name that says nothing here. */
 static char *member_of(struct stf_remote_connect *connect, const char *name)
 {
-    if (strcasecmp(name, "username") == 0) {
+    if (strcasecmp(name, "username") == 0)
         return connect->user;
-    }
-    if (strcasecmp(name, "password") == 0) {
+    if (strcasecmp(name, "password") == 0)
         return connect->password;
-    }
     return strcasecmp(name, "domain") == 0 ? connect->domain : NULL;
 }
 
@@ -65,9 +60,8 @@ static enum stf_kind parse(char *text, const char *path, struct stf_remote_conne
         char *name = trim(line);
         char *member;
         number++;
-        if (*name == '\0' || *name == '#' || *name == ';') {
+        if (*name == '\0' || *name == '#' || *name == ';')
             continue;
-        }
         if (equals == NULL) {
             return stf_err_set(err, STF_INVALID_DATA, 0, "read", path,
                                "line %d of the credentials %s is wrong: it needs a name, '=' and a value", number,
@@ -80,9 +74,8 @@ static enum stf_kind parse(char *text, const char *path, struct stf_remote_conne
             return stf_err_set(err, STF_INVALID_DATA, 0, "read", path, "line %d of the credentials %s is too long",
                                number, path);
         }
-        if (member != NULL) {
+        if (member != NULL)
             strcpy(member, equals);
-        }
     }
     if (*connect->user == '\0') {
         return stf_err_set(err, STF_INVALID_DATA, 0, "read", path,
@@ -99,20 +92,17 @@ enum stf_kind stf_remote_login_read(const char *path, struct stf_remote_connect 
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     enum stf_kind kind;
 
-    if (fd < 0) {
+    if (fd < 0)
         return stf_err_errno(err, errno, "open", path, "cannot open the file of credentials");
-    }
     kind = check_file(fd, path, err);
     while (kind == STF_OK && got > 0 && size < FILE_MAX) {
         got = read(fd, text + size, FILE_MAX - size);
         size += got > 0 ? (size_t)got : 0;
     }
-    if (kind == STF_OK && got < 0) {
+    if (kind == STF_OK && got < 0)
         kind = stf_err_errno(err, errno, "read", path, "cannot read the file of credentials");
-    }
-    if (kind == STF_OK && (size == FILE_MAX || memchr(text, '\0', size) != NULL)) {
+    if (kind == STF_OK && (size == FILE_MAX || memchr(text, '\0', size) != NULL))
         kind = stf_err_set(err, STF_INVALID_DATA, 0, "read", path, "%s is no file of credentials", path);
-    }
     if (kind == STF_OK) {
         text[size] = '\0';
         kind = parse(text, path, connect, err);

@@ -116,13 +116,11 @@ static void last_words(const struct stf_remote_pipe *pipe, char words[256])
     off_t start = end > 250 ? end - 250 : 0;
     ssize_t size = pread(pipe->errors_fd, words, 250, start);
 
-    while (size > 0 && words[size - 1] == '\n') {
+    while (size > 0 && words[size - 1] == '\n')
         size--;
-    }
     words[size > 0 ? size : 0] = '\0';
-    for (char *at = words; *at != '\0'; at++) {
+    for (char *at = words; *at != '\0'; at++)
         *at = (unsigned char)*at < ' ' ? ' ' : *at;
-    }
 }
 
 /* Ends the helper: by the end of its input when `is_gentle`, else at once. How it ended goes to *status. */
@@ -134,12 +132,10 @@ static void end_helper(struct stf_remote_pipe *pipe, bool is_gentle, int *status
         close(pipe->fd);
         pipe->fd = -1;
     }
-    if (pipe->pid <= 0) {
+    if (pipe->pid <= 0)
         return;
-    }
-    if (!is_gentle || poll(&ended, 1, GOODBYE_MS) <= 0) {
+    if (!is_gentle || poll(&ended, 1, GOODBYE_MS) <= 0)
         kill(-pipe->pid, SIGKILL); /* not reaped yet, so the group is still ours */
-    }
     while (waitpid(pipe->pid, status, 0) < 0 && errno == EINTR) {
     }
     pipe->pid = 0;
@@ -153,11 +149,10 @@ static enum stf_kind helper_died(struct stf_remote_pipe *pipe, struct stf_err *e
 
     end_helper(pipe, true, &status);
     pipe->is_lost = true;
-    if (WIFSIGNALED(status)) {
+    if (WIFSIGNALED(status))
         snprintf(how, sizeof(how), "by signal %d", WTERMSIG(status));
-    } else if (WEXITSTATUS(status) != 0) {
+    else if (WEXITSTATUS(status) != 0)
         snprintf(how, sizeof(how), "with exit code %d", WEXITSTATUS(status));
-    }
     last_words(pipe, words);
     return stf_err_set(err, STF_IO, 0, "remote", pipe->host,
                        "the helper %s ended %s while it was needed for the registry of %s%s%s", pipe->helper, how,
@@ -194,17 +189,15 @@ static char *find_helper(const struct stf_registry_remote *remote)
     ssize_t size;
     char *slash;
 
-    if (remote->helper != NULL) {
+    if (remote->helper != NULL)
         return strdup(remote->helper);
-    }
     size = readlink("/proc/self/exe", path, sizeof(path) - sizeof("staffetta-winreg"));
     path[size > 0 ? size : 0] = '\0';
     slash = strrchr(path, '/');
     if (slash != NULL) {
         strcpy(slash + 1, "staffetta-winreg");
-        if (access(path, X_OK) == 0) {
+        if (access(path, X_OK) == 0)
             return strdup(path);
-        }
     }
     return strdup(STF_LIBEXECDIR "/staffetta-winreg");
 }
@@ -233,9 +226,8 @@ static int spawn(struct stf_remote_pipe *pipe, int fd)
     errnum = posix_spawn(&pipe->pid, pipe->helper, &actions, &attributes, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
-    if (errnum != 0) {
+    if (errnum != 0)
         pipe->pid = 0;
-    }
     return errnum;
 }
 
@@ -245,9 +237,8 @@ static enum stf_kind start_helper(struct stf_remote_pipe *pipe, struct stf_err *
     int errnum = 0;
 
     pipe->errors_fd = memfd_create("errors", MFD_CLOEXEC);
-    if (pipe->errors_fd < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) {
+    if (pipe->errors_fd < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
         return stf_err_errno(err, errno, "remote", pipe->host, "cannot make a pipe to the helper");
-    }
     pipe->fd = fds[0];
     errnum = spawn(pipe, fds[1]);
     close(fds[1]);
@@ -256,9 +247,8 @@ static enum stf_kind start_helper(struct stf_remote_pipe *pipe, struct stf_err *
                            "the helper %s, which reaches the registries of other hosts, is not installed",
                            pipe->helper);
     }
-    if (errnum != 0) {
+    if (errnum != 0)
         return stf_err_errno(err, errnum, "remote", pipe->helper, "cannot start the helper");
-    }
     pipe->pidfd = pidfd_open(pipe->pid, 0);
     return pipe->pidfd >= 0 ? STF_OK : stf_err_errno(err, errno, "remote", pipe->helper, "cannot watch the helper");
 }
@@ -277,9 +267,8 @@ static enum stf_kind send_some(struct stf_remote_pipe *pipe, struct outgoing *ou
     ssize_t sent =
         send(pipe->fd, outgoing->bytes + outgoing->sent, outgoing->size - outgoing->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
 
-    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+    if (sent < 0 && errno != EAGAIN && errno != EINTR)
         return helper_died(pipe, err);
-    }
     outgoing->sent += sent > 0 ? (size_t)sent : 0;
     return STF_OK;
 }
@@ -296,17 +285,15 @@ static enum stf_kind receive_some(struct stf_remote_pipe *pipe, struct stf_err *
     if (pipe->received_capacity - pipe->received_size < READ_STEP) {
         size_t capacity = 2 * pipe->received_capacity + READ_STEP;
         uint8_t *received = realloc(pipe->received, capacity);
-        if (received == NULL) {
+        if (received == NULL)
             return no_memory(err);
-        }
         pipe->received = received;
         pipe->received_capacity = capacity;
     }
     got = recv(pipe->fd, pipe->received + pipe->received_size, pipe->received_capacity - pipe->received_size,
                MSG_DONTWAIT);
-    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
         return helper_died(pipe, err);
-    }
     pipe->received_size += got > 0 ? (size_t)got : 0;
     return STF_OK;
 }
@@ -319,13 +306,11 @@ static enum stf_kind take_frame(struct stf_remote_pipe *pipe, struct stf_remote_
     size_t size = pipe->received_size - pipe->taken;
 
     *payload = NULL;
-    if (size < STF_REMOTE_HEADER_SIZE) {
+    if (size < STF_REMOTE_HEADER_SIZE)
         return STF_OK;
-    }
     bytes = pipe->received + pipe->taken;
-    if (!stf_remote_header_get(bytes, header)) {
+    if (!stf_remote_header_get(bytes, header))
         return helper_talks_nonsense(pipe, "something else than a frame", err);
-    }
     if (size - STF_REMOTE_HEADER_SIZE >= header->size) {
         *payload = bytes + STF_REMOTE_HEADER_SIZE;
         pipe->taken += STF_REMOTE_HEADER_SIZE + header->size;
@@ -344,17 +329,14 @@ static enum stf_kind next_frame(struct stf_remote_pipe *pipe, struct outgoing *o
         bool is_sending = outgoing->sent < outgoing->size;
         struct pollfd polled = {pipe->fd, (short)(POLLIN | (is_sending ? POLLOUT : 0)), 0};
         int64_t left_ms = (deadline_ns - stf_clock_ns() + 999999) / 1000000;
-        if (left_ms <= 0) {
+        if (left_ms <= 0)
             return helper_hangs(pipe, err);
-        }
-        if (poll(&polled, 1, left_ms > 60000 ? 60000 : (int)left_ms) < 0 && errno != EINTR) {
+        if (poll(&polled, 1, left_ms > 60000 ? 60000 : (int)left_ms) < 0 && errno != EINTR)
             return stf_err_errno(err, errno, "remote", pipe->host, "cannot wait for the helper");
-        }
         if ((polled.revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
             kind = receive_some(pipe, err);
-            if (kind == STF_OK) {
+            if (kind == STF_OK)
                 kind = take_frame(pipe, header, payload, err);
-            }
         } else if ((polled.revents & POLLOUT) != 0) {
             kind = send_some(pipe, outgoing, err);
         }
@@ -382,17 +364,15 @@ static enum stf_kind await_hello(struct stf_remote_pipe *pipe, struct stf_err *e
     const uint8_t *payload;
     enum stf_kind kind = next_frame(pipe, &nothing, &header, &payload, err);
 
-    if (kind == STF_OK && header.message != STF_REMOTE_HELLO) {
+    if (kind == STF_OK && header.message != STF_REMOTE_HELLO)
         kind = helper_talks_nonsense(pipe, "no greeting", err);
-    }
     return kind;
 }
 
 static enum stf_kind put_text(char to[STF_REMOTE_TEXT_MAX], const char *from, const char *what, struct stf_err *err)
 {
-    if (from != NULL && strlen(from) >= STF_REMOTE_TEXT_MAX) {
+    if (from != NULL && strlen(from) >= STF_REMOTE_TEXT_MAX)
         return stf_err_set(err, STF_INVALID_DATA, 0, "remote", NULL, "the %s is too long", what);
-    }
     strcpy(to, from != NULL ? from : "");
     return STF_OK;
 }
@@ -405,23 +385,19 @@ static enum stf_kind fill_connect(const struct stf_registry_remote *remote, int6
     connect->port = remote->port;
     connect->use_kerberos = remote->use_kerberos;
     connect->deadline_ms = deadline_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)deadline_ms;
-    if (kind != STF_OK || remote->use_kerberos) {
+    if (kind != STF_OK || remote->use_kerberos)
         return kind;
-    }
-    if (remote->credentials_file != NULL) {
+    if (remote->credentials_file != NULL)
         return stf_remote_login_read(remote->credentials_file, connect, err);
-    }
-    if (remote->user == NULL && remote->may_ask) {
+    if (remote->user == NULL && remote->may_ask)
         return stf_remote_prompt(connect, err);
-    }
     if (remote->user == NULL) {
         return stf_err_set(err, STF_DENIED, 0, "remote", remote->host,
                            "the registry of %s needs a file of credentials, or Kerberos", remote->host);
     }
     kind = put_text(connect->user, remote->user, "name of the user", err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = put_text(connect->domain, remote->domain, "domain", err);
-    }
     return kind == STF_OK ? put_text(connect->password, remote->password, "password", err) : kind;
 }
 
@@ -444,11 +420,10 @@ static enum stf_kind send_connect(struct stf_remote_pipe *pipe, const struct stf
     }
     stf_bytes_out_fini(&payload);
     stf_bytes_out_fini(&frame);
-    if (kind == STF_OK && header.message == STF_REMOTE_FAILED) {
+    if (kind == STF_OK && header.message == STF_REMOTE_FAILED)
         kind = status_failed(pipe, header.value, answer, header.size, "connecting to", err);
-    } else if (kind == STF_OK && header.message != STF_REMOTE_CONNECTED) {
+    else if (kind == STF_OK && header.message != STF_REMOTE_CONNECTED)
         kind = helper_talks_nonsense(pipe, "no answer to the connection", err);
-    }
     return kind;
 }
 
@@ -459,28 +434,23 @@ enum stf_kind stf_remote_pipe_open(const struct stf_registry_remote *remote, str
     struct stf_remote_pipe *pipe = calloc(1, sizeof(*pipe));
     enum stf_kind kind;
 
-    if (pipe == NULL) {
+    if (pipe == NULL)
         return no_memory(err);
-    }
     pipe->fd = pipe->pidfd = pipe->errors_fd = -1;
     pipe->deadline_ms = remote->deadline_ms > 0 ? remote->deadline_ms : DEFAULT_DEADLINE_MS;
     pipe->host = strdup(remote->host);
     pipe->helper = find_helper(remote);
     kind = pipe->host != NULL && pipe->helper != NULL ? STF_OK : no_memory(err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = fill_connect(remote, pipe->deadline_ms, &connect, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = start_helper(pipe, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = await_hello(pipe, err);
-    }
     if (kind == STF_OK) {
         kind = send_connect(pipe, &connect, err);
-        if (kind == STF_DENIED) {
+        if (kind == STF_DENIED)
             stf_remote_prompt_forget(pipe->host);
-        }
     }
     explicit_bzero(&connect, sizeof(connect));
     if (kind != STF_OK) {
@@ -496,16 +466,13 @@ void stf_remote_pipe_close(struct stf_remote_pipe *pipe)
 {
     int status;
 
-    if (pipe == NULL) {
+    if (pipe == NULL)
         return;
-    }
     end_helper(pipe, !pipe->is_lost, &status);
-    if (pipe->pidfd >= 0) {
+    if (pipe->pidfd >= 0)
         close(pipe->pidfd);
-    }
-    if (pipe->errors_fd >= 0) {
+    if (pipe->errors_fd >= 0)
         close(pipe->errors_fd);
-    }
     free(pipe->received);
     free(pipe->helper);
     free(pipe->host);
@@ -519,13 +486,11 @@ static enum stf_kind take_answer(struct stf_remote_pipe *pipe, struct stf_remote
                                  const struct stf_remote_header *header, const uint8_t *payload, enum stf_kind *refusal,
                                  struct stf_err *err)
 {
-    if (header->id != id || (header->message != STF_REMOTE_REPLY && header->message != STF_REMOTE_FAILED)) {
+    if (header->id != id || (header->message != STF_REMOTE_REPLY && header->message != STF_REMOTE_FAILED))
         return helper_talks_nonsense(pipe, "an answer to something else", err);
-    }
     if (header->message == STF_REMOTE_FAILED) {
-        if (*refusal == STF_OK) {
+        if (*refusal == STF_OK)
             *refusal = status_failed(pipe, header->value, payload, header->size, "a call to the registry of", err);
-        }
         return STF_OK;
     }
     call->out = malloc((size_t)header->size + 1);
@@ -562,9 +527,8 @@ enum stf_kind stf_remote_pipe_call(struct stf_remote_pipe *pipe, struct stf_remo
             struct stf_remote_header header;
             const uint8_t *payload;
             kind = next_frame(pipe, &outgoing, &header, &payload, err);
-            if (kind == STF_OK) {
+            if (kind == STF_OK)
                 kind = take_answer(pipe, &calls[i], first_id + (uint32_t)i, &header, payload, &refusal, err);
-            }
         }
     }
     stf_bytes_out_fini(&frames);

@@ -33,9 +33,8 @@ static struct login **place_of(const char *host)
 {
     struct login **at = &logins;
 
-    while (*at != NULL && strcmp((*at)->typed.host, host) != 0) {
+    while (*at != NULL && strcmp((*at)->typed.host, host) != 0)
         at = &(*at)->next;
-    }
     return at;
 }
 
@@ -59,9 +58,8 @@ static void forget(const char *host)
 static void forget_all(void)
 {
     pthread_mutex_lock(&lock);
-    while (logins != NULL) {
+    while (logins != NULL)
         forget(logins->typed.host);
-    }
     pthread_mutex_unlock(&lock);
 }
 
@@ -103,9 +101,8 @@ static enum stf_kind terminal_open(struct terminal *terminal, const char *host, 
 
     terminal->fd = isatty(STDIN_FILENO) ? open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY) : -1;
     if (terminal->fd < 0 || tcgetattr(terminal->fd, &terminal->before) != 0) {
-        if (terminal->fd >= 0) {
+        if (terminal->fd >= 0)
             close(terminal->fd);
-        }
         return stf_err_set(err, STF_DENIED, 0, "remote", host,
                            "the registry of %s needs a file of credentials, or Kerberos; there is no terminal to type "
                            "a password at",
@@ -120,12 +117,10 @@ static enum stf_kind terminal_open(struct terminal *terminal, const char *host, 
     sigfillset(&action.sa_mask);
     for (int i = 0; i < SIGNAL_COUNT; i++) {
         sigaction(signals[i], NULL, &terminal->old[i]);
-        if (signals[i] == SIGTSTP) {
+        if (signals[i] == SIGTSTP)
             action.sa_handler = SIG_IGN;
-        }
-        if (terminal->old[i].sa_handler != SIG_IGN) {
+        if (terminal->old[i].sa_handler != SIG_IGN)
             sigaction(signals[i], &action, NULL);
-        }
     }
     return STF_OK;
 }
@@ -134,22 +129,19 @@ static enum stf_kind terminal_open(struct terminal *terminal, const char *host, 
 static void terminal_close(const struct terminal *terminal)
 {
     tcsetattr(terminal->fd, TCSAFLUSH, &terminal->before);
-    for (int i = 0; i < SIGNAL_COUNT; i++) {
+    for (int i = 0; i < SIGNAL_COUNT; i++)
         sigaction(signals[i], &terminal->old[i], NULL);
-    }
     close(terminal->fd);
     close(wake_fd);
     wake_fd = -1;
-    if (caught != 0) {
+    if (caught != 0)
         kill(getpid(), caught);
-    }
 }
 
 static void say(const struct terminal *terminal, const char *text)
 {
-    if (write(terminal->fd, text, strlen(text)) < 0) {
+    if (write(terminal->fd, text, strlen(text)) < 0)
         return; /* the terminal is gone: reading says so */
-    }
 }
 
 /* One line, without its end. False when a signal, the end of the input or a line that is too long stops it. */
@@ -161,20 +153,17 @@ static bool read_line(const struct terminal *terminal, char line[STF_REMOTE_TEXT
 
     while (!is_whole && size < STF_REMOTE_TEXT_MAX) {
         struct pollfd polled[] = {{terminal->fd, POLLIN, 0}, {wake_fd, POLLIN, 0}};
-        if (poll(polled, 2, -1) < 0 && errno != EINTR) {
+        if (poll(polled, 2, -1) < 0 && errno != EINTR)
             break;
-        }
-        if (caught != 0 || (polled[0].revents != 0 && read(terminal->fd, &byte, 1) != 1)) {
+        if (caught != 0 || (polled[0].revents != 0 && read(terminal->fd, &byte, 1) != 1))
             break;
-        }
         if (polled[0].revents != 0) {
             is_whole = byte == '\n';
             line[size++] = is_whole ? '\0' : byte;
         }
     }
-    if (!is_whole) {
+    if (!is_whole)
         explicit_bzero(line, STF_REMOTE_TEXT_MAX);
-    }
     return is_whole;
 }
 
@@ -188,16 +177,14 @@ static bool ask(const struct terminal *terminal, const char *question, const cha
         mode.c_lflag &= ~(tcflag_t)ECHO;
         mode.c_lflag |= ECHONL;
     }
-    if (tcsetattr(terminal->fd, TCSAFLUSH, &mode) != 0) {
+    if (tcsetattr(terminal->fd, TCSAFLUSH, &mode) != 0)
         return false;
-    }
     say(terminal, question);
     say(terminal, host);
     say(terminal, ": ");
     is_answered = read_line(terminal, answer);
-    if (!is_answered) {
+    if (!is_answered)
         say(terminal, "\n");
-    }
     return is_answered;
 }
 
@@ -219,9 +206,8 @@ static enum stf_kind ask_for_login(struct stf_remote_connect *typed, struct stf_
     bool is_answered;
     enum stf_kind kind = terminal_open(&terminal, typed->host, err);
 
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     is_answered = ask(&terminal, "User (or DOMAIN\\user) on ", typed->host, true, typed->user) &&
                   *typed->user != '\0' && ask(&terminal, "Password on ", typed->host, false, typed->password);
     terminal_close(&terminal);
@@ -239,9 +225,8 @@ static enum stf_kind add_login(const char *host, struct stf_err *err)
     struct login *login = calloc(1, sizeof(*login));
     enum stf_kind kind;
 
-    if (login == NULL) {
+    if (login == NULL)
         return no_memory(err);
-    }
     strcpy(login->typed.host, host);
     kind = ask_for_login(&login->typed, err);
     if (kind == STF_OK && !is_registered) {
@@ -262,9 +247,8 @@ enum stf_kind stf_remote_prompt(struct stf_remote_connect *connect, struct stf_e
     enum stf_kind kind = STF_OK;
 
     pthread_mutex_lock(&lock);
-    if (*place_of(connect->host) == NULL) {
+    if (*place_of(connect->host) == NULL)
         kind = add_login(connect->host, err);
-    }
     if (kind == STF_OK) {
         const struct stf_remote_connect *typed = &(*place_of(connect->host))->typed;
         strcpy(connect->user, typed->user);

@@ -8,9 +8,8 @@ static const uint8_t magic[4] = {'S', 'T', 'F', 'W'};
 
 static void put_u32(uint8_t *at, uint32_t value)
 {
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         at[i] = (uint8_t)(value >> (8 * i));
-    }
 }
 
 void stf_remote_header_put(uint8_t bytes[STF_REMOTE_HEADER_SIZE], const struct stf_remote_header *header)
@@ -48,9 +47,8 @@ static bool get_text(struct stf_bytes_in *in, char text[STF_REMOTE_TEXT_MAX])
     size_t size = stf_bytes_get_u32(in);
     const uint8_t *bytes = stf_bytes_get(in, size);
 
-    if (bytes == NULL || size >= STF_REMOTE_TEXT_MAX || memchr(bytes, '\0', size) != NULL) {
+    if (bytes == NULL || size >= STF_REMOTE_TEXT_MAX || memchr(bytes, '\0', size) != NULL)
         return false;
-    }
     memcpy(text, bytes, size);
     text[size] = '\0';
     return true;

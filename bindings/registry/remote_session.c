@@ -41,13 +41,11 @@ enum stf_kind stf_remote_calls_make(struct stf_remote_session *session, struct s
         stf_winreg_put_handle(&all[i].in, &session->closing[i]);
     }
     session->closing_count = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         all[closing + i] = calls[i];
-    }
     kind = stf_remote_pipe_call(session->pipe, all, closing + count, err);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         calls[i] = all[closing + i];
-    }
     stf_remote_calls_fini(all, closing);
     return kind;
 }
@@ -107,9 +105,8 @@ enum stf_kind stf_remote_refused(const struct stf_remote_session *session, uint3
     };
     const char *text = "see the code";
 
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         text = texts[i].code == code ? texts[i].text : text;
-    }
     return stf_err_set(err, kind_of_code(code), (int)code, op, name, "the registry of %s refused to %s %s: %s (%u)",
                        stf_remote_pipe_host(session->pipe), op, *name != '\0' ? name : "(default)", text, code);
 }
@@ -120,9 +117,8 @@ enum stf_kind stf_remote_check_code(const struct stf_remote_session *session, co
     struct stf_bytes_in in = stf_remote_results(call);
     uint32_t code;
 
-    if (!stf_winreg_get_code(&in, &code)) {
+    if (!stf_winreg_get_code(&in, &code))
         return stf_remote_bad_results(session, op, err);
-    }
     return code == STF_WERR_OK || (may_be_absent && code == STF_WERR_FILE_NOT_FOUND)
                ? STF_OK
                : stf_remote_refused(session, code, op, name, err);
@@ -137,12 +133,10 @@ enum stf_kind stf_remote_get_handle(struct stf_remote_session *session, struct s
     bool (*get)(struct stf_bytes_in *, struct stf_winreg_handle *, uint32_t *) =
         call->operation == STF_WINREG_CREATE_KEY ? stf_winreg_get_created : stf_winreg_get_handle;
 
-    if (kind == STF_OK && !get(&in, handle, &code)) {
+    if (kind == STF_OK && !get(&in, handle, &code))
         kind = stf_remote_bad_results(session, op, err);
-    }
-    if (kind == STF_OK && code != STF_WERR_OK) {
+    if (kind == STF_OK && code != STF_WERR_OK)
         kind = stf_remote_refused(session, code, op, name, err);
-    }
     stf_remote_calls_fini(call, 1);
     return kind;
 }
@@ -189,11 +183,10 @@ static size_t find_place(const struct stf_remote_key *parent, const char *name, 
             *is_there = true;
             return middle;
         }
-        if (order < 0) {
+        if (order < 0)
             low = middle + 1;
-        } else {
+        else
             high = middle;
-        }
     }
     return low;
 }
@@ -204,15 +197,13 @@ struct stf_remote_key *stf_remote_key_child(struct stf_remote_key *parent, const
     size_t place = find_place(parent, name, &is_there);
     struct stf_remote_key *child;
 
-    if (is_there) {
+    if (is_there)
         return parent->children[place];
-    }
     if (parent->child_count == parent->child_capacity) {
         size_t capacity = 2 * parent->child_capacity + 4;
         struct stf_remote_key **children = realloc(parent->children, capacity * sizeof(*children));
-        if (children == NULL) {
+        if (children == NULL)
             return NULL;
-        }
         parent->children = children;
         parent->child_capacity = capacity;
     }
@@ -228,9 +219,8 @@ struct stf_remote_key *stf_remote_key_child(struct stf_remote_key *parent, const
 
 void stf_remote_close_later(struct stf_remote_session *session, const struct stf_winreg_handle *handle)
 {
-    if (session->closing_count == STF_REMOTE_WINDOW) {
+    if (session->closing_count == STF_REMOTE_WINDOW)
         stf_remote_calls_make(session, NULL, 0, NULL); /* what can not be closed is closed with the connection */
-    }
     session->closing[session->closing_count++] = *handle;
 }
 
@@ -239,9 +229,8 @@ static void key_close(struct stf_remote_session *session, struct stf_remote_key 
     size_t i = 0;
 
     if (key->is_open) {
-        while (session->open[i] != key) {
+        while (session->open[i] != key)
             i++;
-        }
         session->open[i] = session->open[--session->open_count];
         key->is_open = false;
         stf_remote_close_later(session, &key->handle);
@@ -254,9 +243,8 @@ void stf_remote_key_set_open(struct stf_remote_session *session, struct stf_remo
     key_close(session, key);
     if (session->open_count == STF_REMOTE_OPEN_MAX) {
         struct stf_remote_key *oldest = session->open[0];
-        for (size_t i = 1; i < STF_REMOTE_OPEN_MAX; i++) {
+        for (size_t i = 1; i < STF_REMOTE_OPEN_MAX; i++)
             oldest = session->open[i]->used_at < oldest->used_at ? session->open[i] : oldest;
-        }
         key_close(session, oldest);
     }
     session->open[session->open_count++] = key;
@@ -268,12 +256,10 @@ void stf_remote_key_set_open(struct stf_remote_session *session, struct stf_remo
 /* With all that is below. */
 static void key_free(struct stf_remote_session *session, struct stf_remote_key *key)
 {
-    if (key == NULL) {
+    if (key == NULL)
         return;
-    }
-    for (size_t i = 0; i < key->child_count; i++) {
+    for (size_t i = 0; i < key->child_count; i++)
         key_free(session, key->children[i]);
-    }
     key_close(session, key);
     free(key->children);
     free(key);
@@ -315,13 +301,11 @@ enum stf_kind stf_remote_key_open(struct stf_remote_session *session, struct stf
             kind = open_root(session, key->root, handle, err);
         } else {
             kind = stf_remote_key_open(session, key->parent, &above, err);
-            if (kind == STF_OK) {
+            if (kind == STF_OK)
                 kind = stf_remote_open_below(session, &above, key->name, 0, handle, err);
-            }
         }
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             stf_remote_key_set_open(session, key, handle);
-        }
     }
     if (kind == STF_OK) {
         *handle = key->handle;
@@ -349,9 +333,8 @@ static enum stf_kind add_roots(struct stf_remote_session *session, struct stf_er
     session->top = key_new(NULL, "");
     for (size_t i = 0; session->top != NULL && i < sizeof(roots) / sizeof(roots[0]); i++) {
         struct stf_remote_key *key = stf_remote_key_child(session->top, roots[i].long_name);
-        if (key == NULL) {
+        if (key == NULL)
             return no_memory(err);
-        }
         key->root = &roots[i];
     }
     return session->top != NULL ? STF_OK : no_memory(err);
@@ -377,13 +360,11 @@ enum stf_kind stf_remote_session_open(const struct stf_registry_remote *remote, 
 
 void stf_remote_session_close(struct stf_remote_session *session)
 {
-    if (session == NULL) {
+    if (session == NULL)
         return;
-    }
     stf_remote_pipe_close(session->pipe);
-    for (size_t i = 0; i < session->open_count; i++) {
+    for (size_t i = 0; i < session->open_count; i++)
         session->open[i]->is_open = false; /* the other side closes what the connection had open */
-    }
     session->open_count = 0;
     key_free(session, session->top);
     free(session);
@@ -408,9 +389,8 @@ enum stf_kind stf_remote_get_info(const struct stf_remote_session *session, cons
     struct stf_bytes_in in = stf_remote_results(call);
     uint32_t code;
 
-    if (!stf_winreg_get_info(&in, info, &code)) {
+    if (!stf_winreg_get_info(&in, info, &code))
         return stf_remote_bad_results(session, "look at", err);
-    }
     return code == STF_WERR_OK ? STF_OK : stf_remote_refused(session, code, "look at", "a key", err);
 }
 
@@ -428,9 +408,8 @@ static enum stf_kind query_info(struct stf_remote_session *session, const struct
     struct stf_remote_call call = info_call(handle);
     enum stf_kind kind = stf_remote_calls_make(session, &call, 1, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_remote_get_info(session, &call, info, err);
-    }
     stf_remote_calls_fini(&call, 1);
     return kind;
 }
@@ -445,12 +424,10 @@ static enum stf_kind take_subkey(struct stf_remote_reading *reading, struct stf_
     *is_answer = stf_winreg_get_enum_key(in, &wide, code);
     if (*is_answer && *code == STF_WERR_OK) {
         kind = stf_registry_name_from_utf16(wide.data, wide.units, &name, err);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = stf_registry_subkeys_add(&reading->subkeys, name, 0, err);
-        }
-        if (kind != STF_OK) {
+        if (kind != STF_OK)
             free(name);
-        }
     }
     return kind;
 }
@@ -466,12 +443,10 @@ static enum stf_kind take_value(struct stf_remote_reading *reading, struct stf_b
     *is_answer = stf_winreg_get_enum_value(in, &found, code);
     if (*is_answer && *code == STF_WERR_OK) {
         kind = stf_registry_name_from_utf16(found.name.data, found.name.units, &name, err);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = stf_registry_value_init(&value, name, found.type, found.data, found.size, err);
-        }
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = stf_registry_values_add(&reading->values, &value, err);
-        }
         stf_registry_value_fini(&value);
         free(name);
     }
@@ -488,12 +463,10 @@ static enum stf_kind take_item(const struct stf_remote_session *session, const s
     enum stf_kind kind = reading->operation == STF_WINREG_ENUM_KEY ? take_subkey(reading, &in, &code, &is_answer, err)
                                                                    : take_value(reading, &in, &code, &is_answer, err);
 
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
-    if (!is_answer) {
+    if (!is_answer)
         return stf_remote_bad_results(session, "list", err);
-    }
     if (code == STF_WERR_NO_MORE_ITEMS || code == STF_WERR_MORE_DATA) {
         reading->is_steady = false;
         return STF_OK;
@@ -507,11 +480,10 @@ static struct stf_remote_call item_call(const struct stf_remote_reading *reading
     uint32_t name_max = reading->info.name_max;
     uint32_t name_size = name_max < NAME_SIZE_MAX / 2 ? 2 * name_max + 2 : NAME_SIZE_MAX;
 
-    if (reading->operation == STF_WINREG_ENUM_KEY) {
+    if (reading->operation == STF_WINREG_ENUM_KEY)
         stf_winreg_put_enum_key(&call.in, &reading->handle, index);
-    } else {
+    else
         stf_winreg_put_enum_value(&call.in, &reading->handle, index, (uint16_t)name_size, reading->info.data_max);
-    }
     return call;
 }
 
@@ -521,13 +493,11 @@ static enum stf_kind read_items(struct stf_remote_session *session, struct stf_r
     struct stf_remote_call calls[STF_REMOTE_WINDOW];
     enum stf_kind kind;
 
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count; i++)
         calls[i] = item_call(reading, first + i);
-    }
     kind = stf_remote_calls_make(session, calls, count, err);
-    for (uint32_t i = 0; i < count && kind == STF_OK; i++) {
+    for (uint32_t i = 0; i < count && kind == STF_OK; i++)
         kind = take_item(session, &calls[i], reading, err);
-    }
     stf_remote_calls_fini(calls, count);
     return kind;
 }
@@ -572,9 +542,8 @@ enum stf_kind stf_remote_read_list(struct stf_remote_session *session, const str
     *reading = (struct stf_remote_reading){.handle = *handle, .operation = operation};
     for (int i = 0; i < STF_REGISTRY_READ_TRIES_MAX; i++) {
         enum stf_kind kind = read_once(session, reading, err);
-        if (kind != STF_OK || reading->is_steady) {
+        if (kind != STF_OK || reading->is_steady)
             return kind;
-        }
         stf_remote_reading_fini(reading);
     }
     return disturbed(session, err);
@@ -594,19 +563,17 @@ static enum stf_kind ask_for_value(struct stf_remote_session *session, const cha
 
     stf_winreg_put_query_value(&calls[0].in, &reading->handle, wide);
     stf_remote_name_fini(&wide);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_remote_calls_make(session, calls, 2, err);
-    }
     if (kind == STF_OK) {
         struct stf_bytes_in in = stf_remote_results(&calls[0]);
         kind = stf_winreg_get_query_value(&in, &type, &code) ? STF_OK : stf_remote_bad_results(session, "get", err);
     }
     *is_there = code == STF_WERR_OK || code == STF_WERR_MORE_DATA;
-    if (kind == STF_OK && *is_there) {
+    if (kind == STF_OK && *is_there)
         kind = stf_remote_get_info(session, &calls[1], &reading->info, err);
-    } else if (kind == STF_OK && code != STF_WERR_FILE_NOT_FOUND) {
+    else if (kind == STF_OK && code != STF_WERR_FILE_NOT_FOUND)
         kind = stf_remote_refused(session, code, "get", name, err);
-    }
     stf_remote_calls_fini(calls, 2);
     return kind;
 }
@@ -642,13 +609,11 @@ enum stf_kind stf_remote_find_value(struct stf_remote_session *session, const st
         }
         is_steady = reading.is_steady;
         stf_remote_reading_fini(&reading);
-        if (kind != STF_OK || is_found) {
+        if (kind != STF_OK || is_found)
             return kind;
-        }
         /* Twice a whole list without it: the server's rules of case find it, ours do not. */
-        if (!is_there || (is_steady && i > 0)) {
+        if (!is_there || (is_steady && i > 0))
             return STF_NOT_FOUND;
-        }
     }
     return disturbed(session, err);
 }

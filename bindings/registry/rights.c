@@ -21,13 +21,11 @@ static const uint8_t *get_dacl(const uint8_t *descriptor, size_t size, uint16_t 
     *control = stf_bytes_get_u16(&in);
     in.at = DACL_AT;
     start = stf_bytes_get_u32(&in);
-    if (in.is_short || start == 0 || start > size || size - start < 8) {
+    if (in.is_short || start == 0 || start > size || size - start < 8)
         return NULL;
-    }
     *dacl_size = (size_t)descriptor[start + 2] | (size_t)descriptor[start + 3] << 8;
-    if (*dacl_size < 8 || *dacl_size > size - start) {
+    if (*dacl_size < 8 || *dacl_size > size - start)
         return NULL;
-    }
     *entries = (struct stf_bytes_in){.bytes = descriptor + start, .size = *dacl_size, .at = 8};
     return descriptor + start;
 }
@@ -43,21 +41,17 @@ bool stf_rights_are_own(const uint8_t *descriptor, size_t size, const uint8_t *a
     const uint8_t *dacl = get_dacl(descriptor, size, &control, &entries, &dacl_size);
     const uint8_t *above_dacl = get_dacl(above, above_size, &above_control, &above_entries, &above_dacl_size);
 
-    if (dacl == NULL) {
+    if (dacl == NULL)
         return above_dacl != NULL;
-    }
-    if (dacl_size == above_dacl_size && memcmp(dacl, above_dacl, dacl_size) == 0) {
+    if (dacl_size == above_dacl_size && memcmp(dacl, above_dacl, dacl_size) == 0)
         return false;
-    }
-    if ((control & DACL_PROTECTED) != 0) {
+    if ((control & DACL_PROTECTED) != 0)
         return true;
-    }
     while (entries.at < entries.size) {
         const uint8_t *header = stf_bytes_get(&entries, 4);
         size_t entry_size = header != NULL ? (size_t)header[2] | (size_t)header[3] << 8 : 0;
-        if (entry_size < 4 || stf_bytes_get(&entries, entry_size - 4) == NULL || (header[1] & ACE_INHERITED) == 0) {
+        if (entry_size < 4 || stf_bytes_get(&entries, entry_size - 4) == NULL || (header[1] & ACE_INHERITED) == 0)
             return true;
-        }
     }
     return false;
 }
@@ -93,19 +87,16 @@ uint8_t *stf_rights_put(const uint8_t *descriptor, size_t size, const uint8_t *r
     size_t start = (size + 3) / 4 * 4;
     uint8_t *bytes = calloc(1, start + dacl_size);
 
-    if (bytes == NULL) {
+    if (bytes == NULL)
         return NULL;
-    }
     memcpy(bytes, descriptor, size);
     control = (control & DACL_PROTECTED) | DACL_PRESENT | SELF_RELATIVE;
     bytes[2] = (uint8_t)((bytes[2] & ~DACL_PRESENT) | (control & 0xff));
     bytes[3] = (uint8_t)((bytes[3] & ~(DACL_PROTECTED >> 8)) | control >> 8);
-    if (dacl != NULL) {
+    if (dacl != NULL)
         memcpy(bytes + start, dacl, dacl_size);
-    }
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         bytes[DACL_AT + i] = (uint8_t)(dacl != NULL ? start >> (8 * i) : 0);
-    }
     *out_size = start + dacl_size;
     return bytes;
 }

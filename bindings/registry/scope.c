@@ -50,12 +50,10 @@ static enum stf_kind contents_init(struct contents *contents, struct stf_registr
 
     *contents = (struct contents){.registry = registry, .node = node, .is_root = is_root};
     contents->has_subkeys = scope == NULL || registry->backend->find_key == NULL || scope->keys.count >= LISTED_FROM;
-    if (contents->has_subkeys && (scope == NULL || scope->keys.count > 0)) {
+    if (contents->has_subkeys && (scope == NULL || scope->keys.count > 0))
         kind = registry->backend->subkeys(registry->store, node, &contents->subkeys, err);
-    }
-    if (kind == STF_OK && (scope == NULL || scope->values.count > 0)) {
+    if (kind == STF_OK && (scope == NULL || scope->values.count > 0))
         kind = registry->backend->values(registry->store, node, &contents->values, err);
-    }
     stf_registry_subkeys_sort(&contents->subkeys);
     return kind;
 }
@@ -85,9 +83,8 @@ static enum stf_kind find_subkey(const struct contents *contents, const char *na
     enum stf_kind kind;
 
     *spelling = NULL;
-    if (!is_name(contents, name)) {
+    if (!is_name(contents, name))
         return bad_doc(name, err);
-    }
     if (!contents->has_subkeys) {
         kind = registry->backend->find_key(registry->store, contents->node, name, node, spelling, err);
         return kind == STF_NOT_FOUND ? STF_OK : kind;
@@ -95,9 +92,8 @@ static enum stf_kind find_subkey(const struct contents *contents, const char *na
     found = contents->subkeys.count > 0 ? bsearch(name, contents->subkeys.items, contents->subkeys.count,
                                                   sizeof(contents->subkeys.items[0]), compare_subkey)
                                         : NULL;
-    if (found == NULL) {
+    if (found == NULL)
         return STF_OK;
-    }
     *node = found->node;
     *spelling = strdup(found->name);
     return *spelling != NULL ? STF_OK : no_memory(err);
@@ -117,9 +113,8 @@ static size_t count_set(const struct stf_keytree_key *scope)
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < scope->values.count; i++) {
+    for (size_t i = 0; i < scope->values.count; i++)
         count += stf_keytree_value_at(scope, i)->data != NULL;
-    }
     return count;
 }
 
@@ -141,9 +136,8 @@ static bool are_values(const struct contents *contents, const struct stf_keytree
         const struct stf_keytree_value *named = find_named(scope, i, found->name);
         if (named != NULL) {
             const struct stf_registry_value wanted = stf_keytree_borrow(named);
-            if (wanted.data == NULL || !stf_registry_value_equal(found, &wanted)) {
+            if (wanted.data == NULL || !stf_registry_value_equal(found, &wanted))
                 return false;
-            }
             count++;
         }
     }
@@ -156,9 +150,8 @@ static enum stf_kind check_nothing_more(const struct contents *contents, const s
 {
     size_t keys = 0;
 
-    for (size_t i = 0; i < scope->keys.count; i++) {
+    for (size_t i = 0; i < scope->keys.count; i++)
         keys += stf_keytree_key_at(scope, i)->is_wanted;
-    }
     *is_so = count_set(scope) == contents->values.count && keys == contents->subkeys.count;
     return *is_so ? stf_registry_node_is_plain(contents->registry, contents->node, is_so, err) : STF_OK;
 }
@@ -192,12 +185,10 @@ static enum stf_kind check_key(struct stf_registry *registry, stf_registry_node 
     enum stf_kind kind = contents_init(&contents, registry, node, scope->parent == NULL, is_new ? NULL : scope, err);
 
     *is_so = kind == STF_OK && are_values(&contents, scope);
-    if (*is_so && is_new) {
+    if (*is_so && is_new)
         kind = check_nothing_more(&contents, scope, is_so, err);
-    }
-    for (size_t i = 0; i < scope->keys.count && kind == STF_OK && *is_so; i++) {
+    for (size_t i = 0; i < scope->keys.count && kind == STF_OK && *is_so; i++)
         kind = check_subkey(&contents, is_new, stf_keytree_key_at(scope, i), is_so, err);
-    }
     contents_fini(&contents);
     return kind;
 }
@@ -218,13 +209,11 @@ static enum stf_kind read_value(const struct contents *contents, const char *nam
 
     if (value != NULL) {
         kind = stf_registry_value_to_doc(value, &doc, err);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = add_name(doc, name, value->name, err);
-        }
     }
-    if (kind == STF_OK && json_object_set(into, name, doc) != 0) {
+    if (kind == STF_OK && json_object_set(into, name, doc) != 0)
         kind = no_memory(err);
-    }
     json_decref(doc);
     return kind;
 }
@@ -243,15 +232,13 @@ static enum stf_kind read_subkey(const struct contents *contents, const struct s
 
     if (kind == STF_OK && spelling != NULL && scope->is_reset) {
         kind = stf_registry_node_read(contents->registry, node, &doc, err);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = add_name(doc, name, spelling, err);
-        }
     } else if (kind == STF_OK && spelling != NULL) {
         kind = read_part(contents->registry, node, scope, &doc, err);
     }
-    if (kind == STF_OK && json_object_set(into, name, doc) != 0) {
+    if (kind == STF_OK && json_object_set(into, name, doc) != 0)
         kind = no_memory(err);
-    }
     json_decref(doc);
     free(spelling);
     return kind;
@@ -265,15 +252,12 @@ static enum stf_kind read_part(struct stf_registry *registry, stf_registry_node 
     enum stf_kind kind = contents_init(&contents, registry, node, scope->parent == NULL, scope, err);
 
     stf_registry_values_sort(&contents.values);
-    if (kind == STF_OK && part == NULL) {
+    if (kind == STF_OK && part == NULL)
         kind = no_memory(err);
-    }
-    for (size_t i = 0; i < scope->values.count && kind == STF_OK; i++) {
+    for (size_t i = 0; i < scope->values.count && kind == STF_OK; i++)
         kind = read_value(&contents, stf_keytree_value_at(scope, i)->item.name, json_object_get(part, "values"), err);
-    }
-    for (size_t i = 0; i < scope->keys.count && kind == STF_OK; i++) {
+    for (size_t i = 0; i < scope->keys.count && kind == STF_OK; i++)
         kind = read_subkey(&contents, stf_keytree_key_at(scope, i), json_object_get(part, "keys"), err);
-    }
     contents_fini(&contents);
     if (kind != STF_OK) {
         json_decref(part);
@@ -324,24 +308,19 @@ static enum stf_kind plan_value(const struct contents *contents, const char *nam
     enum stf_kind kind;
 
     if (json_is_null(state)) {
-        if (have != NULL) {
+        if (have != NULL)
             edit->gone[edit->gone_count++] = name;
-        }
         return STF_OK;
     }
     kind = json_is_object(state) ? spelling_of(state, name, &spelling, err) : bad_doc(name, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_check_value_name(spelling, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_value_from_doc(state, spelling, &want, err);
-    }
-    if (kind == STF_OK && have != NULL && strcmp(have->name, spelling) != 0) {
+    if (kind == STF_OK && have != NULL && strcmp(have->name, spelling) != 0)
         edit->gone[edit->gone_count++] = have->name;
-    }
-    if (kind == STF_OK && (have == NULL || !stf_registry_value_equal(have, &want))) {
+    if (kind == STF_OK && (have == NULL || !stf_registry_value_equal(have, &want)))
         kind = stf_registry_values_add(&edit->set, &want, err);
-    }
     stf_registry_value_fini(&want);
     return kind;
 }
@@ -353,9 +332,8 @@ static enum stf_kind write_values(const struct contents *contents, const struct 
     struct value_edit edit = {.gone = calloc(count + 1, sizeof(edit.gone[0]))};
     enum stf_kind kind = edit.gone != NULL ? STF_OK : no_memory(err);
 
-    if (kind == STF_OK && json_object_size(states) != count) {
+    if (kind == STF_OK && json_object_size(states) != count)
         kind = bad_doc("values", err);
-    }
     for (size_t i = 0; i < count && kind == STF_OK; i++) {
         const char *name = stf_keytree_value_at(scope, i)->item.name;
         kind = plan_value(contents, name, json_object_get(states, name), &edit, err);
@@ -364,9 +342,8 @@ static enum stf_kind write_values(const struct contents *contents, const struct 
         const struct stf_registry_edit change = {edit.gone, edit.gone_count, edit.set.items, edit.set.count};
         struct stf_registry *registry = contents->registry;
         kind = stf_registry_begin_change(registry, err);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = registry->backend->edit_values(registry->store, contents->node, &change, err);
-        }
     }
     free(edit.gone);
     stf_registry_values_fini(&edit.set);
@@ -391,18 +368,16 @@ static enum stf_kind check_nothing_else(struct stf_registry *registry, stf_regis
     enum stf_kind kind = contents_init(&contents, registry, node, false, NULL, err);
 
     stf_registry_values_sort(&contents.values);
-    for (size_t i = 0; i < scope->values.count; i++) {
+    for (size_t i = 0; i < scope->values.count; i++)
         value_count += find_value(&contents, stf_keytree_value_at(scope, i)->item.name) != NULL;
-    }
     for (size_t i = 0; i < scope->keys.count && kind == STF_OK; i++) {
         const struct stf_keytree_key *subkey = stf_keytree_key_at(scope, i);
         char *spelling = NULL;
         stf_registry_node below = 0;
         kind = find_subkey(&contents, subkey->item.name, &below, &spelling, err);
         key_count += spelling != NULL;
-        if (kind == STF_OK && spelling != NULL && !subkey->is_reset) {
+        if (kind == STF_OK && spelling != NULL && !subkey->is_reset)
             kind = check_nothing_else(registry, below, subkey, err);
-        }
         free(spelling);
     }
     if (kind == STF_OK && (value_count < contents.values.count || key_count < contents.subkeys.count)) {
@@ -418,9 +393,8 @@ static enum stf_kind delete_subkey(struct stf_registry *registry, stf_registry_n
 {
     enum stf_kind kind = scope->is_reset ? STF_OK : check_nothing_else(registry, node, scope, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_begin_change(registry, err);
-    }
     return kind == STF_OK ? registry->backend->delete_key(registry->store, node, err) : kind;
 }
 
@@ -465,15 +439,12 @@ static enum stf_kind write_found(const struct contents *contents, stf_registry_n
         kind = delete_subkey(registry, node, scope, err);
         stored = NULL;
     }
-    if (kind != STF_OK || is_absent) {
+    if (kind != STF_OK || is_absent)
         return kind;
-    }
-    if (stored == NULL) {
+    if (stored == NULL)
         kind = create_subkey(contents, wanted, state, &node, err);
-    }
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     return scope->is_reset ? write_whole(registry, node, state, err) : write_part(registry, node, scope, state, err);
 }
 
@@ -486,9 +457,8 @@ static enum stf_kind write_subkey(const struct contents *contents, const struct 
     char *stored = NULL;
     enum stf_kind kind = is_sound ? find_subkey(contents, name, &node, &stored, err) : bad_doc(name, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = write_found(contents, node, stored, scope, state, err);
-    }
     free(stored);
     return kind;
 }
@@ -501,12 +471,10 @@ static enum stf_kind write_part(struct stf_registry *registry, stf_registry_node
     enum stf_kind kind = contents_init(&contents, registry, node, scope->parent == NULL, scope, err);
 
     stf_registry_values_sort(&contents.values);
-    if (kind == STF_OK && json_object_size(states) != scope->keys.count) {
+    if (kind == STF_OK && json_object_size(states) != scope->keys.count)
         kind = bad_doc("keys", err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = write_values(&contents, scope, json_object_get(state, "values"), err);
-    }
     for (size_t i = 0; i < scope->keys.count && kind == STF_OK; i++) {
         const struct stf_keytree_key *subkey = stf_keytree_key_at(scope, i);
         kind = write_subkey(&contents, subkey, json_object_get(states, subkey->item.name), err);
@@ -518,9 +486,8 @@ static enum stf_kind write_part(struct stf_registry *registry, stf_registry_node
 enum stf_kind stf_registry_patch_write(struct stf_registry *registry, const struct stf_registry_patch *patch,
                                        const json_t *state, struct stf_err *err)
 {
-    if (json_is_true(state)) {
+    if (json_is_true(state))
         return stf_reg_tree_apply(registry, patch->root, err);
-    }
     return json_is_object(state)
                ? write_part(registry, registry->backend->root(registry->store), patch->root, state, err)
                : bad_doc("", err);

@@ -20,9 +20,8 @@ enum stf_kind stf_registry_snapshot_make(const struct stf_registry_snapshot *dat
 {
     char hash[STF_SHA256_TEXT_SIZE];
 
-    if (!stf_sha256_of_doc(data->tree, hash)) {
+    if (!stf_sha256_of_doc(data->tree, hash))
         return no_memory(err);
-    }
     *snapshot = json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:O}", "format", format, "store", data->store, "key",
                           data->key, "program", data->program, "taken_at_unix_ms", (json_int_t)stf_clock_unix_ms(),
                           "sha256", hash, "tree", data->tree);
@@ -45,19 +44,15 @@ enum stf_kind stf_registry_snapshot_check(const json_t *snapshot, const char **k
                            found != NULL ? found : "none");
     }
     kind = stf_doc_check_keys(snapshot, known, "a snapshot", err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_doc_string(snapshot, "key", key, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_doc_string(snapshot, "sha256", &hash, err);
-    }
     *tree = json_object_get(snapshot, "tree");
-    if (kind == STF_OK && !json_is_object(*tree)) {
+    if (kind == STF_OK && !json_is_object(*tree))
         kind = stf_err_set(err, STF_INVALID_DATA, 0, "snapshot", NULL, "the snapshot has no tree");
-    }
-    if (kind == STF_OK && !stf_sha256_of_doc(*tree, now)) {
+    if (kind == STF_OK && !stf_sha256_of_doc(*tree, now))
         kind = no_memory(err);
-    }
     if (kind == STF_OK && strcmp(hash, now) != 0) {
         kind = stf_err_set(err, STF_INVALID_DATA, 0, "snapshot", *key,
                            "the snapshot of %s is not as it was taken: its tree has the hash %s, and %s was written "

@@ -36,9 +36,8 @@ static enum stf_kind busy(const struct stf_store_file *file, struct stf_err *err
 {
     stf_err_set(err, STF_BUSY, 0, "lock", file->path, "another program is writing %s %s; waited %d ms for it",
                 file->what, file->path, LOCK_WAIT_MS);
-    if (err != NULL) {
+    if (err != NULL)
         err->is_retryable = true;
-    }
     return STF_BUSY;
 }
 
@@ -79,21 +78,17 @@ enum stf_kind stf_store_file_open(struct stf_store_file *file, const char *path,
     const struct timespec pause = {.tv_nsec = LOCK_POLL_MS * 1000000L};
 
     *file = (struct stf_store_file){.what = what, .path = realpath(path, NULL), .fd = -1};
-    if (file->path == NULL) {
+    if (file->path == NULL)
         return failed(what, path, "open", "opened", err);
-    }
     file->new_path = new_path(file->path);
-    if (file->new_path == NULL) {
+    if (file->new_path == NULL)
         return no_memory(err);
-    }
     for (;;) {
         file->fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-        if (file->fd < 0 || fstat(file->fd, &file->status) != 0) {
+        if (file->fd < 0 || fstat(file->fd, &file->status) != 0)
             return failed(what, file->path, "open", "opened", err);
-        }
-        if (!S_ISREG(file->status.st_mode)) {
+        if (!S_ISREG(file->status.st_mode))
             return stf_err_set(err, STF_INVALID_DATA, 0, "open", file->path, "%s is no file", file->path);
-        }
         if (!is_writer) {
             sweep(file, false);
             return STF_OK;
@@ -108,9 +103,8 @@ enum stf_kind stf_store_file_open(struct stf_store_file *file, const char *path,
         }
         close(file->fd);
         file->fd = -1;
-        if (stf_clock_ns() >= deadline_ns) {
+        if (stf_clock_ns() >= deadline_ns)
             return busy(file, err);
-        }
         nanosleep(&pause, NULL);
     }
 }
@@ -124,21 +118,18 @@ enum stf_kind stf_store_file_read(struct stf_store_file *file, uint8_t **bytes, 
 
     while (text != NULL) {
         got = pread(file->fd, text + used, room - used, (off_t)used);
-        if (got <= 0) {
+        if (got <= 0)
             break;
-        }
         used += (size_t)got;
         if (used == room) { /* it has grown since */
             uint8_t *more = realloc(text, room *= 2);
-            if (more == NULL) {
+            if (more == NULL)
                 free(text);
-            }
             text = more;
         }
     }
-    if (text == NULL) {
+    if (text == NULL)
         return no_memory(err);
-    }
     if (got < 0) {
         free(text);
         return failed(file->what, file->path, "read", "read", err);
@@ -155,12 +146,10 @@ enum stf_kind stf_store_file_read_at(struct stf_store_file *file, uint64_t offse
 
     while (size > 0) {
         ssize_t got = pread(file->fd, at, size, (off_t)offset);
-        if (got < 0 && errno == EINTR) {
+        if (got < 0 && errno == EINTR)
             continue;
-        }
-        if (got < 0) {
+        if (got < 0)
             return failed(file->what, file->path, "read", "read", err);
-        }
         if (got == 0) {
             return stf_err_set(err, STF_INVALID_DATA, 0, "read", file->path,
                                "%s became shorter while it was being read; only this program may write it meanwhile",
@@ -187,9 +176,8 @@ static enum stf_kind sync_folder(const char *path, struct stf_err *err)
              slash == NULL ? "." : path);
     fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     code = fd < 0 || fsync(fd) != 0 ? errno : 0;
-    if (fd >= 0) {
+    if (fd >= 0)
         close(fd);
-    }
     return code == 0 ? STF_OK : stf_err_errno(err, code, "sync", folder, "the folder can not be synced");
 }
 
@@ -197,12 +185,10 @@ static bool write_all(int fd, const uint8_t *bytes, size_t size)
 {
     while (size > 0) {
         ssize_t put = write(fd, bytes, size);
-        if (put < 0 && errno == EINTR) {
+        if (put < 0 && errno == EINTR)
             continue;
-        }
-        if (put <= 0) {
+        if (put <= 0)
             return false;
-        }
         bytes += put;
         size -= (size_t)put;
     }
@@ -281,9 +267,8 @@ enum stf_kind stf_store_file_replace(struct stf_store_file *file, const uint8_t 
 
 void stf_store_file_close(struct stf_store_file *file)
 {
-    if (file->fd >= 0) {
+    if (file->fd >= 0)
         close(file->fd); /* and with it the lock goes */
-    }
     free(file->path);
     free(file->new_path);
     *file = (struct stf_store_file){.fd = -1};
@@ -296,9 +281,8 @@ enum stf_kind stf_store_file_create(const char *path, const char *what, const ui
     enum stf_kind kind = STF_OK;
     int fd;
 
-    if (asprintf(&temporary, "%s.XXXXXX", path) < 0) {
+    if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
         return no_memory(err);
-    }
     fd = mkostemp(temporary, O_CLOEXEC);
     if (fd < 0 || !write_all(fd, bytes, size)) {
         kind = failed(what, path, "create", "made", err);
@@ -311,9 +295,8 @@ enum stf_kind stf_store_file_create(const char *path, const char *what, const ui
         close(fd);
         unlink(temporary);
     }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = sync_folder(path, err);
-    }
     free(temporary);
     return kind;
 }

@@ -70,13 +70,11 @@ static enum stf_kind open_file(struct stf_store_file *file, struct stf_err *err)
     HANDLE handle = CreateFileA(file->path, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL,
                                 OPEN_EXISTING, 0, NULL);
 
-    if (handle == INVALID_HANDLE_VALUE) {
+    if (handle == INVALID_HANDLE_VALUE)
         return failed(file->path, "open", err);
-    }
     file->fd = _open_osfhandle((intptr_t)handle, _O_RDONLY | _O_NOINHERIT);
-    if (file->fd < 0) {
+    if (file->fd < 0)
         CloseHandle(handle);
-    }
     return file->fd >= 0 && fstat(file->fd, &file->status) == 0
                ? STF_OK
                : stf_err_errno(err, errno, "open", file->path, "the file of the store can not be opened");
@@ -88,15 +86,12 @@ enum stf_kind stf_store_file_open(struct stf_store_file *file, const char *path,
     enum stf_kind kind = STF_OK;
 
     *file = (struct stf_store_file){.what = what, .path = realpath(path, NULL), .fd = -1};
-    if (file->path == NULL || stat(file->path, &file->status) != 0) {
+    if (file->path == NULL || stat(file->path, &file->status) != 0)
         return stf_err_errno(err, errno, "open", path, "the file of the store can not be opened");
-    }
-    if (!S_ISREG(file->status.st_mode)) {
+    if (!S_ISREG(file->status.st_mode))
         return stf_err_set(err, STF_INVALID_DATA, 0, "open", file->path, "%s is no file", file->path);
-    }
-    if (is_writer) {
+    if (is_writer)
         kind = lock(file, err);
-    }
     return kind == STF_OK ? open_file(file, err) : kind;
 }
 
@@ -121,10 +116,8 @@ enum stf_kind stf_store_file_read_at(struct stf_store_file *file, uint64_t offse
     OVERLAPPED at = {.Offset = (DWORD)offset, .OffsetHigh = (DWORD)(offset >> 32)};
     DWORD got = 0;
 
-    if (!ReadFile((HANDLE)_get_osfhandle(file->fd), into, (DWORD)size, &got, &at) &&
-        GetLastError() != ERROR_HANDLE_EOF) {
+    if (!ReadFile((HANDLE)_get_osfhandle(file->fd), into, (DWORD)size, &got, &at) && GetLastError() != ERROR_HANDLE_EOF)
         return failed(file->path, "read", err);
-    }
     return got == size ? STF_OK
                        : stf_err_set(err, STF_INVALID_DATA, 0, "read", file->path,
                                      "%s became shorter while it was being read; only this program may write it "
@@ -139,18 +132,15 @@ static enum stf_kind write_new(const char *path, const uint8_t *bytes, size_t si
     enum stf_kind kind = STF_OK;
     DWORD put = 0;
 
-    if (handle == INVALID_HANDLE_VALUE) {
+    if (handle == INVALID_HANDLE_VALUE)
         return failed(path, "write", err);
-    }
-    if (size > INT32_MAX) {
+    if (size > INT32_MAX)
         kind = stf_err_set(err, STF_UNSUPPORTED, 0, "write", path, "a store is at most 2 GiB");
-    } else if (!WriteFile(handle, bytes, (DWORD)size, &put, NULL) || put != size || !FlushFileBuffers(handle)) {
+    else if (!WriteFile(handle, bytes, (DWORD)size, &put, NULL) || put != size || !FlushFileBuffers(handle))
         kind = failed(path, "write", err);
-    }
     CloseHandle(handle);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         DeleteFileA(path);
-    }
     return kind;
 }
 
@@ -175,12 +165,10 @@ enum stf_kind stf_store_file_replace(struct stf_store_file *file, const uint8_t 
 
 void stf_store_file_close(struct stf_store_file *file)
 {
-    if (file->fd >= 0) {
+    if (file->fd >= 0)
         close(file->fd);
-    }
-    if (file->lock != NULL) {
+    if (file->lock != NULL)
         CloseHandle(file->lock);
-    }
     free(file->path);
     *file = (struct stf_store_file){.fd = -1};
 }
@@ -192,9 +180,8 @@ enum stf_kind stf_store_file_create(const char *path, const char *what, const ui
     enum stf_kind kind;
 
     (void)what;
-    if (asprintf(&temporary, "%s.%lu", path, GetCurrentProcessId()) < 0) {
+    if (asprintf(&temporary, "%s.%lu", path, GetCurrentProcessId()) < 0)
         return no_memory(err);
-    }
     kind = write_new(temporary, bytes, size, err);
     if (kind == STF_OK && !MoveFileExA(temporary, path, MOVEFILE_WRITE_THROUGH)) { /* never replaces what is there */
         kind = GetLastError() == ERROR_ALREADY_EXISTS

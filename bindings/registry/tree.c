@@ -33,15 +33,12 @@ enum stf_kind stf_registry_value_from_doc(const json_t *doc, const char *name, s
     enum stf_kind kind = stf_doc_int(doc, "type", 0, UINT32_MAX, &type, err);
 
     *value = (struct stf_registry_value){0};
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_doc_string(doc, "data", &hex, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_hex_to_bytes(hex, &data, &size, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_value_init(value, name, (uint32_t)type, data, size, err);
-    }
     free(data);
     return kind;
 }
@@ -54,17 +51,15 @@ static enum stf_kind read_values(struct stf_registry *registry, stf_registry_nod
     struct stf_registry_values values = {0};
     enum stf_kind kind = registry->backend->values(registry->store, node, &values, err);
 
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     stf_registry_values_sort(&values);
     for (size_t i = 0; i < values.count && kind == STF_OK; i++) {
         json_t *value;
         kind = stf_registry_value_to_doc(&values.items[i], &value, err);
         if (kind == STF_OK && (json_object_set_new(value, "name", json_string(values.items[i].name)) != 0 ||
-                               json_array_append(into, value) != 0)) {
+                               json_array_append(into, value) != 0))
             kind = no_memory(err);
-        }
         json_decref(value);
     }
     stf_registry_values_fini(&values);
@@ -135,19 +130,16 @@ static enum stf_kind read_extras(const struct reading *reading, stf_registry_nod
     json_t *doc;
     enum stf_kind kind;
 
-    if (registry->backend->read_extras == NULL) {
+    if (registry->backend->read_extras == NULL)
         return STF_OK;
-    }
     kind = registry->backend->read_extras(registry->store, node, &extras, err);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     extras.written = reading->has_times && registry->backend->sets_times ? extras.written : 0;
     doc = json_object();
     if (doc == NULL || !extras_to_doc(&extras, doc) ||
-        (json_object_size(doc) > 0 && json_object_set(key, "extras", doc) != 0)) {
+        (json_object_size(doc) > 0 && json_object_set(key, "extras", doc) != 0))
         kind = no_memory(err);
-    }
     json_decref(doc);
     stf_registry_extras_fini(&extras);
     return kind;
@@ -163,21 +155,18 @@ static enum stf_kind read_subkeys(const struct reading *reading, stf_registry_no
     struct stf_registry_subkeys subkeys = {0};
     enum stf_kind kind = registry->backend->subkeys(registry->store, node, &subkeys, err);
 
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     stf_registry_subkeys_sort(&subkeys);
     for (size_t i = 0; i < subkeys.count && kind == STF_OK; i++) {
         const char *name = subkeys.items[i].name;
         json_t *subkey = NULL;
-        if (json_object_get(into, name) != NULL) {
+        if (json_object_get(into, name) != NULL)
             kind = stf_err_set(err, STF_INVALID_DATA, 0, "tree", name, "a key has two subkeys of the name %s", name);
-        } else {
+        else
             kind = read_key(reading, subkeys.items[i].node, depth + 1, &subkey, err);
-        }
-        if (kind == STF_OK && json_object_set_new(into, name, subkey) != 0) {
+        if (kind == STF_OK && json_object_set_new(into, name, subkey) != 0)
             kind = no_memory(err);
-        }
     }
     stf_registry_subkeys_fini(&subkeys);
     return kind;
@@ -193,15 +182,12 @@ static enum stf_kind read_key(const struct reading *reading, stf_registry_node n
         kind = stf_err_set(err, STF_INVALID_DATA, 0, "tree", NULL, "the tree is more than %d levels deep",
                            STF_REGISTRY_DEPTH_MAX);
     }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = read_values(reading->registry, node, json_object_get(key, "values"), err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = read_extras(reading, node, key, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = read_subkeys(reading, node, depth, json_object_get(key, "keys"), err);
-    }
     if (kind != STF_OK) {
         json_decref(key);
         return kind;
@@ -265,22 +251,17 @@ static enum stf_kind values_from_doc(const json_t *array, struct stf_registry_va
         struct stf_registry_value value = {0};
         const char *name = NULL;
         kind = stf_doc_check_keys(item, known, "a value of a registry key", err);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = stf_doc_string(item, "name", &name, err);
-        }
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = stf_registry_check_value_name(name, err);
-        }
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = stf_registry_value_from_doc(item, name, &value, err);
-        }
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = stf_registry_values_add(values, &value, err);
-        }
         stf_registry_value_fini(&value);
-        if (kind != STF_OK) {
+        if (kind != STF_OK)
             return kind;
-        }
     }
     return STF_OK;
 }
@@ -309,18 +290,14 @@ static enum stf_kind write_values(struct stf_registry *registry, stf_registry_no
     size_t h = 0;
     enum stf_kind kind = registry->backend->values(registry->store, node, &have, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = values_from_doc(array, &want, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = sort_unique(&have, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = sort_unique(&want, err);
-    }
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         goto out;
-    }
     gone = calloc(have.count + 1, sizeof(*gone));
     set.items = calloc(want.count + 1, sizeof(set.items[0]));
     if (gone == NULL || set.items == NULL) {
@@ -329,27 +306,22 @@ static enum stf_kind write_values(struct stf_registry *registry, stf_registry_no
     }
     for (size_t w = 0; w < want.count; w++) {
         int order = -1;
-        while (h < have.count && (order = stf_registry_name_compare(have.items[h].name, want.items[w].name)) < 0) {
+        while (h < have.count && (order = stf_registry_name_compare(have.items[h].name, want.items[w].name)) < 0)
             gone[gone_count++] = have.items[h++].name;
-        }
         bool is_there = h < have.count && order == 0;
-        if (is_there && strcmp(have.items[h].name, want.items[w].name) != 0) {
+        if (is_there && strcmp(have.items[h].name, want.items[w].name) != 0)
             gone[gone_count++] = have.items[h].name;
-        }
-        if (!is_there || !stf_registry_value_equal(&have.items[h], &want.items[w])) {
+        if (!is_there || !stf_registry_value_equal(&have.items[h], &want.items[w]))
             set.items[set.count++] = want.items[w];
-        }
         h += is_there;
     }
-    while (h < have.count) {
+    while (h < have.count)
         gone[gone_count++] = have.items[h++].name;
-    }
     if (gone_count > 0 || set.count > 0) {
         struct stf_registry_edit edit = {gone, gone_count, set.items, set.count};
         kind = stf_registry_begin_change(registry, err);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = registry->backend->edit_values(registry->store, node, &edit, err);
-        }
     }
 out:
     free(set.items);
@@ -369,20 +341,17 @@ static enum stf_kind check_subkey_names(const json_t *keys, struct stf_err *err)
     json_object_foreach ((json_t *)keys, name, item) {
         char *copy = strdup(name);
         kind = stf_registry_check_key_name(name, err);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = copy != NULL ? stf_registry_subkeys_add(&sorted, copy, 0, err) : no_memory(err);
-        }
         if (kind != STF_OK) {
             free(copy);
             break;
         }
     }
     stf_registry_subkeys_sort(&sorted);
-    for (size_t i = 1; i < sorted.count && kind == STF_OK; i++) {
-        if (stf_registry_name_compare(sorted.items[i - 1].name, sorted.items[i].name) == 0) {
+    for (size_t i = 1; i < sorted.count && kind == STF_OK; i++)
+        if (stf_registry_name_compare(sorted.items[i - 1].name, sorted.items[i].name) == 0)
             kind = bad_doc(err, "it has two subkeys of one name");
-        }
-    }
     stf_registry_subkeys_fini(&sorted);
     return kind;
 }
@@ -405,9 +374,8 @@ static enum stf_kind delete_others(struct stf_registry *registry, stf_registry_n
             continue;
         }
         kind = stf_registry_begin_change(registry, err);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = registry->backend->delete_key(registry->store, subkey->node, err);
-        }
     }
     stf_registry_subkeys_fini(&subkeys);
     return kind;
@@ -420,9 +388,8 @@ static enum stf_kind get_hex(const json_t *doc, const char *name, uint8_t **byte
 
     if (json_object_get(doc, name) != NULL) {
         kind = stf_doc_string(doc, name, &hex, err);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = stf_hex_to_bytes(hex, bytes, size, err);
-        }
     }
     return kind;
 }
@@ -436,9 +403,8 @@ enum stf_kind stf_registry_node_create(struct stf_registry *registry, stf_regist
     size_t class_size = 0;
     enum stf_kind kind = stf_registry_begin_change(registry, err);
 
-    if (kind == STF_OK && backend->create_key_of_class != NULL) {
+    if (kind == STF_OK && backend->create_key_of_class != NULL)
         kind = get_hex(extras, "class", &class_name, &class_size, err);
-    }
     if (kind == STF_OK) {
         kind = class_size > 0
                    ? backend->create_key_of_class(registry->store, node, name, class_name, class_size, subkey, err)
@@ -456,9 +422,8 @@ static enum stf_kind write_subkeys(struct stf_registry *registry, stf_registry_n
     const char *name;
     json_t *item;
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = delete_others(registry, node, keys, staying, err);
-    }
     if (kind != STF_OK) {
         json_decref(staying);
         return kind;
@@ -466,15 +431,12 @@ static enum stf_kind write_subkeys(struct stf_registry *registry, stf_registry_n
     json_object_foreach ((json_t *)keys, name, item) {
         const json_t *known = json_object_get(staying, name);
         stf_registry_node subkey = known != NULL ? (stf_registry_node)json_integer_value(known) : 0;
-        if (known == NULL) {
+        if (known == NULL)
             kind = stf_registry_node_create(registry, node, name, item, &subkey, err);
-        }
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = write_key(registry, subkey, depth + 1, item, err);
-        }
-        if (kind != STF_OK) {
+        if (kind != STF_OK)
             break;
-        }
     }
     json_decref(staying);
     return kind;
@@ -485,9 +447,8 @@ static enum stf_kind get_u32(const json_t *doc, const char *name, uint32_t *numb
     int64_t found = 0;
     enum stf_kind kind = STF_OK;
 
-    if (json_object_get(doc, name) != NULL) {
+    if (json_object_get(doc, name) != NULL)
         kind = stf_doc_int(doc, name, 0, UINT32_MAX, &found, err);
-    }
     *number = (uint32_t)found;
     return kind;
 }
@@ -499,15 +460,12 @@ static enum stf_kind extras_from_doc(const json_t *doc, struct stf_registry_extr
     enum stf_kind kind = doc != NULL ? stf_doc_check_keys(doc, known, "the extras of a registry key", err) : STF_OK;
 
     *extras = (struct stf_registry_extras){.written = (uint64_t)json_integer_value(json_object_get(doc, "written"))};
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = get_hex(doc, "class", &extras->class_name, &extras->class_size, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = get_hex(doc, "security", &extras->security, &extras->security_size, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = get_u32(doc, "flags", &extras->flags, err);
-    }
     return kind == STF_OK ? get_u32(doc, "access", &extras->access, err) : kind;
 }
 
@@ -530,9 +488,8 @@ static enum stf_kind write_extras(struct stf_registry *registry, stf_registry_no
         kind = registry->backend->read_extras(registry->store, node, &have, err);
         if (kind == STF_OK && !extras_are(&have, &want)) {
             kind = stf_registry_begin_change(registry, err);
-            if (kind == STF_OK) {
+            if (kind == STF_OK)
                 kind = registry->backend->write_extras(registry->store, node, &want, err);
-            }
         }
     }
     stf_registry_extras_fini(&have);
@@ -548,19 +505,15 @@ static enum stf_kind write_key(struct stf_registry *registry, stf_registry_node 
     const json_t *keys = json_object_get(doc, "keys");
     enum stf_kind kind = stf_doc_check_keys(doc, known, "a registry key", err);
 
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
-    if (!json_is_array(values) || !json_is_object(keys)) {
+    if (!json_is_array(values) || !json_is_object(keys))
         return bad_doc(err, "it needs a list `values` and an object `keys`");
-    }
-    if (depth > STF_REGISTRY_DEPTH_MAX) {
+    if (depth > STF_REGISTRY_DEPTH_MAX)
         return bad_doc(err, "it is too deep");
-    }
     kind = write_values(registry, node, values, err);
-    if (kind == STF_OK) { /* before the subkeys, whose security it may be */
+    if (kind == STF_OK) /* before the subkeys, whose security it may be */
         kind = write_extras(registry, node, json_object_get(doc, "extras"), err);
-    }
     return kind == STF_OK ? write_subkeys(registry, node, depth, keys, err) : kind;
 }
 
@@ -580,14 +533,12 @@ static enum stf_kind create_key(struct stf_registry *registry, const char *key, 
     char *above;
     enum stf_kind kind;
 
-    if (registry->backend->create_key_of_class == NULL) {
+    if (registry->backend->create_key_of_class == NULL)
         return stf_registry_find_or_create(registry, key, node, err);
-    }
     above = strndup(key, slash != NULL ? (size_t)(slash - key) : 0);
     kind = above != NULL ? stf_registry_check_key_name(name, err) : no_memory(err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_find_or_create(registry, above, &parent, err);
-    }
     free(above);
     return kind == STF_OK ? stf_registry_node_create(registry, parent, name, doc, node, err) : kind;
 }
@@ -598,9 +549,8 @@ enum stf_kind stf_registry_tree_write(struct stf_registry *registry, const char 
     stf_registry_node node;
     enum stf_kind kind = stf_registry_find(registry, key, &node, err);
 
-    if (kind == STF_NOT_FOUND) {
+    if (kind == STF_NOT_FOUND)
         kind = create_key(registry, key, doc, &node, err);
-    }
     return kind == STF_OK ? write_key(registry, node, 0, doc, err) : kind;
 }
 
@@ -609,14 +559,11 @@ static bool has_extras(const json_t *doc)
     const char *name;
     json_t *subkey;
 
-    if (json_object_get(doc, "extras") != NULL) {
+    if (json_object_get(doc, "extras") != NULL)
         return true;
-    }
-    json_object_foreach (json_object_get(doc, "keys"), name, subkey) {
-        if (has_extras(subkey)) {
+    json_object_foreach (json_object_get(doc, "keys"), name, subkey)
+        if (has_extras(subkey))
             return true;
-        }
-    }
     return false;
 }
 
@@ -627,9 +574,8 @@ static bool copy_extras(json_t *doc, const json_t *now)
     json_t *extras = json_object_get(now, "extras");
     bool is_copied = extras == NULL || json_object_set(doc, "extras", extras) == 0;
 
-    json_object_foreach (json_object_get(doc, "keys"), name, subkey) {
+    json_object_foreach (json_object_get(doc, "keys"), name, subkey)
         is_copied = is_copied && copy_extras(subkey, json_object_get(json_object_get(now, "keys"), name));
-    }
     return is_copied;
 }
 
@@ -641,9 +587,8 @@ enum stf_kind stf_registry_tree_keep_extras(json_t *doc, const json_t *now, stru
 enum stf_kind stf_registry_tree_check_extras(const struct stf_registry *registry, const json_t *doc,
                                              struct stf_err *err)
 {
-    if (registry->backend->write_extras != NULL || !has_extras(doc)) {
+    if (registry->backend->write_extras != NULL || !has_extras(doc))
         return STF_OK;
-    }
     return stf_err_set(err, STF_UNSUPPORTED, 0, "write", registry->backend->name,
                        "the keys have class names, security descriptors or flags of their own, which a store of the "
                        "kind %s does not keep",
@@ -658,9 +603,8 @@ enum stf_kind stf_registry_extras_read(struct stf_registry *registry, const char
     enum stf_kind kind = stf_registry_find(registry, key, &node, err);
 
     *doc = NULL;
-    if (kind == STF_OK && registry->backend->read_extras != NULL) {
+    if (kind == STF_OK && registry->backend->read_extras != NULL)
         kind = registry->backend->read_extras(registry->store, node, &extras, err);
-    }
     if (kind == STF_OK) {
         *doc = json_object();
         kind = *doc != NULL && extras_to_doc(&extras, *doc) ? STF_OK : no_memory(err);

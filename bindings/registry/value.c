@@ -66,9 +66,8 @@ enum stf_kind stf_registry_value_init(struct stf_registry_value *value, const ch
         stf_registry_value_fini(value);
         return no_memory(err);
     }
-    if (size > 0) {
+    if (size > 0)
         memcpy(value->data, data, size);
-    }
     return STF_OK;
 }
 
@@ -90,13 +89,11 @@ bool stf_utf8_next(const char **at, const char *end, uint32_t *code)
     const unsigned char *bytes = (const unsigned char *)*at;
     size_t length = *at < end ? stf_utf8_length(*at) : 0;
 
-    if (length == 0) {
+    if (length == 0)
         return false;
-    }
     *code = length == 1 ? bytes[0] : bytes[0] & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++) {
+    for (size_t i = 1; i < length; i++)
         *code = *code << 6 | (bytes[i] & 0x3fu);
-    }
     *at += length;
     return true;
 }
@@ -110,9 +107,8 @@ static uint8_t *put_unit(uint8_t *out, uint32_t unit)
 
 static uint8_t *put_code(uint8_t *out, uint32_t code)
 {
-    if (code < 0x10000) {
+    if (code < 0x10000)
         return put_unit(out, code);
-    }
     out = put_unit(out, 0xd800 + ((code - 0x10000) >> 10));
     return put_unit(out, 0xdc00 + ((code - 0x10000) & 0x3ff));
 }
@@ -125,9 +121,8 @@ static uint8_t *put_utf16(uint8_t *out, struct stf_registry_string text)
     uint32_t code;
 
     while (at < end) {
-        if (!stf_utf8_next(&at, end, &code)) {
+        if (!stf_utf8_next(&at, end, &code))
             return NULL;
-        }
         out = put_code(out, code);
     }
     return out;
@@ -168,9 +163,8 @@ static uint32_t next_code(const uint8_t *data, size_t units, size_t *i)
 {
     uint32_t code = stf_utf16_unit(data, (*i)++);
 
-    if (is_high_surrogate(code) && *i < units && is_low_surrogate(stf_utf16_unit(data, *i))) {
+    if (is_high_surrogate(code) && *i < units && is_low_surrogate(stf_utf16_unit(data, *i)))
         code = 0x10000 + ((code - 0xd800) << 10) + (stf_utf16_unit(data, (*i)++) - 0xdc00);
-    }
     return code;
 }
 
@@ -179,9 +173,8 @@ static char *utf8_from_utf16(char *out, const uint8_t *data, size_t units)
 {
     for (size_t i = 0; i < units;) {
         uint32_t code = next_code(data, units, &i);
-        if (is_high_surrogate(code) || is_low_surrogate(code)) {
+        if (is_high_surrogate(code) || is_low_surrogate(code))
             return NULL;
-        }
         out = put_utf8(out, code);
     }
     return out;
@@ -211,9 +204,8 @@ char *stf_registry_name_put(char *out, const uint8_t *data, size_t units)
             continue;
         }
         out = put_utf8(out, NAME_ESCAPE);
-        for (int shift = 12; shift >= 0; shift -= 4) {
+        for (int shift = 12; shift >= 0; shift -= 4)
             *out++ = digits[code >> shift & 0xf];
-        }
     }
     return out;
 }
@@ -223,9 +215,8 @@ enum stf_kind stf_registry_name_from_utf16(const uint8_t *data, size_t units, ch
     char *text = malloc(STF_REGISTRY_NAME_UNIT_MAX * units + 1);
     char *end;
 
-    if (text == NULL) {
+    if (text == NULL)
         return no_memory(err);
-    }
     end = stf_registry_name_put(text, data, units);
     *end = '\0';
     *name = text;
@@ -235,18 +226,16 @@ enum stf_kind stf_registry_name_from_utf16(const uint8_t *data, size_t units, ch
 static bool take_escaped(const char **at, const char *end, uint32_t *unit)
 {
     *unit = 0;
-    if (end - *at < NAME_ESCAPE_DIGITS) {
+    if (end - *at < NAME_ESCAPE_DIGITS)
         return false;
-    }
     for (int i = 0; i < NAME_ESCAPE_DIGITS; i++) {
         char digit = *(*at)++;
-        if (digit >= '0' && digit <= '9') {
+        if (digit >= '0' && digit <= '9')
             *unit = *unit << 4 | (uint32_t)(digit - '0');
-        } else if (digit >= 'A' && digit <= 'F') {
+        else if (digit >= 'A' && digit <= 'F')
             *unit = *unit << 4 | (uint32_t)(digit - 'A' + 10);
-        } else {
+        else
             return false;
-        }
     }
     return is_escaped(*unit);
 }
@@ -262,13 +251,11 @@ static bool name_to_units(const char *name, uint8_t *out, size_t *units)
     *units = 0;
     while (name < end) {
         bool is_unit;
-        if (!stf_utf8_next(&name, end, &code)) {
+        if (!stf_utf8_next(&name, end, &code))
             return false;
-        }
         is_unit = code == NAME_ESCAPE;
-        if (is_unit && (!take_escaped(&name, end, &code) || (is_after_high && is_low_surrogate(code)))) {
+        if (is_unit && (!take_escaped(&name, end, &code) || (is_after_high && is_low_surrogate(code))))
             return false;
-        }
         is_after_high = is_unit && is_high_surrogate(code);
         out = out != NULL ? put_code(out, code) : NULL;
         *units += code >= 0x10000 ? 2 : 1;
@@ -280,12 +267,10 @@ size_t stf_registry_name_units(const char *name)
 {
     size_t units = 0;
 
-    while ((unsigned char)name[units] - 1u < 0x7f) {
+    while ((unsigned char)name[units] - 1u < 0x7f)
         units++;
-    }
-    if (name[units] == '\0') {
+    if (name[units] == '\0')
         return units; /* ASCII */
-    }
     return name_to_units(name, NULL, &units) ? units : SIZE_MAX;
 }
 
@@ -293,9 +278,8 @@ enum stf_kind stf_registry_name_to_utf16(const char *name, uint8_t **data, size_
 {
     uint8_t *out = malloc(2 * strlen(name) + 1);
 
-    if (out == NULL) {
+    if (out == NULL)
         return no_memory(err);
-    }
     if (!name_to_units(name, out, units)) {
         free(out);
         return stf_err_set(
@@ -332,16 +316,14 @@ static enum stf_kind decode_list(char *text, const uint8_t *data, size_t units, 
     size_t size;
     size_t count = 0;
 
-    if (end == NULL) {
+    if (end == NULL)
         return STF_OK;
-    }
     *end = '\0';
     size = (size_t)(end - text);
     is_ended = size == 1 ? text[0] == '\0' : size >= 2 && text[size - 1] == '\0' && text[size - 2] == '\0';
     plain->items = calloc(size + 1, sizeof(plain->items[0]));
-    if (plain->items == NULL) {
+    if (plain->items == NULL)
         return no_memory(err);
-    }
     for (char *at = text; at < end - (is_ended ? 1 : 0);) {
         char *stop = memchr(at, '\0', (size_t)(end - at));
         stop = stop != NULL ? stop : end;
@@ -359,9 +341,8 @@ static uint64_t integer_from_bytes(const uint8_t *data, size_t size, bool is_big
 {
     uint64_t integer = 0;
 
-    for (size_t i = 0; i < size; i++) {
+    for (size_t i = 0; i < size; i++)
         integer = integer << 8 | data[is_big_endian ? i : size - 1 - i];
-    }
     return integer;
 }
 
@@ -387,26 +368,22 @@ enum stf_kind stf_registry_value_decode(uint32_t type, const uint8_t *data, size
         return STF_OK;
     }
     plain->owned = malloc(size / 2 * 3 + 2);
-    if (plain->owned == NULL) {
+    if (plain->owned == NULL)
         return no_memory(err);
-    }
     if (shape == SHAPE_BYTES) {
-        if (size > 0) {
+        if (size > 0)
             memcpy(plain->owned, data, size);
-        }
         plain->form = STF_REGISTRY_FORM_STRING;
         plain->string = (struct stf_registry_string){plain->owned, size};
         plain->is_exact = true;
     } else if (size % 2 == 0) {
-        if (shape == SHAPE_LIST) {
+        if (shape == SHAPE_LIST)
             kind = decode_list(plain->owned, data, size / 2, plain, err);
-        } else {
+        else
             decode_text(plain->owned, data, size / 2, shape == SHAPE_TEXT, plain);
-        }
     }
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         stf_registry_plain_fini(plain);
-    }
     return kind;
 }
 
@@ -430,16 +407,13 @@ static enum stf_kind encode_integer(uint32_t type, const struct stf_registry_pla
 {
     enum shape shape = shape_of(type);
 
-    if (plain->form != STF_REGISTRY_FORM_INTEGER) {
+    if (plain->form != STF_REGISTRY_FORM_INTEGER)
         return wrong_form(type, "an integer", err);
-    }
     *size = shape == SHAPE_U64 ? 8 : 4;
-    if (*size == 4 && (plain->integer < 0 || plain->integer > UINT32_MAX)) {
+    if (*size == 4 && (plain->integer < 0 || plain->integer > UINT32_MAX))
         return wrong_form(type, "an integer from 0 to 4294967295", err);
-    }
-    for (size_t i = 0; i < *size; i++) {
+    for (size_t i = 0; i < *size; i++)
         out[shape == SHAPE_U32_BIG_ENDIAN ? *size - 1 - i : i] = (uint8_t)((uint64_t)plain->integer >> (8 * i));
-    }
     return STF_OK;
 }
 
@@ -448,16 +422,13 @@ static enum stf_kind encode_text(uint32_t type, const struct stf_registry_plain 
 {
     uint8_t *end;
 
-    if (plain->form != STF_REGISTRY_FORM_STRING) {
+    if (plain->form != STF_REGISTRY_FORM_STRING)
         return wrong_form(type, "a string", err);
-    }
     end = put_utf16(out, plain->string);
-    if (end == NULL) {
+    if (end == NULL)
         return wrong_form(type, "a string in UTF-8", err);
-    }
-    if (shape_of(type) == SHAPE_TEXT) {
+    if (shape_of(type) == SHAPE_TEXT)
         end = put_unit(end, 0);
-    }
     *size = (size_t)(end - out);
     return STF_OK;
 }
@@ -467,18 +438,15 @@ static enum stf_kind encode_list(uint32_t type, const struct stf_registry_plain 
 {
     uint8_t *end = out;
 
-    if (plain->form != STF_REGISTRY_FORM_LIST) {
+    if (plain->form != STF_REGISTRY_FORM_LIST)
         return wrong_form(type, "a list of strings", err);
-    }
     for (size_t i = 0; i < plain->count; i++) {
         const struct stf_registry_string *item = &plain->items[i];
-        if (item->size == 0 || memchr(item->bytes, '\0', item->size) != NULL) {
+        if (item->size == 0 || memchr(item->bytes, '\0', item->size) != NULL)
             return wrong_form(type, "strings that are not empty and have no NUL: either would end the list early", err);
-        }
         end = put_utf16(end, *item);
-        if (end == NULL) {
+        if (end == NULL)
             return wrong_form(type, "strings in UTF-8", err);
-        }
         end = put_unit(end, 0);
     }
     end = put_unit(end, 0);
@@ -491,13 +459,11 @@ static size_t encoded_bound(const struct stf_registry_plain *plain)
 {
     size_t bound = 8;
 
-    if (plain->form == STF_REGISTRY_FORM_STRING) {
+    if (plain->form == STF_REGISTRY_FORM_STRING)
         bound += 2 * plain->string.size;
-    } else if (plain->form == STF_REGISTRY_FORM_LIST) {
-        for (size_t i = 0; i < plain->count; i++) {
+    else if (plain->form == STF_REGISTRY_FORM_LIST)
+        for (size_t i = 0; i < plain->count; i++)
             bound += 2 * plain->items[i].size + 2;
-        }
-    }
     return bound;
 }
 
@@ -507,9 +473,8 @@ enum stf_kind stf_registry_value_encode(uint32_t type, const struct stf_registry
     uint8_t *out = malloc(encoded_bound(plain));
     enum stf_kind kind = STF_OK;
 
-    if (out == NULL) {
+    if (out == NULL)
         return no_memory(err);
-    }
     switch (shape_of(type)) {
     case SHAPE_U32:
     case SHAPE_U32_BIG_ENDIAN:
@@ -528,9 +493,8 @@ enum stf_kind stf_registry_value_encode(uint32_t type, const struct stf_registry
             kind = wrong_form(type, "a string of bytes", err);
         } else {
             *size = plain->string.size;
-            if (*size > 0) {
+            if (*size > 0)
                 memcpy(out, plain->string.bytes, *size);
-            }
         }
         break;
     }

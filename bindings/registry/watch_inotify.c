@@ -26,9 +26,8 @@ struct stf_registry_watch {
 static enum stf_kind open_remote(struct stf_registry_watch **watch, struct stf_err *err)
 {
     *watch = calloc(1, sizeof(**watch));
-    if (*watch == NULL) {
+    if (*watch == NULL)
         return stf_err_set(err, STF_NO_MEMORY, 0, "watch", NULL, "memory is out");
-    }
     **watch = (struct stf_registry_watch){.is_remote = true, .fd = -1, .look_at_ns = stf_clock_ns() + REMOTE_PERIOD_NS};
     return STF_OK;
 }
@@ -43,9 +42,8 @@ enum stf_kind stf_registry_watch_open(const struct stf_registry_backend *backend
 
     *watch = NULL;
     (void)key;
-    if (backend == &stf_registry_backend_remote) {
+    if (backend == &stf_registry_backend_remote)
         return open_remote(watch, err);
-    }
     if (place->path == NULL) {
         return stf_err_set(err, STF_UNSUPPORTED, 0, "watch", NULL,
                            "only files and the registries of other hosts can be watched here");
@@ -56,11 +54,10 @@ enum stf_kind stf_registry_watch_open(const struct stf_registry_backend *backend
         made->fd = -1;
         made->path = realpath(place->path, NULL);
     }
-    if (made == NULL || folder == NULL) {
+    if (made == NULL || folder == NULL)
         kind = stf_err_set(err, STF_NO_MEMORY, 0, "watch", place->path, "memory is out");
-    } else if (made->path == NULL) {
+    else if (made->path == NULL)
         kind = stf_err_errno(err, errno, "watch", place->path, "can not watch the file");
-    }
     if (kind == STF_OK) {
         free(folder);
         folder = strdup(made->path);
@@ -68,9 +65,8 @@ enum stf_kind stf_registry_watch_open(const struct stf_registry_backend *backend
         made->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
         if (folder == NULL || made->fd < 0 ||
             inotify_add_watch(made->fd, dirname(folder),
-                              IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_MODIFY | IN_ONLYDIR) < 0) {
+                              IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_MODIFY | IN_ONLYDIR) < 0)
             kind = stf_err_errno(err, errno, "watch", place->path, "can not watch the file");
-        }
     }
     free(folder);
     if (kind != STF_OK) {
@@ -114,15 +110,12 @@ static enum stf_kind wait_remote(struct stf_registry_watch *watch, int timeout_m
     int64_t left_ms = (watch->look_at_ns - stf_clock_ns() + 999999) / 1000000;
     bool is_due = left_ms <= timeout_ms;
 
-    if (!is_due) {
+    if (!is_due)
         left_ms = timeout_ms;
-    }
-    if (left_ms > 0 && poll(NULL, 0, (int)left_ms) < 0 && errno != EINTR) {
+    if (left_ms > 0 && poll(NULL, 0, (int)left_ms) < 0 && errno != EINTR)
         return stf_err_errno(err, errno, "watch", NULL, "can not wait");
-    }
-    if (!is_due) {
+    if (!is_due)
         return nothing_changed(watch, timeout_ms, err);
-    }
     watch->look_at_ns = stf_clock_ns() + REMOTE_PERIOD_NS;
     return STF_OK;
 }
@@ -132,34 +125,28 @@ enum stf_kind stf_registry_watch_wait(struct stf_registry_watch *watch, int time
     int64_t end_ns = stf_clock_ns() + (int64_t)timeout_ms * 1000000;
     bool is_changed = false;
 
-    if (watch->is_remote) {
+    if (watch->is_remote)
         return wait_remote(watch, timeout_ms, err);
-    }
     for (;;) {
         struct pollfd pollfd = {.fd = watch->fd, .events = POLLIN};
         int64_t left_ns = end_ns - stf_clock_ns();
         enum stf_kind kind;
-        if (poll(&pollfd, 1, left_ns > 0 ? (int)((left_ns + 999999) / 1000000) : 0) < 0 && errno != EINTR) {
+        if (poll(&pollfd, 1, left_ns > 0 ? (int)((left_ns + 999999) / 1000000) : 0) < 0 && errno != EINTR)
             return stf_err_errno(err, errno, "watch", watch->path, "can not watch the file");
-        }
         kind = take_events(watch, &is_changed, err);
-        if (kind != STF_OK || is_changed) {
+        if (kind != STF_OK || is_changed)
             return kind;
-        }
-        if (stf_clock_ns() >= end_ns) {
+        if (stf_clock_ns() >= end_ns)
             return nothing_changed(watch, timeout_ms, err);
-        }
     }
 }
 
 void stf_registry_watch_close(struct stf_registry_watch *watch)
 {
-    if (watch == NULL) {
+    if (watch == NULL)
         return;
-    }
-    if (watch->fd >= 0) {
+    if (watch->fd >= 0)
         close(watch->fd);
-    }
     free(watch->path);
     free(watch);
 }

@@ -36,9 +36,8 @@ static char *join(const char *root, const char *key)
     size_t size = (root != NULL ? strlen(root) : 0) + strlen(key) + 2;
     char *path = malloc(size);
 
-    if (path != NULL) {
+    if (path != NULL)
         snprintf(path, size, "%s%s%s", root != NULL ? root : "", has_both ? "\\" : "", key);
-    }
     return path;
 }
 
@@ -61,9 +60,8 @@ static enum stf_kind open_key(struct stf_registry_watch *watch, const struct stf
 static enum stf_kind open_folder(struct stf_registry_watch *watch, const char *path, struct stf_err *err)
 {
     watch->folder = realpath(path, NULL);
-    if (watch->folder == NULL || GetFileAttributesA(path) == INVALID_FILE_ATTRIBUTES) {
+    if (watch->folder == NULL || GetFileAttributesA(path) == INVALID_FILE_ATTRIBUTES)
         return stf_windows_file_error(err, GetLastError(), "watch", path);
-    }
     strrchr(watch->folder, '/')[1] = '\0';
     watch->notice = FindFirstChangeNotificationA(
         watch->folder, FALSE, FILE_NOTIFY_CHANGE_FILE_NAME | FILE_NOTIFY_CHANGE_SIZE | FILE_NOTIFY_CHANGE_LAST_WRITE);
@@ -78,9 +76,8 @@ enum stf_kind stf_registry_watch_open(const struct stf_registry_backend *backend
     enum stf_kind kind;
 
     *watch = NULL;
-    if (made == NULL) {
+    if (made == NULL)
         return stf_err_set(err, STF_NO_MEMORY, 0, "watch", key, "memory is out");
-    }
     made->notice = INVALID_HANDLE_VALUE;
     kind = backend == &stf_registry_backend_windows ? open_key(made, place, key, err)
            : place->path != NULL                    ? open_folder(made, place->path, err)
@@ -96,9 +93,8 @@ enum stf_kind stf_registry_watch_open(const struct stf_registry_backend *backend
 
 static enum stf_kind folder_changed(struct stf_registry_watch *watch, struct stf_err *err)
 {
-    if (GetFileAttributesA(watch->folder) == INVALID_FILE_ATTRIBUTES || !FindNextChangeNotification(watch->notice)) {
+    if (GetFileAttributesA(watch->folder) == INVALID_FILE_ATTRIBUTES || !FindNextChangeNotification(watch->notice))
         return stf_err_set(err, STF_NOT_FOUND, 0, "watch", watch->folder, "the folder %s is gone", watch->folder);
-    }
     return STF_OK;
 }
 
@@ -115,18 +111,14 @@ enum stf_kind stf_registry_watch_wait(struct stf_registry_watch *watch, int time
 
 void stf_registry_watch_close(struct stf_registry_watch *watch)
 {
-    if (watch == NULL) {
+    if (watch == NULL)
         return;
-    }
-    if (watch->key != NULL) {
+    if (watch->key != NULL)
         RegCloseKey(watch->key);
-    }
-    if (watch->event != NULL) {
+    if (watch->event != NULL)
         CloseHandle(watch->event);
-    }
-    if (watch->notice != INVALID_HANDLE_VALUE) {
+    if (watch->notice != INVALID_HANDLE_VALUE)
         FindCloseChangeNotification(watch->notice);
-    }
     free(watch->folder);
     free(watch);
 }

@@ -47,9 +47,8 @@ static enum stf_kind report(struct stf_err *err, LSTATUS status, const char *who
                                  wide, sizeof(wide) / sizeof(wide[0]), NULL);
     int size;
 
-    while (units > 0 && (wide[units - 1] <= L' ' || wide[units - 1] == L'.')) {
+    while (units > 0 && (wide[units - 1] <= L' ' || wide[units - 1] == L'.'))
         units--;
-    }
     size = WideCharToMultiByte(CP_UTF8, 0, wide, (int)units, words, sizeof(words) - 1, NULL, NULL);
     words[size > 0 ? size : 0] = '\0';
     return stf_err_set(err, kind_of(status), (int)status, op, subject, "%s refuses to %s%s%s: %s (%ld)", who, op,
@@ -77,11 +76,9 @@ const struct stf_windows_root *stf_windows_root_of(const char *key, const char *
 {
     const char *name = stf_registry_root_name(key, rest);
 
-    for (const struct stf_windows_root *root = stf_windows_roots; name != NULL && root->short_name != NULL; root++) {
-        if (strcmp(root->short_name, name) == 0) {
+    for (const struct stf_windows_root *root = stf_windows_roots; name != NULL && root->short_name != NULL; root++)
+        if (strcmp(root->short_name, name) == 0)
             return root;
-        }
-    }
     return NULL;
 }
 
@@ -104,9 +101,8 @@ enum stf_kind stf_windows_name(const char *what, const char *name, WCHAR **wide,
     enum stf_kind kind = stf_registry_name_to_utf16(name, &data, units, err);
 
     *wide = NULL;
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     *wide = calloc(*units + 1, sizeof(WCHAR));
     if (*wide == NULL) {
         kind = stf_err_set(err, STF_NO_MEMORY, 0, "windows", NULL, "memory is out");
@@ -141,9 +137,8 @@ enum stf_kind stf_windows_open_path(const char *path, REGSAM access, enum stf_re
                            path);
     }
     kind = stf_windows_name("key", rest, &wide, &units, err);
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     status = RegOpenKeyExW(root->handle, wide, 0, access | stf_windows_view(view), handle);
     free(wide);
     return status == ERROR_SUCCESS ? STF_OK : stf_windows_error(err, status, "open", path);

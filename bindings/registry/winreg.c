@@ -189,9 +189,8 @@ static void get_handle(struct stf_bytes_in *in, struct stf_winreg_handle *key)
 {
     const uint8_t *bytes = stf_bytes_get(in, sizeof(key->bytes));
 
-    if (bytes != NULL) {
+    if (bytes != NULL)
         memcpy(key->bytes, bytes, sizeof(key->bytes));
-    }
 }
 
 bool stf_winreg_get_handle(struct stf_bytes_in *in, struct stf_winreg_handle *key, uint32_t *code)
@@ -206,9 +205,8 @@ static const uint8_t *get_array(struct stf_bytes_in *in, size_t item_size, size_
     uint32_t first = stf_bytes_get_u32(in);
 
     *count = stf_bytes_get_u32(in);
-    if (first != 0 || *count > room) {
+    if (first != 0 || *count > room)
         in->is_short = true;
-    }
     return stf_bytes_get(in, item_size * *count);
 }
 
@@ -236,9 +234,8 @@ static void get_name(struct stf_bytes_in *in, struct stf_winreg_name *name)
     name->data = get_optional_array(in, 2, &count);
     name->units = units < count ? units : count;
     if (name->data != NULL && name->units > 0 && name->data[2 * name->units - 2] == 0 &&
-        name->data[2 * name->units - 1] == 0) {
+        name->data[2 * name->units - 1] == 0)
         name->units--;
-    }
 }
 
 bool stf_winreg_get_info(struct stf_bytes_in *in, struct stf_winreg_info *info, uint32_t *code)
@@ -263,9 +260,8 @@ bool stf_winreg_get_enum_key(struct stf_bytes_in *in, struct stf_winreg_name *na
     struct stf_winreg_name class_name;
 
     get_name(in, name);
-    if (stf_bytes_get_u32(in) != 0) {
+    if (stf_bytes_get_u32(in) != 0)
         get_name(in, &class_name);
-    }
     if (stf_bytes_get_u32(in) != 0) {
         stf_bytes_get_u32(in);
         stf_bytes_get_u32(in);

@@ -119,10 +119,9 @@ static void print_flags(uint8_t flags, char text[8])
 {
     static const char letters[] = "FSRPA";
     size_t length = 0;
-    for (size_t i = 0; letters[i]; i++) {
+    for (size_t i = 0; letters[i]; i++)
         if (flags & 1u << i)
             text[length++] = letters[i];
-    }
     text[length] = '\0';
 }
 

@@ -31,9 +31,8 @@ static enum stf_kind lamps_sum(void *self, const struct stf_host *host, const js
     json_int_t sum = 0;
     size_t index;
     json_t *number;
-    json_array_foreach (json_object_get(args, "numbers"), index, number) {
+    json_array_foreach (json_object_get(args, "numbers"), index, number)
         sum += json_integer_value(number);
-    }
     *result = json_pack("{s:I}", "sum", sum);
     return *result ? STF_OK : stf_err_set(err, STF_NO_MEMORY, 0, "lamps.sum", NULL, "not enough memory");
 }

@@ -132,10 +132,9 @@ static void serve_client(struct responder *responder, int fd)
     char bytes[1024];
     ssize_t count = recv(fd, bytes, sizeof bytes, 0);
     bool is_alive = count > 0 || (count < 0 && errno == EAGAIN);
-    for (ssize_t i = 0; i < count && is_alive; i++) {
+    for (ssize_t i = 0; i < count && is_alive; i++)
         if (bytes[i] == '\n')
             is_alive = say(responder, fd);
-    }
     if (!is_alive)
         close(fd);
 }

@@ -47,7 +47,7 @@ static char *next_word(char **at)
         *at = from;
         return word;
     }
-    for (; *from && (quote || (!is_space(*from) && *from != '#')); from++) {
+    for (; *from && (quote || (!is_space(*from) && *from != '#')); from++)
         if (quote && *from == quote)
             quote = '\0';
         else if (!quote && (*from == '"' || *from == '\''))
@@ -56,7 +56,6 @@ static char *next_word(char **at)
             *to++ = *++from;
         else
             *to++ = *from;
-    }
     *at = *from && *from != '#' ? from + 1 : from;
     if (*from == '#')
         **at = '\0';

@@ -57,10 +57,9 @@ static enum stf_kind read_group(struct stf_inventory *inventory, const char *nam
             kind = child ? stf_inventory_add_child(inventory, group, child, err)
                          : stf_inventory_refuse(inventory, err, "the group '%s' has a child that is no text", name);
     }
-    json_object_foreach ((json_t *)vars, key, each) {
+    json_object_foreach ((json_t *)vars, key, each)
         if (kind == STF_OK)
             kind = stf_inventory_set_group_var(inventory, group, key, each, err);
-    }
     return kind;
 }
 
@@ -76,10 +75,9 @@ static enum stf_kind read_vars(struct stf_inventory *inventory, const json_t *me
         json_t *names = json_pack("[s]", name);
         if (!json_object_get(json_object_get(inventory->doc, "hosts"), name))
             json_array_clear(names);
-        json_object_foreach (vars, key, value) {
+        json_object_foreach (vars, key, value)
             if (kind == STF_OK)
                 kind = stf_inventory_set_host_var(inventory, names, key, value, err);
-        }
         json_decref(names);
     }
     return kind;
@@ -98,10 +96,9 @@ enum stf_kind stf_inventory_list(struct stf_inventory *inventory, const char *te
                                     "prints it");
     }
     enum stf_kind kind = STF_OK;
-    json_object_foreach (list, name, value) {
+    json_object_foreach (list, name, value)
         if (kind == STF_OK && strcmp(name, "_meta") != 0)
             kind = read_group(inventory, name, value, err);
-    }
     if (kind == STF_OK)
         kind = read_vars(inventory, json_object_get(list, "_meta"), err);
     json_decref(list);

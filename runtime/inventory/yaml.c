@@ -35,9 +35,8 @@ static void merge(json_t *object, const json_t *from)
 {
     size_t index;
     json_t *each;
-    json_array_foreach ((json_t *)from, index, each) {
+    json_array_foreach ((json_t *)from, index, each)
         json_object_update_missing(object, each);
-    }
     json_object_update_missing(object, (json_t *)from);
 }
 
@@ -150,10 +149,9 @@ static enum stf_kind read_hosts(struct stf_inventory *inventory, const char *gro
         enum stf_kind kind = expect_object(inventory, group_name, pattern, vars, err);
         if (kind == STF_OK)
             kind = stf_inventory_add_hosts(inventory, group, pattern, &names, err);
-        json_object_foreach (vars, key, value) {
+        json_object_foreach (vars, key, value)
             if (kind == STF_OK)
                 kind = stf_inventory_set_host_var(inventory, names, key, value, err);
-        }
         json_decref(names);
         if (kind != STF_OK)
             return kind;
@@ -179,10 +177,9 @@ static enum stf_kind read_group(struct stf_inventory *inventory, const char *nam
         kind = read_hosts(inventory, name, group, json_object_get(parts, "hosts"), err);
     if (kind != STF_OK)
         return kind;
-    json_object_foreach (json_object_get(parts, "vars"), key, value) {
+    json_object_foreach (json_object_get(parts, "vars"), key, value)
         if (kind == STF_OK)
             kind = stf_inventory_set_group_var(inventory, group, key, value, err);
-    }
     json_object_foreach (json_object_get(parts, "children"), key, value) {
         if (kind == STF_OK)
             kind = stf_inventory_add_child(inventory, group, key, err);
@@ -199,10 +196,9 @@ enum stf_kind stf_inventory_yaml(struct stf_inventory *inventory, const char *te
     enum stf_kind kind = load(inventory, text, size, &root, err);
     if (kind == STF_OK && !json_is_object(root))
         kind = stf_inventory_refuse(inventory, err, "expected a mapping of groups");
-    json_object_foreach (root, name, parts) {
+    json_object_foreach (root, name, parts)
         if (kind == STF_OK)
             kind = read_group(inventory, name, parts, err);
-    }
     json_decref(root);
     return kind;
 }

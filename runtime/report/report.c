@@ -57,9 +57,8 @@ static json_t *measures_of(const json_t *events)
             json_object_set(by_name, json_string_value(json_object_get(data, "name")),
                             json_object_get(data, "figures"));
     }
-    json_object_foreach (by_name, name, figures) {
+    json_object_foreach (by_name, name, figures)
         json_array_append_new(list, json_pack("{s:s, s:O}", "name", name, "figures", figures));
-    }
     json_decref(by_name);
     return list;
 }
@@ -88,9 +87,8 @@ enum stf_kind stf_report_load(struct stf_journal *journal, int64_t run, json_t *
                  json_object_set_new(*report, "outcome", take_outcome(json_object_get(*report, "run"))) == 0;
     size_t index;
     json_t *change;
-    json_array_foreach (json_object_get(*report, "changes"), index, change) {
+    json_array_foreach (json_object_get(*report, "changes"), index, change)
         is_ok = is_ok && describe_change(change);
-    }
     if (is_ok)
         return STF_OK;
     json_decref(*report);

@@ -130,9 +130,8 @@ static void compare_lone_changes(const char *path)
 
 static void *record_changes(void *host)
 {
-    for (int i = 0; i < CHANGES_EACH; i++) {
+    for (int i = 0; i < CHANGES_EACH; i++)
         record_change((int)(intptr_t)host, i);
-    }
     return NULL;
 }
 
@@ -146,9 +145,8 @@ static void share_commits(void)
             exit(1);
         }
     }
-    for (int i = 0; i < HOSTS; i++) {
+    for (int i = 0; i < HOSTS; i++)
         pthread_join(threads[i], NULL);
-    }
     double seconds = (double)(stf_clock_ns() - begun_ns) / 1e9;
     printf("%d hosts at once: %.0f changes a second\n", HOSTS, HOSTS * CHANGES_EACH / seconds);
 }

@@ -24,9 +24,8 @@ static void print_key(FILE *file, const char *key, unsigned values, unsigned siz
             continue;
         }
         fprintf(file, "\"Value %u\"=hex:", i);
-        for (unsigned j = 0; j < size; j++) {
+        for (unsigned j = 0; j < size; j++)
             fprintf(file, "%s%02x", j > 0 ? "," : "", (i + j) % 256);
-        }
         fputs("\r\n", file);
     }
 }
@@ -49,11 +48,9 @@ static const struct shape shapes[] = {
 
 static const struct shape *shape_named(const char *name)
 {
-    for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
-        if (strcmp(shapes[i].name, name) == 0) {
+    for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
+        if (strcmp(shapes[i].name, name) == 0)
             return &shapes[i];
-        }
-    }
     fprintf(stderr, "bench_registry_hive: no shape %s\n", name);
     exit(1);
 }

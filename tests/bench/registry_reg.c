@@ -56,11 +56,10 @@ static void make_edits(const struct shape *shape, const char *mount, struct stf_
         uint8_t data[64];
         char path[96];
         char name[32];
-        if (key < shape->siblings) {
+        if (key < shape->siblings)
             snprintf(path, sizeof(path), "%s\\Many\\Key%05u", mount, key);
-        } else {
+        else
             snprintf(path, sizeof(path), "%s\\Group%03u\\Key%05u", mount, key / 100, key);
-        }
         make_value(i, name, data, &edit.value);
         edit.key = path;
         check(stf_reg_edits_add(edits, &edit, &err), &err);
@@ -107,15 +106,13 @@ static void time_shape(const struct shape *shape)
         check(stf_registry_open(&stf_registry_backend_memory, &place, STF_REGISTRY_WRITE, &registry, &err), &err);
         start_ns = stf_clock_ns();
         check(stf_registry_apply_reg(registry, "HKLM", run >= 0 ? &parsed : &made, &err), &err);
-        if (run >= 0) {
+        if (run >= 0)
             apply_ns[run] = stf_clock_ns() - start_ns;
-        }
         free(text);
         start_ns = stf_clock_ns();
         check(stf_registry_export_reg(registry, "HKLM", "SOFTWARE", &format, &text, &size, &err), &err);
-        if (run >= 0) {
+        if (run >= 0)
             export_ns[run] = stf_clock_ns() - start_ns;
-        }
         stf_registry_close(registry);
         stf_registry_memory_free(memory);
         stf_reg_edits_fini(&parsed);

@@ -14,9 +14,8 @@ static enum stf_kind read_tree(const uint8_t *bytes, size_t size, struct stf_hiv
     uint8_t *copy = malloc(size);
     enum stf_kind kind;
 
-    if (copy == NULL) {
+    if (copy == NULL)
         abort();
-    }
     memcpy(copy, bytes, size);
     kind = stf_regf_image_init_whole(&image, copy, "hive", NULL);
     if (kind == STF_OK) {
@@ -37,9 +36,8 @@ static void check_rewrite(struct stf_hivetree *tree)
 
     if (stf_regf_write(tree, &first, &first_size, NULL) != STF_OK || read_tree(first, first_size, &again) != STF_OK ||
         stf_regf_write(&again, &second, &second_size, NULL) != STF_OK || first_size != second_size ||
-        memcmp(first, second, first_size) != 0) {
+        memcmp(first, second, first_size) != 0)
         abort();
-    }
     free(first);
     free(second);
     stf_hivetree_fini(&again);
@@ -53,9 +51,8 @@ static void check_hive(const uint8_t *bytes, size_t size)
 
     if (read_tree(bytes, size, &tree) == STF_OK) {
         struct regf_counts counted = regf_count_tree(tree.root);
-        if (kind != STF_OK || memcmp(&counted, &walked, sizeof(counted)) != 0) {
+        if (kind != STF_OK || memcmp(&counted, &walked, sizeof(counted)) != 0)
             abort();
-        }
         check_rewrite(&tree);
     }
     stf_hivetree_fini(&tree);
@@ -66,9 +63,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     uint32_t bins_size = size > STF_REGF_BASE_SIZE ? (uint32_t)(size - STF_REGF_BASE_SIZE) & ~0xfffu : 0;
     uint8_t *hive;
 
-    if (bins_size == 0 || (hive = malloc(STF_REGF_BASE_SIZE + bins_size)) == NULL) {
+    if (bins_size == 0 || (hive = malloc(STF_REGF_BASE_SIZE + bins_size)) == NULL)
         return 0;
-    }
     memcpy(hive, bytes, STF_REGF_BASE_SIZE + bins_size);
     memcpy(hive, "regf", 4);
     stf_regf_put_u32(hive + STF_REGF_AT_SEQUENCE_2, stf_regf_u32(hive + STF_REGF_AT_SEQUENCE_1));

@@ -28,9 +28,8 @@ static void fix_log(uint8_t *log, size_t size, unsigned what)
     for (size_t at = SECTOR; (what & FIX_ENTRIES) != 0 && at + SECTOR <= size;) {
         uint8_t *entry = log + at;
         uint32_t entry_size = stf_regf_u32(entry + 4);
-        if (entry_size < SECTOR || entry_size % SECTOR != 0 || entry_size > size - at) {
+        if (entry_size < SECTOR || entry_size % SECTOR != 0 || entry_size > size - at)
             break;
-        }
         stf_regf_put_u64(entry + 24, stf_regf_log_hash(entry + 40, entry_size - 40));
         stf_regf_put_u64(entry + 32, stf_regf_log_hash(entry, 32));
         at += entry_size;
@@ -42,9 +41,8 @@ static uint8_t *take(const uint8_t **bytes, size_t *left, size_t size, size_t *t
     uint8_t *copy = malloc(size + 1);
 
     *taken = size < *left ? size : *left;
-    if (copy == NULL) {
+    if (copy == NULL)
         abort();
-    }
     memcpy(copy, *bytes, *taken);
     *bytes += *taken;
     *left -= *taken;
@@ -56,13 +54,11 @@ static void check_replayed(struct stf_regf_bytes *hive)
     struct stf_regf_image image;
     struct stf_hivetree tree = {0};
 
-    if (stf_regf_is_dirty(hive->bytes)) {
+    if (stf_regf_is_dirty(hive->bytes))
         abort();
-    }
     if (stf_regf_check_format(hive->bytes, "hive", NULL) != STF_OK ||
-        stf_regf_check_size(hive->bytes, hive->size, "hive", NULL) != STF_OK) {
+        stf_regf_check_size(hive->bytes, hive->size, "hive", NULL) != STF_OK)
         return;
-    }
     if (stf_regf_image_init_whole(&image, hive->bytes, "hive", NULL) == STF_OK) {
         enum stf_kind kind = stf_hivetree_init_from(&tree, &image, NULL);
         (void)kind; /* either is well */
@@ -79,9 +75,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     unsigned what;
     size_t log_size;
 
-    if (size < HEADER_SIZE + STF_REGF_BASE_SIZE) {
+    if (size < HEADER_SIZE + STF_REGF_BASE_SIZE)
         return 0;
-    }
     what = bytes[0];
     hive.size = (1 + bytes[1] % 8u) * STF_REGF_BASE_SIZE;
     log_size = bytes[2] * (size_t)SECTOR;
@@ -90,15 +85,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     hive.bytes = take(&bytes, &size, hive.size, &hive.size);
     logs[0].bytes = take(&bytes, &size, log_size, &logs[0].size);
     logs[1].bytes = take(&bytes, &size, size, &logs[1].size);
-    if ((what & FIX_HIVE) != 0) {
+    if ((what & FIX_HIVE) != 0)
         fix_hive(hive.bytes);
-    }
-    for (size_t i = 0; i < STF_REGF_LOG_COUNT; i++) {
+    for (size_t i = 0; i < STF_REGF_LOG_COUNT; i++)
         fix_log(logs[i].bytes, logs[i].size, what);
-    }
-    if (stf_regf_replay(&hive, logs, "hive", NULL) == STF_OK) {
+    if (stf_regf_replay(&hive, logs, "hive", NULL) == STF_OK)
         check_replayed(&hive);
-    }
     free(hive.bytes);
     free(logs[0].bytes);
     free(logs[1].bytes);

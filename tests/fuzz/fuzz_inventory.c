@@ -39,12 +39,10 @@ static void check_inventory(const json_t *inventory)
     }
     json_object_foreach ((json_t *)groups, name, group) {
         check_vars(json_object_get(group, "vars"));
-        json_object_foreach (json_object_get(group, "hosts"), member, ignored) {
+        json_object_foreach (json_object_get(group, "hosts"), member, ignored)
             must(json_object_get(hosts, member) != NULL);
-        }
-        json_object_foreach (json_object_get(group, "children"), member, ignored) {
+        json_object_foreach (json_object_get(group, "children"), member, ignored)
             must(json_object_get(groups, member) != NULL);
-        }
     }
 }
 

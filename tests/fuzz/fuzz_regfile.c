@@ -13,14 +13,11 @@ static uint8_t *print(const struct stf_reg_edits *edits, size_t *size)
     struct stf_reg_printer printer = {0};
     uint8_t *text = NULL;
 
-    for (size_t i = 0; i < edits->count; i++) {
-        if (stf_reg_print_edit(&printer, &edits->items[i], NULL) != STF_OK) {
+    for (size_t i = 0; i < edits->count; i++)
+        if (stf_reg_print_edit(&printer, &edits->items[i], NULL) != STF_OK)
             abort(); /* UTF-16 holds all that a file can say */
-        }
-    }
-    if (stf_reg_printer_take(&printer, &text, size, NULL) != STF_OK) {
+    if (stf_reg_printer_take(&printer, &text, size, NULL) != STF_OK)
         abort();
-    }
     stf_reg_printer_fini(&printer);
     return text;
 }
@@ -34,9 +31,8 @@ static json_t *apply(const struct stf_reg_edits *edits)
 
     if (stf_registry_open(&stf_registry_backend_memory, &place, STF_REGISTRY_WRITE, &registry, NULL) != STF_OK ||
         stf_registry_apply_reg(registry, NULL, edits, NULL) != STF_OK ||
-        stf_registry_tree_read(registry, "", &tree, NULL) != STF_OK) {
+        stf_registry_tree_read(registry, "", &tree, NULL) != STF_OK)
         abort();
-    }
     stf_registry_close(registry);
     stf_registry_memory_free(memory);
     return tree;
@@ -44,9 +40,8 @@ static json_t *apply(const struct stf_reg_edits *edits)
 
 static bool is_equal(const struct stf_reg_edit *a, const struct stf_reg_edit *b)
 {
-    if (a->kind != b->kind || strcmp(a->key, b->key) != 0) {
+    if (a->kind != b->kind || strcmp(a->key, b->key) != 0)
         return false;
-    }
     return a->kind == STF_REG_SET_VALUE      ? stf_registry_value_equal(&a->value, &b->value)
            : a->kind == STF_REG_DELETE_VALUE ? strcmp(a->value.name, b->value.name) == 0
                                              : true;
@@ -64,10 +59,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     text = print(&edits, &text_size);
     if (stf_reg_parse(text, text_size, "printed", &again, NULL) != STF_OK || edits.count != again.count)
         abort();
-    for (size_t i = 0; i < edits.count; i++) {
+    for (size_t i = 0; i < edits.count; i++)
         if (!is_equal(&edits.items[i], &again.items[i]))
             abort();
-    }
     tree = apply(&edits);
     tree_again = apply(&again);
     if (!json_equal(tree, tree_again))

@@ -12,10 +12,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 static void check(json_t *rules)
 {
-    for (size_t i = 0; i < json_array_size(rules); i++) {
+    for (size_t i = 0; i < json_array_size(rules); i++)
         if (!json_is_string(json_object_get(json_array_get(rules, i), "name")))
             abort();
-    }
     json_decref(rules);
 }
 

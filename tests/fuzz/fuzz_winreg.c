@@ -16,9 +16,8 @@ static void check_name(struct stf_winreg_name name)
     size_t units = 0;
 
     if (stf_registry_name_from_utf16(name.data, name.units, &text, NULL) != STF_OK ||
-        stf_registry_name_to_utf16(text, &data, &units, NULL) != STF_OK || units != name.units) {
+        stf_registry_name_to_utf16(text, &data, &units, NULL) != STF_OK || units != name.units)
         abort();
-    }
     free(data);
     free(text);
 }
@@ -31,9 +30,8 @@ static void check_rights(const uint8_t *descriptor, size_t descriptor_size, cons
 
     if (only == NULL || !stf_rights_are_all(only, size) ||
         stf_rights_are_own(only, size, above, above_size) !=
-            stf_rights_are_own(descriptor, descriptor_size, above, above_size)) {
+            stf_rights_are_own(descriptor, descriptor_size, above, above_size))
         abort();
-    }
     free(only);
 }
 
@@ -56,17 +54,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     in = whole;
     stf_winreg_get_query_value(&in, &type, &code);
     in = whole;
-    if (stf_winreg_get_enum_key(&in, &name, &code)) {
+    if (stf_winreg_get_enum_key(&in, &name, &code))
         check_name(name);
-    }
     in = whole;
-    if (stf_winreg_get_enum_value(&in, &value, &code)) {
+    if (stf_winreg_get_enum_value(&in, &value, &code))
         check_name(value.name);
-    }
     in = whole;
-    if (stf_winreg_get_security(&in, &descriptor, &descriptor_size, &code)) {
+    if (stf_winreg_get_security(&in, &descriptor, &descriptor_size, &code))
         check_rights(descriptor, descriptor_size, bytes, size);
-    }
     check_rights(bytes, size, NULL, 0);
     return 0;
 }

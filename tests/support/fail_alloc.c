@@ -25,9 +25,8 @@ bool stf_fail_alloc_disarm(void)
 
 static bool is_to_fail(void)
 {
-    if (countdown == 0 || --countdown > 0) {
+    if (countdown == 0 || --countdown > 0)
         return false;
-    }
     was_reached = true;
     errno = ENOMEM;
     return true;

@@ -25,9 +25,8 @@ static inline enum stf_kind regf_read_at(void *context, uint64_t offset, void *i
     struct regf_source *source = context;
 
     (void)err;
-    if (offset > source->size || size > source->size - offset) {
+    if (offset > source->size || size > source->size - offset)
         abort();
-    }
     memcpy(into, source->bytes + offset, size);
     source->bytes_read += size;
     return STF_OK;
@@ -50,17 +49,15 @@ static inline enum stf_kind regf_walk(struct stf_regf_image *image, const struct
         stf_registry_value_fini(&value);
     }
     free(values.items);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_regf_subkeys(image, key, &subkeys, err);
-    }
     for (size_t i = 0; i < subkeys.count && kind == STF_OK; i++) {
         struct stf_regf_key subkey = stf_regf_key_known(image, subkeys.items[i]);
         char *name = NULL;
         kind = stf_regf_key_name(&subkey, &name, err);
         free(name);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = regf_walk(image, &subkey, depth + 1, counts, err);
-        }
     }
     free(subkeys.items);
     return kind;
@@ -77,17 +74,14 @@ static inline enum stf_kind regf_walk_all(const uint8_t *bytes, size_t size, str
     enum stf_kind kind = stf_regf_image_init(&image, bytes, regf_read_at, &source, "hive", err);
 
     *counts = (struct regf_counts){0};
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind;
-    }
     kind = stf_regf_root(&image, &root, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = regf_walk(&image, &root, 0, counts, err);
-    }
     if (kind == STF_OK &&
-        (regf_walk(&image, &root, 0, &again, err) != STF_OK || memcmp(counts, &again, sizeof(again)) != 0)) {
+        (regf_walk(&image, &root, 0, &again, err) != STF_OK || memcmp(counts, &again, sizeof(again)) != 0))
         abort();
-    }
     stf_regf_image_fini(&image);
     return kind;
 }
@@ -97,9 +91,8 @@ static inline struct regf_counts regf_count_tree(const struct stf_keytree_key *k
 {
     struct regf_counts counts = {.keys = 1, .values = key->values.count};
 
-    for (size_t i = 0; i < key->values.count; i++) {
+    for (size_t i = 0; i < key->values.count; i++)
         counts.bytes += stf_keytree_value_at(key, i)->size;
-    }
     for (size_t i = 0; i < key->keys.count; i++) {
         struct regf_counts below = regf_count_tree(stf_keytree_key_at(key, i));
         counts.keys += below.keys;

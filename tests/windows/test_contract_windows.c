@@ -40,9 +40,8 @@ static int setup_windows(void **state)
     store->acts_at_once = true;
     store->has_live_rights = true;
     *state = store;
-    if (RegCreateKeyA(HKEY_CURRENT_USER, strchr(live_key, '\\') + 1, &key) != ERROR_SUCCESS) {
+    if (RegCreateKeyA(HKEY_CURRENT_USER, strchr(live_key, '\\') + 1, &key) != ERROR_SUCCESS)
         return -1;
-    }
     return RegCloseKey(key) == ERROR_SUCCESS ? 0 : -1;
 }
 

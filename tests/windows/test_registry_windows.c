@@ -92,9 +92,8 @@ static void test_large_data(void **state)
     uint8_t *data = malloc(SIZE);
 
     (void)state;
-    for (size_t i = 0; i < SIZE; i++) {
+    for (size_t i = 0; i < SIZE; i++)
         data[i] = (uint8_t)(i * 31 >> 3);
-    }
     set_bytes(registry, "", "large", STF_REG_BINARY, data, SIZE);
     assert_ok(stf_registry_get(registry, "", "large", &value, &err), &err);
     assert_int_equal(value.size, SIZE);

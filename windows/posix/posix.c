@@ -14,11 +14,9 @@ FILE *stf_posix_fopen(const char *path, const char *mode)
     char own_mode[8] = "";
     size_t used = 0;
 
-    for (; *mode != '\0' && used < sizeof(own_mode) - 2; mode++) {
-        if (*mode != 'e' && *mode != 'b') {
+    for (; *mode != '\0' && used < sizeof(own_mode) - 2; mode++)
+        if (*mode != 'e' && *mode != 'b')
             own_mode[used++] = *mode;
-        }
-    }
     own_mode[used] = 'b';
     return fopen(path, own_mode);
 }
@@ -47,9 +45,8 @@ static FILE *open_temporary(void)
         return NULL;
     }
     stream = fopen(path, "w+bTD");
-    if (stream == NULL) {
+    if (stream == NULL)
         remove(path);
-    }
     return stream;
 }
 
@@ -57,9 +54,8 @@ FILE *open_memstream(char **text, size_t *size)
 {
     struct memory_stream *made = malloc(sizeof(*made));
 
-    if (made == NULL) {
+    if (made == NULL)
         return NULL;
-    }
     *made = (struct memory_stream){.stream = open_temporary(), .text = text, .size = size};
     if (made->stream == NULL) {
         free(made);
@@ -80,13 +76,11 @@ static struct memory_stream *take_memory_stream(FILE *stream)
     struct memory_stream *found;
 
     pthread_mutex_lock(&memory_streams_lock);
-    while (*at != NULL && (*at)->stream != stream) {
+    while (*at != NULL && (*at)->stream != stream)
         at = &(*at)->next;
-    }
     found = *at;
-    if (found != NULL) {
+    if (found != NULL)
         *at = found->next;
-    }
     pthread_mutex_unlock(&memory_streams_lock);
     return found;
 }
@@ -96,9 +90,8 @@ static bool read_back(const struct memory_stream *from)
     long size = fflush(from->stream) == 0 ? ftell(from->stream) : -1;
     char *text = size >= 0 ? malloc((size_t)size + 1) : NULL;
 
-    if (text == NULL) {
+    if (text == NULL)
         return false;
-    }
     rewind(from->stream);
     if (fread(text, 1, (size_t)size, from->stream) != (size_t)size) {
         free(text);
@@ -189,18 +182,15 @@ char *realpath(const char *path, char *resolved)
     size = made != NULL ? GetFinalPathNameByHandleA(file, made, PATH_MAX, FILE_NAME_NORMALIZED) : 0;
     CloseHandle(file);
     if (size == 0 || size >= PATH_MAX) {
-        if (resolved == NULL) {
+        if (resolved == NULL)
             free(made);
-        }
         errno = ENAMETOOLONG;
         return NULL;
     }
-    if (strncmp(made, "\\\\?\\", 4) == 0 && strncmp(made, "\\\\?\\UNC\\", 8) != 0) {
+    if (strncmp(made, "\\\\?\\", 4) == 0 && strncmp(made, "\\\\?\\UNC\\", 8) != 0)
         memmove(made, made + 4, strlen(made + 4) + 1);
-    }
-    for (char *at = made; *at != '\0'; at++) {
+    for (char *at = made; *at != '\0'; at++)
         *at = *at == '\\' ? '/' : *at;
-    }
     return made;
 }
 
@@ -250,9 +240,8 @@ char *strerror_r(int errnum, char *buffer, size_t size)
 
 int setenv(const char *name, const char *value, int replaces)
 {
-    if (!replaces && getenv(name) != NULL) {
+    if (!replaces && getenv(name) != NULL)
         return 0;
-    }
     return _putenv_s(name, value) == 0 ? 0 : -1;
 }
 

@@ -15,11 +15,9 @@ static void restore_console(void)
 __attribute__((constructor)) static void start(void)
 {
     _fmode = _O_BINARY;
-    for (int fd = 0; fd <= 2; fd++) {
+    for (int fd = 0; fd <= 2; fd++)
         _setmode(fd, _O_BINARY);
-    }
     previous_code_page = GetConsoleOutputCP();
-    if (previous_code_page != 0 && previous_code_page != CP_UTF8 && SetConsoleOutputCP(CP_UTF8)) {
+    if (previous_code_page != 0 && previous_code_page != CP_UTF8 && SetConsoleOutputCP(CP_UTF8))
         atexit(restore_console);
-    }
 }

@@ -23,9 +23,8 @@ static int append(const char *bytes, size_t size, void *context)
 {
     struct text *text = context;
 
-    if (size > text->room - text->size) {
+    if (size > text->room - text->size)
         return -1;
-    }
     memcpy(text->bytes + text->size, bytes, size);
     text->size += size;
     return 0;
@@ -80,9 +79,8 @@ static void test_every_byte(void **state)
     json_t *doc;
 
     (void)state;
-    for (size_t i = 0; i < sizeof(bytes); i++) {
+    for (size_t i = 0; i < sizeof(bytes); i++)
         bytes[i] = (char)i;
-    }
     doc = json_stringn(bytes, sizeof(bytes));
     assert_non_null(doc);
     check_doc(doc);
@@ -95,20 +93,17 @@ static json_t *random_doc(unsigned *seed, int depth)
     json_t *doc;
     unsigned kind = rand_r(seed) % (depth > 0 ? 5 : 3);
 
-    for (size_t i = 0; i < sizeof(text); i++) {
+    for (size_t i = 0; i < sizeof(text); i++)
         text[i] = (char)(rand_r(seed) % 0x80);
-    }
-    if (kind < 3) {
+    if (kind < 3)
         return kind == 0 ? json_integer(rand_r(seed)) : json_stringn(text, rand_r(seed) % sizeof(text));
-    }
     doc = kind == 3 ? json_array() : json_object();
     for (unsigned i = rand_r(seed) % 8; i > 0; i--) {
         text[rand_r(seed) % sizeof(text)] = '\0';
-        if (kind == 3) {
+        if (kind == 3)
             json_array_append_new(doc, random_doc(seed, depth - 1));
-        } else {
+        else
             json_object_set_new(doc, text, random_doc(seed, depth - 1));
-        }
     }
     return doc;
 }

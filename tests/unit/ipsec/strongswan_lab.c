@@ -201,10 +201,9 @@ int begin(void **state)
 {
     (void)state;
     write_secret_file(secret_text, 0600);
-    for (int i = CLIENT; i <= SERVER; i++) {
+    for (int i = CLIENT; i <= SERVER; i++)
         if (!lab.nodes[i].charon && !fixture_start_charon(&lab.nodes[i]))
             return -1;
-    }
     return 0;
 }
 

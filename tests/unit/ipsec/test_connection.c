@@ -21,10 +21,9 @@ static void expect_invalid(const char *member, json_t *value, const char *const 
     else
         json_object_del(document, member);
     assert_int_equal(stf_connection_validate(document, &err), STF_INVALID_DATA);
-    for (; *words; words++) {
+    for (; *words; words++)
         if (!strstr(err.message, *words))
             fail_msg("'%s' does not say '%s'", err.message, *words);
-    }
     json_decref(document);
 }
 

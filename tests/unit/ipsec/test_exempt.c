@@ -80,10 +80,9 @@ static void check_everything(bool is_ipv6)
     for (int i = CLIENT; i <= SERVER; i++) /* IPv6 finds its neighbours by ICMP, which "any" has in it */
         assert_true(netpair_run("ip -n %s neigh flush dev eth0", lab.nodes[i].netns));
     for (int from = CLIENT; from <= SERVER; from++) {
-        for (size_t i = 0; i < sizeof management / sizeof *management; i++) {
+        for (size_t i = 0; i < sizeof management / sizeof *management; i++)
             if (!answers(from, is_ipv6, management[i]))
                 fail_msg("port %d is locked, seen from %d", management[i], from);
-        }
         assert_true(is_silent(from, is_ipv6, 110));
         assert_true(is_silent(from, is_ipv6, 389));
         assert_true(is_silent(from, is_ipv6, 5987));

@@ -261,10 +261,9 @@ static void *serve_late(void *argument)
     int fd = accept(server->listen_fd, NULL, NULL);
     memset(answer + 10, 'x', 0xfff8);
     nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
-    for (int i = 0; i < CALLS; i++) {
+    for (int i = 0; i < CALLS; i++)
         if (!read_frame(fd) || send(fd, answer, 4 + 0xfffe, MSG_NOSIGNAL) != 4 + 0xfffe)
             break;
-    }
     while (recv(fd, &byte, 1, 0) > 0)
         ;
     close(fd);

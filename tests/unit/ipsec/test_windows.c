@@ -210,10 +210,9 @@ static void touches_only_its_own(void **state)
     static const char *const which[] = {"apply", "undo"};
     for (int i = 0; i < 2; i++) {
         char *text = strdup(script(scripts, which[i])), *rest = text;
-        for (char *line; (line = strsep(&rest, "\n"));) {
+        for (char *line; (line = strsep(&rest, "\n"));)
             if (strstr(line, "netsh") && !strstr(line, "rem ") && !strstr(line, "name=\"staffetta-x-"))
                 fail_msg("touches more: %s", line);
-        }
         free(text);
     }
     json_decref(scripts);

@@ -29,10 +29,9 @@ static struct netpair pair;
 
 static const struct stf_verb *verb(const char *name)
 {
-    for (const struct stf_verb *each = stf_ipsec_binding.verbs; each->name; each++) {
+    for (const struct stf_verb *each = stf_ipsec_binding.verbs; each->name; each++)
         if (strcmp(each->name, name) == 0)
             return each;
-    }
     fail_msg("no verb %s", name);
     return NULL;
 }

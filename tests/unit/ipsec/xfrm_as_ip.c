@@ -108,10 +108,9 @@ static void print_flags(FILE *out, const json_t *names, const char *const known[
     json_t *name;
     char digits[9] = "00000000";
     json_array_foreach (names, i, name) {
-        for (int bit = 0; bit < 8; bit++) {
+        for (int bit = 0; bit < 8; bit++)
             if (known[bit] && strcmp(json_string_value(name), known[bit]) == 0)
                 digits[7 - bit] = '1';
-        }
     }
     const char *space = "";
     for (int bit = 0; bit < 8; bit++) {
@@ -189,10 +188,9 @@ static bool has_flag(const json_t *sa, const char *name)
 {
     size_t i;
     json_t *flag;
-    json_array_foreach (json_object_get(sa, "flags"), i, flag) {
+    json_array_foreach (json_object_get(sa, "flags"), i, flag)
         if (strcmp(json_string_value(flag), name) == 0)
             return true;
-    }
     return false;
 }
 

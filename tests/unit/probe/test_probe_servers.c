@@ -35,12 +35,11 @@ static void write_conf(const char *name, const char *text, char path[64])
     snprintf(path, 64, "%s/%s", dir, name);
     FILE *file = fopen(path, "we");
     assert_non_null(file);
-    for (; *text; text++) {
+    for (; *text; text++)
         if (*text == '@')
             fputs(dir, file);
         else
             fputc(*text, file);
-    }
     assert_int_equal(fclose(file), 0);
 }
 

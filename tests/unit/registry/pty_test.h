@@ -34,9 +34,8 @@ static inline bool pty_take(struct pty_child *child)
     struct pollfd polled = {child->fd, POLLIN, 0};
     ssize_t got = 0;
 
-    if (poll(&polled, 1, PTY_WAIT_MS) == 1) {
+    if (poll(&polled, 1, PTY_WAIT_MS) == 1)
         got = read(child->fd, child->shown + child->size, sizeof(child->shown) - 1 - child->size);
-    }
     child->size += got > 0 ? (size_t)got : 0;
     child->shown[child->size] = '\0';
     return got > 0;
@@ -47,11 +46,9 @@ static inline void pty_expect(struct pty_child *child, const char *text)
 {
     size_t size = strlen(text);
 
-    while (child->size < size || strcmp(child->shown + child->size - size, text) != 0) {
-        if (!pty_take(child)) {
+    while (child->size < size || strcmp(child->shown + child->size - size, text) != 0)
+        if (!pty_take(child))
             fail_msg("'%s' was not shown, but '%s'", text, child->shown);
-        }
-    }
 }
 
 static inline void pty_type(const struct pty_child *child, const char *text)

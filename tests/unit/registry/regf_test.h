@@ -8,9 +8,8 @@
 
 static inline void fill(uint8_t *bytes, size_t size, unsigned *seed)
 {
-    for (size_t i = 0; i < size; i++) {
+    for (size_t i = 0; i < size; i++)
         bytes[i] = (uint8_t)rand_r(seed);
-    }
 }
 
 static inline void init_tree(struct stf_hivetree *tree)

@@ -17,9 +17,8 @@
 
 static inline void assert_ok(enum stf_kind kind, const struct stf_err *err)
 {
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         fail_msg("%s: %s", stf_kind_name(kind), err->message);
-    }
 }
 
 static inline void set_bytes(struct stf_registry *registry, const char *key, const char *name, uint32_t type,
@@ -43,7 +42,6 @@ static inline void commit_and_close(struct stf_registry *registry)
 
 static inline void assert_contains(const char *text, const char *part)
 {
-    if (strstr(text, part) == NULL) {
+    if (strstr(text, part) == NULL)
         fail_msg("'%s' is not in:\n%s", part, text);
-    }
 }

@@ -45,9 +45,8 @@ static void check_tree(const struct store *store, const char *key, const json_t 
     char *text = json_dumps(tree, 0);
     char *wanted_text = json_dumps(wanted, 0);
 
-    if (!json_equal(tree, wanted)) {
+    if (!json_equal(tree, wanted))
         fail_msg("%s is\n%s\nnot\n%s", key, text, wanted_text);
-    }
     free(text);
     free(wanted_text);
     json_decref(tree);
@@ -92,9 +91,8 @@ static void test_every_type_and_size(void **state)
     char key[32];
     char name[32];
 
-    for (size_t i = 0; i < sizeof(data); i++) {
+    for (size_t i = 0; i < sizeof(data); i++)
         data[i] = (uint8_t)(i * 167 + 3); /* holds unpaired surrogates and NULs */
-    }
     for (size_t i = 0; i < TYPE_COUNT; i++) {
         snprintf(key, sizeof(key), "Types\\%zu", i);
         for (size_t j = 0; j < SIZE_COUNT; j++) {
@@ -229,9 +227,8 @@ static void test_uncommitted_is_dropped(void **state)
     struct stf_registry *registry;
     struct stf_err err = {0};
 
-    if (store->acts_at_once) {
+    if (store->acts_at_once)
         skip();
-    }
     registry = open_store(store, STF_REGISTRY_WRITE);
     set_bytes(registry, "K\\L", "v", STF_REG_DWORD, "\1\0\0\0", 4);
     commit_and_close(registry);
@@ -273,17 +270,15 @@ static void test_bad_names(void **state)
     char name[257];
     char *deep = malloc(2 * 600);
 
-    for (size_t i = 0; i < sizeof(bad_keys) / sizeof(bad_keys[0]); i++) {
+    for (size_t i = 0; i < sizeof(bad_keys) / sizeof(bad_keys[0]); i++)
         assert_int_equal(stf_registry_create_key(registry, bad_keys[i], &err), STF_INVALID_DATA);
-    }
     memset(name, 'a', sizeof(name));
     name[256] = '\0';
     assert_int_equal(stf_registry_create_key(registry, name, &err), STF_INVALID_DATA);
     name[255] = '\0';
     assert_ok(stf_registry_create_key(registry, name, &err), &err);
-    for (size_t i = 0; i < 600; i++) {
+    for (size_t i = 0; i < 600; i++)
         memcpy(deep + 2 * i, "a\\", 2);
-    }
     deep[2 * 600 - 1] = '\0';
     assert_int_equal(stf_registry_create_key(registry, deep, &err), STF_INVALID_DATA);
     free(deep);
@@ -323,11 +318,10 @@ static void check_existing(struct stf_registry *registry, const char *key, size_
     assert_ok(stf_registry_existing(registry, key, &existing, &components, &spelling, &err), &err);
     assert_int_equal(existing, wanted);
     assert_int_equal(components, of);
-    if (spelled == NULL) {
+    if (spelled == NULL)
         assert_null(spelling);
-    } else {
+    else
         assert_string_equal(spelling, spelled);
-    }
     free(spelling);
 }
 
@@ -372,15 +366,13 @@ static json_t *random_tree(unsigned *seed, int depth)
         if (rand_r(seed) % 2 == 0) {
             char hex[81] = "";
             size_t size = (size_t)(rand_r(seed) % 40);
-            for (size_t j = 0; j < size; j++) {
+            for (size_t j = 0; j < size; j++)
                 snprintf(hex + 2 * j, 3, "%02x", (unsigned)rand_r(seed) % 256);
-            }
             json_array_append_new(
                 values, json_pack("{s:s, s:i, s:s}", "name", names[i], "type", rand_r(seed) % 14, "data", hex));
         }
-        if (i > 0 && depth > 0 && rand_r(seed) % 3 == 0) {
+        if (i > 0 && depth > 0 && rand_r(seed) % 3 == 0)
             json_object_set_new(keys, names[i], random_tree(seed, depth - 1));
-        }
     }
     return json_pack("{s:o, s:o}", "values", values, "keys", keys);
 }
@@ -511,9 +503,8 @@ static json_t *tree_with_extras(const struct store *store)
     json_t *keys = json_object_get(tree, "keys");
 
     assert_non_null(tree);
-    if (!store->has_no_classes) {
+    if (!store->has_no_classes)
         json_object_set_new(json_object_get(keys, "Class"), "extras", json_pack("{s:s}", "class", "410062006300"));
-    }
     if (!store->has_live_rights) {
         json_object_set_new(json_object_get(json_object_get(keys, "Own"), "keys"), "Inherits",
                             json_pack("{s:[], s:{}}", "values", "keys"));

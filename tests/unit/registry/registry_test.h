@@ -80,18 +80,16 @@ static inline uint32_t word_at(const uint8_t *at)
 
 static inline void put_word(uint8_t *at, uint32_t word)
 {
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         at[i] = (uint8_t)(word >> (8 * i));
-    }
 }
 
 static inline void fix_checksum(uint8_t *base)
 {
     uint32_t sum = 0;
 
-    for (size_t i = 0; i < 0x1fc; i += 4) {
+    for (size_t i = 0; i < 0x1fc; i += 4)
         sum ^= word_at(base + i);
-    }
     put_word(base + 0x1fc, sum);
 }
 
@@ -114,9 +112,8 @@ static inline char *output_of(const char *const argv[])
     char *output;
 
     assert_ok(stf_process_run(&id, &result, &err), &err);
-    if (result.exit_code != 0) {
+    if (result.exit_code != 0)
         fail_msg("%s ended with %d: %s", argv[0], result.exit_code, result.errors);
-    }
     output = strdup(result.output);
     stf_process_result_fini(&result);
     return output;

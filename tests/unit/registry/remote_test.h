@@ -50,9 +50,8 @@ static inline pid_t first_process(const struct smb_server *server)
     snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)server->pid, (int)server->pid);
     file = fopen(path, "r");
     if (file != NULL) {
-        if (fscanf(file, "%ld", &pid) != 1) {
+        if (fscanf(file, "%ld", &pid) != 1)
             pid = 0;
-        }
         fclose(file);
     }
     return (pid_t)pid;
@@ -81,9 +80,8 @@ static inline bool smb_server_start(struct smb_server *server)
     if (server->pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() == parent && freopen("/dev/null", "w", stdout) != NULL &&
-            freopen("/dev/null", "w", stderr) != NULL) {
+            freopen("/dev/null", "w", stderr) != NULL)
             execlp("unshare", "unshare", "--pid", "--fork", "--kill-child=KILL", SMBD_SCRIPT, folder, NULL);
-        }
         _exit(127);
     }
     snprintf(server->root_file, sizeof(server->root_file), "%s/root.cred", folder);
@@ -99,9 +97,8 @@ static inline bool smb_server_start(struct smb_server *server)
             server->pid = 0;
             return false;
         }
-        if (answers_on_445()) {
+        if (answers_on_445())
             return true;
-        }
         usleep(20000);
     }
     smb_server_stop(server);

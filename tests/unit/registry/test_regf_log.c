@@ -24,9 +24,8 @@ static int setup(void **state)
         init_tree(&tree);
         add_value(add_key(tree.root, "Key"), "step", STF_REG_DWORD, &i, 4);
         memset(more, (int)i, sizeof(more));
-        if (i >= 3) {
+        if (i >= 3)
             add_value(tree.root, "more", STF_REG_BINARY, more, sizeof(more));
-        }
         history->bytes[i] = write_tree(&tree, &history->sizes[i]);
         stf_hivetree_fini(&tree);
     }
@@ -38,9 +37,8 @@ static int teardown(void **state)
 {
     struct history *history = *state;
 
-    for (size_t i = 0; i < STATES; i++) {
+    for (size_t i = 0; i < STATES; i++)
         free(history->bytes[i]);
-    }
     free(history);
     return 0;
 }
@@ -95,9 +93,8 @@ static size_t add_entry(struct stf_regf_bytes *log, const struct history *histor
     assert_non_null(pages);
     for (size_t page = 0; page < bins; page += SECTOR) {
         size_t place = STF_REGF_BASE_SIZE + page;
-        if (place >= history->sizes[to - 1] || memcmp(before + place, after + place, SECTOR) != 0) {
+        if (place >= history->sizes[to - 1] || memcmp(before + place, after + place, SECTOR) != 0)
             pages[count++] = (uint32_t)page;
-        }
     }
     size = 40 + 8 * count;
     for (size_t i = 0; i < count; i++) {
@@ -180,9 +177,8 @@ static void test_one_log(void **state)
     const struct history *history = *state;
     struct stf_regf_bytes log = new_log(history, FIRST_SEQUENCE);
 
-    for (size_t i = 1; i < STATES; i++) {
+    for (size_t i = 1; i < STATES; i++)
         add_entry(&log, history, i, (uint32_t)(FIRST_SEQUENCE + i - 1));
-    }
     check_replay(history, dirty_hive(history), log, no_log, 5, FIRST_SEQUENCE + 5);
 }
 

@@ -81,15 +81,12 @@ static enum stf_kind write_whole(const char *path, struct stf_err *err)
     struct stf_registry *registry = NULL;
     enum stf_kind kind = stf_registry_open(&stf_registry_backend_hive, &place, STF_REGISTRY_WRITE, &registry, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_set(registry, "T\\Новый", &value, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_delete_key(registry, "T\\Many\\1", err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_commit(registry, err);
-    }
     stf_registry_close(registry);
     return kind;
 }

@@ -93,9 +93,8 @@ static void test_damaged_halves_and_bytes(void **state)
     (void)state;
     for (size_t at = STF_REGF_BASE_SIZE; at < size; at++) {
         uint8_t was = bytes[at];
-        if (was == 0) {
+        if (was == 0)
             continue;
-        }
         bytes[at] = (uint8_t)(was ^ 1);
         check_bytes(bytes, size);
         bytes[at] = (uint8_t)(was + 8);

@@ -137,13 +137,11 @@ static void random_name(char *name, unsigned *seed)
     size_t count = (size_t)(rand_r(seed) % 6 + 1);
 
     *name = '\0';
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         strcat(name, parts[(size_t)rand_r(seed) % (sizeof(parts) / sizeof(parts[0]))]);
-    }
     /* an upper and a lower surrogate side by side are a pair, and no such spelling */
-    if (stf_registry_name_units(name) == SIZE_MAX) {
+    if (stf_registry_name_units(name) == SIZE_MAX)
         strcpy(name, "x");
-    }
 }
 
 static void random_extras(struct stf_hivetree *tree, struct stf_keytree_key *key, unsigned *seed)
@@ -179,9 +177,8 @@ static void random_key(struct stf_hivetree *tree, struct stf_keytree_key *key, i
     }
     for (int i = depth > 0 ? rand_r(seed) % 7 : 0; i > 0; i--) {
         random_name(name, seed);
-        if (stf_keytree_find_key(key, name) == NULL) {
+        if (stf_keytree_find_key(key, name) == NULL)
             random_key(tree, add_key(key, name), depth - 1, seed);
-        }
     }
 }
 
@@ -220,9 +217,8 @@ static void test_history_does_not_show(void **state)
             add_value(key, "", STF_REG_NONE, NULL, 0);
             stf_keytree_unset(key, "gone");
             add_value(key, "two", STF_REG_BINARY, "22222222", 8);
-            if (t == 1) {
+            if (t == 1)
                 stf_keytree_key_free(add_key(trees[t].root, "gone"));
-            }
         }
         bytes[t] = write_tree(&trees[t], &sizes[t]);
     }
@@ -302,9 +298,8 @@ static void test_deep(void **state)
     (void)state;
     init_tree(&tree);
     key = tree.root;
-    for (int i = 0; i < STF_REGISTRY_DEPTH_MAX; i++) {
+    for (int i = 0; i < STF_REGISTRY_DEPTH_MAX; i++)
         key = add_key(key, "deep");
-    }
     check_round_trip(&tree);
     add_key(key, "too deep");
     bytes = write_tree(&tree, &size);
@@ -330,9 +325,8 @@ static void test_order_of_names(void **state)
 
     (void)state;
     init_tree(&tree);
-    for (size_t i = 0; i < 11; i++) {
+    for (size_t i = 0; i < 11; i++)
         add_key(tree.root, names[i]);
-    }
     assert_ok(stf_regf_image_init_whole(&image, write_tree(&tree, &size), "hive", &err), &err);
     assert_ok(stf_regf_root(&image, &root, &err), &err);
     assert_ok(stf_regf_subkeys(&image, &root, &offsets, &err), &err);

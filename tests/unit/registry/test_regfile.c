@@ -549,9 +549,8 @@ static void random_value(unsigned *seed, const char *name, struct stf_registry_v
     bool is_text = rand_r(seed) % 3 != 0;
     struct stf_err err = {0};
 
-    for (size_t i = 0; i < size; i++) {
+    for (size_t i = 0; i < size; i++)
         data[i] = (uint8_t)(is_text ? (i % 2 == 0 ? "abc\"\\ \t\r\n"[rand_r(seed) % 9] : 0) : rand_r(seed) % 256);
-    }
     if (is_text && size >= 2 && rand_r(seed) % 4 != 0) {
         size &= ~(size_t)1;
         data[size - 2] = 0;
@@ -575,9 +574,8 @@ static json_t *random_tree(unsigned *seed, int depth)
             json_array_append_new(values, doc);
             stf_registry_value_fini(&value);
         }
-        if (depth > 0 && rand_r(seed) % 5 == 0) {
+        if (depth > 0 && rand_r(seed) % 5 == 0)
             json_object_set_new(keys, key_names[i], random_tree(seed, depth - 1));
-        }
     }
     return json_pack("{s:o, s:o}", "values", values, "keys", keys);
 }
@@ -591,12 +589,10 @@ static void alter_tree(unsigned *seed, json_t *tree, int depth)
     const char *name;
     json_t *key;
 
-    if (json_array_size(values) > 0 && rand_r(seed) % 2 == 0) {
+    if (json_array_size(values) > 0 && rand_r(seed) % 2 == 0)
         json_array_remove(values, (size_t)rand_r(seed) % json_array_size(values));
-    }
-    if (json_array_size(values) > 0 && rand_r(seed) % 2 == 0) {
+    if (json_array_size(values) > 0 && rand_r(seed) % 2 == 0)
         json_object_set_new(json_array_get(values, 0), "data", json_string("00ff"));
-    }
     json_object_foreach (keys_before, name, key) {
         if (rand_r(seed) % 4 == 0) {
             json_object_del(keys, name);
@@ -608,9 +604,8 @@ static void alter_tree(unsigned *seed, json_t *tree, int depth)
         }
     }
     json_decref(keys_before);
-    if (depth > 0 && json_object_get(keys, "B") == NULL) {
+    if (depth > 0 && json_object_get(keys, "B") == NULL)
         json_object_set_new(keys, "B", random_tree(seed, depth - 1));
-    }
 }
 
 struct kind_of_store {
@@ -742,9 +737,8 @@ static void test_every_pair(void **state)
         snprintf(suffix[1], sizeof(suffix[1]), "to%u", round);
         make_stores(from, suffix[0]);
         make_stores(to, suffix[1]);
-        for (unsigned pair = 0; pair < KINDS * KINDS; pair++) {
+        for (unsigned pair = 0; pair < KINDS * KINDS; pair++)
             check_pair(&from[pair / KINDS], &to[pair % KINDS], seed + 100 * round + pair);
-        }
         free_stores(from);
         free_stores(to);
     }
@@ -776,9 +770,8 @@ static void check_diff_applies(const struct kind_of_store *a, const struct kind_
     assert_true((diff.count == 0) == (edits.count == 0));
 
     /* as the file that a person would get */
-    for (size_t i = 0; i < edits.count; i++) {
+    for (size_t i = 0; i < edits.count; i++)
         assert_ok(stf_reg_print_edit(&printer, &edits.items[i], &err), &err);
-    }
     assert_ok(stf_reg_printer_take(&printer, &text, &size, &err), &err);
     stf_reg_printer_fini(&printer);
     stf_reg_edits_fini(&edits);
@@ -828,13 +821,11 @@ static void test_many_siblings(void **state)
 
     (void)state;
     fputs(HEAD, file);
-    for (unsigned i = 0; i < COUNT; i++) {
+    for (unsigned i = 0; i < COUNT; i++)
         fprintf(file, "[HKEY_USERS\\K%u]\n\"v%u\"=dword:%x\n", i * 7919 % COUNT, i, i);
-    }
     fputs("[HKEY_USERS]\n", file);
-    for (unsigned i = 0; i < COUNT; i++) {
+    for (unsigned i = 0; i < COUNT; i++)
         fprintf(file, "\"v%u\"=dword:%x\n", i * 7919 % COUNT, i);
-    }
     assert_int_equal(fclose(file), 0);
     registry = open_reg(path, "HKU", STF_REGISTRY_WRITE);
     for (unsigned i = 0; i < COUNT; i += 2) {

@@ -10,9 +10,8 @@ static int setup_regfile(void **state)
     struct store *store = calloc(1, sizeof(*store));
     struct stf_err err = {0};
 
-    if (make_test_folder(NULL) != 0) {
+    if (make_test_folder(NULL) != 0)
         return -1;
-    }
     store->backend = &stf_registry_backend_regfile;
     store->place.path = strdup(in_folder("store.reg"));
     store->place.key = "HKLM\\SYSTEM";

@@ -50,9 +50,8 @@ int __wrap_asprintf(char **text, const char *format, ...)
     int size = -1;
 
     va_start(list, format);
-    if (!is_out()) {
+    if (!is_out())
         size = vasprintf(text, format, list);
-    }
     va_end(list);
     return size;
 }
@@ -92,9 +91,8 @@ static enum stf_kind parse_and_apply(struct stf_registry *registry, struct stf_e
     struct stf_reg_edits edits;
     enum stf_kind kind = stf_reg_parse(text, sizeof(text) - 1, "t.reg", &edits, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_apply_reg(registry, "HKLM\\T", &edits, err);
-    }
     stf_reg_edits_fini(&edits);
     return kind;
 }
@@ -109,9 +107,8 @@ static enum stf_kind apply_and_export(struct stf_err *err, long at)
 
     countdown = at;
     kind = parse_and_apply(world.registry, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_export_reg(world.registry, "HKLM\\T", "", &format, &bytes, &size, err);
-    }
     countdown = -1;
     free(bytes);
     close_world(&world);
@@ -132,12 +129,10 @@ static enum stf_kind differ(struct stf_err *err, long at)
     assert_int_equal(kind, STF_OK);
     countdown = at;
     kind = stf_registry_diff(&sides[0], &sides[1], &diff, err);
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_diff_to_doc(&diff, "HKLM\\T", &doc, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_diff_to_edits(&diff, "HKLM\\T", &edits, err);
-    }
     if (kind == STF_OK) {
         lines = stf_registry_diff_text(&diff, "HKLM\\T");
         kind = lines != NULL ? STF_OK : stf_err_set(err, STF_NO_MEMORY, 0, "diff", NULL, "no text");

@@ -114,9 +114,8 @@ static void check_edit(const struct stf_reg_edit *edit, enum stf_reg_edit_kind k
     assert_int_equal(edit->kind, kind);
     assert_int_equal(edit->line, line);
     assert_string_equal(edit->key, key);
-    if (name != NULL) {
+    if (name != NULL)
         assert_string_equal(edit->value.name, name);
-    }
 }
 
 static void test_edits_in_order(void **state)
@@ -191,9 +190,8 @@ static void test_utf16_keeps_all(void **state)
     (void)state;
     for (size_t i = 2; i < size; i += 2) {
         static const uint8_t units[4][2] = {{0x3d, 0xd8}, {0, 0}, {0, 0xdc}, {0, 0}};
-        if (text[i] >= '1' && text[i] <= '4' && i > 2 * sizeof(HEAD)) {
+        if (text[i] >= '1' && text[i] <= '4' && i > 2 * sizeof(HEAD))
             memcpy(text + i, units[text[i] - '1'], 2);
-        }
     }
     edits = parse(text, size);
     assert_string_equal(edits.items[0].key, "HKEY_USERS\\\xef\xb7\x90"
@@ -293,9 +291,8 @@ static uint8_t *print(const struct stf_reg_edits *edits, struct stf_reg_format f
     struct stf_err err = {0};
     uint8_t *bytes = NULL;
 
-    for (size_t i = 0; i < edits->count; i++) {
+    for (size_t i = 0; i < edits->count; i++)
         assert_ok(stf_reg_print_edit(&printer, &edits->items[i], &err), &err);
-    }
     assert_ok(stf_reg_printer_take(&printer, &bytes, size, &err), &err);
     stf_reg_printer_fini(&printer);
     return bytes;

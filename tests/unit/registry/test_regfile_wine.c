@@ -25,9 +25,8 @@ static void wine_reg(const char *verb, const char *first, const char *second, co
     const char *const argv[] = {"wine", "reg", verb, first, second, third, NULL};
     struct stf_process_result result = {0};
 
-    if (run(argv, &result) != 0) {
+    if (run(argv, &result) != 0)
         fail_msg("wine reg %s %s: %s %s", verb, first, result.output, result.errors);
-    }
     stf_process_result_fini(&result);
 }
 
@@ -48,9 +47,8 @@ static int make_prefix(void **state)
     struct stf_process_result result = {0};
     bool is_made;
 
-    if (make_test_folder(state) != 0) {
+    if (make_test_folder(state) != 0)
         return -1;
-    }
     setenv("WINEPREFIX", in_folder("prefix"), 1);
     setenv("WINEDEBUG", "-all", 1);
     setenv("WINEDLLOVERRIDES", "mscoree=;mshtml=", 1);
@@ -155,9 +153,8 @@ static void random_data(unsigned *seed, uint32_t type, uint8_t data[64], size_t 
     bool is_text = type == STF_REG_SZ || type == STF_REG_EXPAND_SZ || type == STF_REG_MULTI_SZ;
 
     *size = type == STF_REG_DWORD ? 4 : (size_t)(rand_r(seed) % 64);
-    for (size_t i = 0; i < *size; i++) {
+    for (size_t i = 0; i < *size; i++)
         data[i] = (uint8_t)(is_text ? (i % 2 == 0 ? "abc\"\\ \t%;"[rand_r(seed) % 9] : 0) : rand_r(seed) % 256);
-    }
     if (is_text) {
         *size = *size / 2 * 2 + 2;
         *size = *size > 64 ? 64 : *size;
@@ -183,9 +180,8 @@ static json_t *random_tree(unsigned *seed, int depth)
             json_object_set_new(doc, "name", json_string(value.name));
             json_array_append_new(values, doc);
         }
-        if (depth > 0 && rand_r(seed) % 4 == 0) {
+        if (depth > 0 && rand_r(seed) % 4 == 0)
             json_object_set_new(keys, key_names[i], random_tree(seed, depth - 1));
-        }
     }
     return json_pack("{s:o, s:o}", "values", values, "keys", keys);
 }

@@ -21,18 +21,16 @@ static int setup(void **state)
 
     if (make_test_folder(NULL) != 0 || mkdir(in_folder("hives"), 0700) != 0 ||
         stf_hive_create(in_folder("hives/SYSTEM"), &err) != STF_OK ||
-        stf_hive_create(in_folder("hives/SOFTWARE"), &err) != STF_OK) {
+        stf_hive_create(in_folder("hives/SOFTWARE"), &err) != STF_OK)
         return -1;
-    }
     registry = open_hive(in_folder("hives/SYSTEM"), STF_REGISTRY_WRITE);
     set_bytes(registry, "Select", "Current", STF_REG_DWORD, "\1\0\0\0", 4);
     set_bytes(registry, "ControlSet001\\Services\\PolicyAgent", "Start", STF_REG_DWORD, "\2\0\0\0", 4);
     set_bytes(registry, "ControlSet001\\Services\\PolicyAgent\\Oakley", "Existing", STF_REG_SZ, "x\0\0\0", 4);
     set_bytes(registry, "ControlSet001\\Services\\Tree\\A\\B", "v", 0x1234, "\1\2\3", 3);
     set_bytes(registry, "ControlSet001\\Services\\Tree", "", STF_REG_MULTI_SZ, "a\0\0\0\0\0", 6);
-    if (stf_registry_create_key(registry, "ControlSet001\\Services\\Tree\\Empty", &err) != STF_OK) {
+    if (stf_registry_create_key(registry, "ControlSet001\\Services\\Tree\\Empty", &err) != STF_OK)
         return -1;
-    }
     commit_and_close(registry);
     world->config = json_pack("{s:s, s:{s:s, s:s}}", "role", "front_end", "registry", "HKLM\\SYSTEM", "hives/SYSTEM",
                               "HKEY_LOCAL_MACHINE\\Software", "hives/SOFTWARE");
@@ -54,9 +52,8 @@ static const struct stf_resource *resource_named(const char *name)
 {
     const struct stf_resource *resource = stf_registry_binding.resources;
 
-    while (resource->name != NULL && strcmp(resource->name, name) != 0) {
+    while (resource->name != NULL && strcmp(resource->name, name) != 0)
         resource++;
-    }
     assert_non_null(resource->name);
     assert_string_equal(resource->need, "registry.write");
     return resource;
@@ -67,9 +64,8 @@ static enum stf_kind call_verb(const struct world *world, const char *name, cons
 {
     const struct stf_verb *verb = stf_registry_binding.verbs;
 
-    while (verb->name != NULL && strcmp(verb->name, name) != 0) {
+    while (verb->name != NULL && strcmp(verb->name, name) != 0)
         verb++;
-    }
     assert_non_null(verb->name);
     assert_string_equal(verb->need, "registry.read");
     return verb->call(NULL, &world->host, args, result, err);
@@ -125,9 +121,8 @@ static void check_equal(json_t *found, json_t *wanted)
     char *found_text = json_dumps(found, JSON_ENCODE_ANY);
     char *wanted_text = json_dumps(wanted, JSON_ENCODE_ANY);
 
-    if (!json_equal(found, wanted)) {
+    if (!json_equal(found, wanted))
         fail_msg("found\n%s\nwanted\n%s", found_text, wanted_text);
-    }
     free(found_text);
     free(wanted_text);
     json_decref(found);
@@ -332,9 +327,8 @@ static void test_parts_of_a_key(void **state)
         json_t *part_id = json_loads(things[i].id, 0, NULL);
         json_t *part = stf_registry_binding.part(id, whole, things[i].resource, part_id);
         json_t *read = read_state(world, things[i].resource, part_id);
-        if (things[i].is_part ? !json_equal(part, read) : part != NULL) {
+        if (things[i].is_part ? !json_equal(part, read) : part != NULL)
             fail_msg("%s: a state of the key says something else", things[i].id);
-        }
         assert_null(stf_registry_binding.part(id, json_null(), things[i].resource, part_id));
         json_decref(read);
         json_decref(part);

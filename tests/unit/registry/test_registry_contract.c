@@ -27,9 +27,8 @@ static int setup_hive(void **state)
     struct store *store = calloc(1, sizeof(*store));
     struct stf_err err = {0};
 
-    if (make_test_folder(NULL) != 0) {
+    if (make_test_folder(NULL) != 0)
         return -1;
-    }
     store->backend = &stf_registry_backend_hive;
     store->place.path = strdup(in_folder("hive"));
     *state = store;

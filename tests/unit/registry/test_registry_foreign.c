@@ -19,9 +19,8 @@ static const char *unpack(const char *name)
 
     snprintf(packed, sizeof(packed), "%s/%s.xz", getenv("STAFFETTA_HIVES"), name);
     assert_ok(stf_process_run(&id, &result, &err), &err);
-    if (result.exit_code != 0) {
+    if (result.exit_code != 0)
         fail_msg("xz: %s", result.errors);
-    }
     stf_process_result_fini(&result);
     return path;
 }
@@ -41,9 +40,8 @@ static enum stf_kind read_whole(const char *path, bool is_replaying, enum stf_re
     struct stf_registry *registry = NULL;
     enum stf_kind kind = open_any(path, is_replaying, mode, &registry, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_tree_read(registry, "", tree, err);
-    }
     stf_registry_close(registry);
     return kind;
 }
@@ -76,9 +74,8 @@ static void count(const json_t *tree, size_t *keys, size_t *values)
 
     ++*keys;
     *values += json_array_size(json_object_get(tree, "values"));
-    json_object_foreach (json_object_get(tree, "keys"), name, subkey) {
+    json_object_foreach (json_object_get(tree, "keys"), name, subkey)
         count(subkey, keys, values);
-    }
 }
 
 /* As many keys and values as reglookup finds. */
@@ -112,9 +109,8 @@ static void drop_extras(json_t *tree)
     json_t *subkey;
 
     json_object_del(tree, "extras");
-    json_object_foreach (json_object_get(tree, "keys"), name, subkey) {
+    json_object_foreach (json_object_get(tree, "keys"), name, subkey)
         drop_extras(subkey);
-    }
 }
 
 /* libhivex's reading, by way of a .reg file, is ours. */
@@ -282,15 +278,13 @@ static void test_replayed_bytes(void **state)
     struct stf_err err = {0};
 
     (void)state;
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 4; i++)
         parts[i].bytes = read_file(unpack(names[i]), &parts[i].size);
-    }
     assert_ok(stf_regf_replay(&parts[0], &parts[1], "hive", &err), &err);
     assert_int_equal(parts[0].size, parts[3].size);
     assert_memory_equal(parts[0].bytes, parts[3].bytes, parts[3].size);
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 4; i++)
         free(parts[i].bytes);
-    }
 }
 
 /* A whole new file of it says the same as Windows', and asks for no logs any more; the logs stay as they are. */

@@ -50,9 +50,8 @@ static size_t count_files(void)
     size_t count = 0;
 
     assert_non_null(folder);
-    for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+    for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder))
         count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
-    }
     closedir(folder);
     return count;
 }
@@ -278,9 +277,8 @@ static void test_failed_write_leaves_the_old_hive(void **state)
         signal(SIGXFSZ, SIG_IGN);
         if (setrlimit(RLIMIT_FSIZE, &limit) != 0 ||
             stf_registry_open(&stf_registry_backend_hive, &place, STF_REGISTRY_WRITE, &registry, &err) != STF_OK ||
-            stf_registry_set(registry, "A", &value, &err) != STF_OK) {
+            stf_registry_set(registry, "A", &value, &err) != STF_OK)
             _exit(2);
-        }
         _exit(stf_registry_commit(registry, &err) == STF_IO && err.code == EFBIG ? 0 : 1);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -323,9 +321,8 @@ static void test_killed_writer(void **state)
         int status;
         pid_t child = fork();
         assert_true(child >= 0);
-        if (child == 0) {
+        if (child == 0)
             flip_for_ever(path);
-        }
         nanosleep(&pause, NULL);
         assert_int_equal(kill(child, SIGKILL), 0);
         assert_int_equal(waitpid(child, &status, 0), child);
@@ -334,9 +331,8 @@ static void test_killed_writer(void **state)
         registry = open_hive(path, STF_REGISTRY_READ);
         assert_ok(stf_registry_get(registry, "Flip\\Deep", "v", &value, &err), &err);
         assert_int_equal(value.size, 3000);
-        for (size_t i = 0; i < 3000; i++) {
+        for (size_t i = 0; i < 3000; i++)
             assert_int_equal(value.data[i], value.data[0]);
-        }
         stf_registry_value_fini(&value);
         assert_ok(stf_registry_get(registry, "Kept", "v", &value, &err), &err);
         stf_registry_value_fini(&value);
@@ -511,9 +507,8 @@ static size_t check_hivexget_bytes(const char *path, const char *key, const char
     size_t size = strlen(output) / 4;
 
     snprintf(wanted, sizeof(wanted), " %02x\n", byte);
-    for (size_t i = 0; i < size; i++) {
+    for (size_t i = 0; i < size; i++)
         assert_memory_equal(output + 4 * i, wanted, 4);
-    }
     free(output);
     return size;
 }

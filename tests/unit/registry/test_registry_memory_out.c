@@ -55,9 +55,8 @@ static const struct stf_verb *verb_named(const char *name)
 {
     const struct stf_verb *verb = stf_registry_binding.verbs;
 
-    while (verb->name != NULL && strcmp(verb->name, name) != 0) {
+    while (verb->name != NULL && strcmp(verb->name, name) != 0)
         verb++;
-    }
     return verb->name != NULL ? verb : NULL;
 }
 
@@ -65,9 +64,8 @@ static size_t resource_index(const char *name)
 {
     size_t i = 0;
 
-    while (strcmp(stf_registry_binding.resources[i].name, name) != 0) {
+    while (strcmp(stf_registry_binding.resources[i].name, name) != 0)
         i++;
-    }
     return i;
 }
 
@@ -76,9 +74,8 @@ static void *open_binding(struct stf_err *err)
 {
     void *self = stf_registry_binding.open();
 
-    if (self == NULL) {
+    if (self == NULL)
         stf_err_set(err, STF_NO_MEMORY, 0, "open", NULL, "memory is out");
-    }
     return self;
 }
 
@@ -201,9 +198,8 @@ static enum stf_kind try_patch_make(struct world *world, size_t index, struct st
     (void)index;
     if (self != NULL) {
         kind = stf_reg_parse(reg_text, sizeof(reg_text) - 1, "a.reg", &edits, err);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = stf_registry_import(self, &world->host, &edits, &changes, err);
-        }
         stf_registry_binding.close(self);
     }
     stf_reg_edits_fini(&edits);
@@ -218,9 +214,8 @@ static enum stf_kind open_key(const struct world *world, const char *key, struct
     enum stf_kind kind = stf_registry_host_store(&world->host, key, &location, below, err);
 
     *registry = NULL;
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_location_open(&location, STF_REGISTRY_READ, registry, err);
-    }
     stf_registry_location_fini(&location);
     return kind;
 }
@@ -235,9 +230,8 @@ static enum stf_kind try_export(struct world *world, size_t index, struct stf_er
     enum stf_kind kind = open_key(world, HIVE_KEY, &registry, &below, err);
 
     (void)index;
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_export_reg(registry, "HKLM\\SYSTEM", below, &format, &bytes, &size, err);
-    }
     free(bytes);
     stf_registry_close(registry);
     return kind;
@@ -254,19 +248,16 @@ static enum stf_kind try_diff(struct world *world, size_t index, struct stf_err 
     enum stf_kind kind = open_key(world, HIVE_KEY, &first.registry, &first.key, err);
 
     (void)index;
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = open_key(world, REG_KEY, &second.registry, &second.key, err);
-    }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_diff(&first, &second, &diff, err);
-    }
     if (kind == STF_OK) {
         text = stf_registry_diff_text(&diff, HIVE_KEY);
         kind = text != NULL ? stf_registry_diff_to_doc(&diff, HIVE_KEY, &doc, err) : STF_NO_MEMORY;
     }
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_diff_to_edits(&diff, HIVE_KEY, &edits, err);
-    }
     stf_reg_edits_fini(&edits);
     json_decref(doc);
     free(text);
@@ -286,9 +277,8 @@ static enum stf_kind try_snapshot(struct world *world, size_t index, struct stf_
     enum stf_kind kind = stf_registry_snapshot_make(&data, &made, err);
 
     (void)index;
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_snapshot_check(made, &key, &tree, err);
-    }
     json_decref(made);
     return kind;
 }
@@ -325,9 +315,8 @@ struct image {
 
 static void take_images(struct image images[FILE_COUNT])
 {
-    for (size_t i = 0; i < FILE_COUNT; i++) {
+    for (size_t i = 0; i < FILE_COUNT; i++)
         images[i].bytes = read_file(in_folder(files[i]), &images[i].size);
-    }
 }
 
 static void compare_images(const struct image images[FILE_COUNT], const char *what, size_t n)
@@ -335,9 +324,8 @@ static void compare_images(const struct image images[FILE_COUNT], const char *wh
     for (size_t i = 0; i < FILE_COUNT; i++) {
         size_t size;
         uint8_t *bytes = read_file(in_folder(files[i]), &size);
-        if (size != images[i].size || memcmp(bytes, images[i].bytes, size) != 0) {
+        if (size != images[i].size || memcmp(bytes, images[i].bytes, size) != 0)
             fail_msg("%s: %s has changed though allocation %zu failed", what, files[i], n);
-        }
         free(bytes);
     }
 }
@@ -365,15 +353,12 @@ static void run_out(struct world *world, const char *what, size_t index,
         stf_fail_alloc_arm(++n);
         kind = attempt(world, index, &err);
         is_reached = stf_fail_alloc_disarm();
-        if (is_reached && kind != STF_NO_MEMORY && !(world->parses_json && kind == STF_INVALID_DATA)) {
+        if (is_reached && kind != STF_NO_MEMORY && !(world->parses_json && kind == STF_INVALID_DATA))
             fail_msg("%s: allocation %zu failed, and the kind is %s: %s", what, n, stf_kind_name(kind), err.message);
-        }
-        if (!is_reached && kind != STF_OK) {
+        if (!is_reached && kind != STF_OK)
             fail_msg("%s: %s: %s", what, stf_kind_name(kind), err.message);
-        }
-        if (is_reached) {
+        if (is_reached)
             compare_images(images, what, n);
-        }
     }
     assert_true(n > 1);
     put_images(images);
@@ -455,16 +440,12 @@ static void test_descriptions(void **state)
 static void test_none_is_left_out(void **state)
 {
     (void)state;
-    for (size_t i = 0; stf_registry_binding.verbs[i].name != NULL; i++) {
-        if (!tried_verbs[i]) {
+    for (size_t i = 0; stf_registry_binding.verbs[i].name != NULL; i++)
+        if (!tried_verbs[i])
             fail_msg("%s was not tried", stf_registry_binding.verbs[i].name);
-        }
-    }
-    for (size_t i = 0; stf_registry_binding.resources[i].name != NULL; i++) {
-        if (!tried_resources[i].read || !tried_resources[i].write || !tried_resources[i].describe) {
+    for (size_t i = 0; stf_registry_binding.resources[i].name != NULL; i++)
+        if (!tried_resources[i].read || !tried_resources[i].write || !tried_resources[i].describe)
             fail_msg("%s was not tried in all ways", stf_registry_binding.resources[i].name);
-        }
-    }
 }
 
 /* The text of a snapshot, and .reg text as hex. */
@@ -494,9 +475,8 @@ static int setup(void **state)
     json_t *tree = NULL;
     void *self;
 
-    if (make_test_folder(NULL) != 0 || stf_hive_create(in_folder("SYSTEM"), &err) != STF_OK) {
+    if (make_test_folder(NULL) != 0 || stf_hive_create(in_folder("SYSTEM"), &err) != STF_OK)
         return -1;
-    }
     write_file(in_folder("store.reg"), store_text, sizeof(store_text) - 1);
     registry = open_hive(in_folder("SYSTEM"), STF_REGISTRY_WRITE);
     set_bytes(registry, "Test", "Value", STF_REG_DWORD, "\1\0\0\0", 4);

@@ -60,9 +60,8 @@ static void add(struct fixture *fixture, enum stf_reg_edit_kind kind, const char
     struct stf_err err = {0};
 
     edit.value.name = (char *)name;
-    if (kind == STF_REG_SET_VALUE) {
+    if (kind == STF_REG_SET_VALUE)
         edit.value = (struct stf_registry_value){(char *)name, STF_REG_BINARY, (uint8_t *)"\7", 1};
-    }
     assert_ok(stf_reg_edits_add(&fixture->edits, &edit, &err), &err);
 }
 
@@ -105,9 +104,8 @@ static enum stf_kind write_patch(struct fixture *fixture, const struct stf_regis
     struct stf_registry *registry = open_store(fixture);
     enum stf_kind kind = stf_registry_patch_write(registry, patch, state, err);
 
-    if (kind == STF_OK) {
+    if (kind == STF_OK)
         kind = stf_registry_commit(registry, err);
-    }
     stf_registry_close(registry);
     return kind;
 }
@@ -384,9 +382,8 @@ static void test_wrong_documents(void **state)
     struct stf_err err = {0};
     json_t *result = NULL;
 
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         assert_int_equal(stf_registry_patch_parse(texts[i], &patch, &err), STF_INVALID_DATA);
-    }
     assert_ok(stf_registry_patch_parse("+0:-1:A))", &patch, &err), &err);
     for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
         json_t *wrong = json_loads(states[i], JSON_DECODE_ANY, NULL);

@@ -12,16 +12,14 @@ static int setup(void **state)
     struct stf_err err = {0};
     char *output;
 
-    if (make_test_folder(state) != 0) {
+    if (make_test_folder(state) != 0)
         return -1;
-    }
     output = output_of((const char *const[]){"cp", "-r", SITE, in_folder("site"), NULL});
     free(output);
     output = output_of((const char *const[]){"chmod", "-R", "go-w", in_folder("site"), NULL});
     free(output);
-    if (mkdir(in_folder("site/hives"), 0700) != 0 || stf_hive_create(in_folder("site/hives/SYSTEM"), &err) != STF_OK) {
+    if (mkdir(in_folder("site/hives"), 0700) != 0 || stf_hive_create(in_folder("site/hives/SYSTEM"), &err) != STF_OK)
         return -1;
-    }
     registry = open_hive(in_folder("site/hives/SYSTEM"), STF_REGISTRY_WRITE);
     set_bytes(registry, "Select", "Current", STF_REG_DWORD, "\1\0\0\0", 4);
     set_bytes(registry, "ControlSet001\\Services", "Odd", STF_REG_SZ, "\x3d\xd8", 2);
@@ -49,13 +47,11 @@ static void run_program(const char *command, const char *const arguments[], int 
     struct stf_process_result result = {0};
     struct stf_err err = {0};
 
-    for (size_t i = 0; arguments[i] != NULL; i++) {
+    for (size_t i = 0; arguments[i] != NULL; i++)
         argv[6 + i] = arguments[i];
-    }
     assert_ok(stf_process_run(&id, &result, &err), &err);
-    if (result.exit_code != exit_code) {
+    if (result.exit_code != exit_code)
         fail_msg("%s ended with %d, not %d:\n%s%s", command, result.exit_code, exit_code, result.output, result.errors);
-    }
     stf_process_result_fini(&result);
 }
 

@@ -56,9 +56,8 @@ static void check_string(uint32_t type, const uint8_t *data, size_t size, const 
     assert_int_equal(plain.string.size, text_size);
     assert_memory_equal(plain.string.bytes, text, text_size);
     assert_int_equal(plain.is_exact, is_exact);
-    if (is_exact) {
+    if (is_exact)
         check_encoded(type, &plain, data, size);
-    }
     stf_registry_plain_fini(&plain);
 }
 
@@ -159,9 +158,8 @@ static void check_list(const uint8_t *data, size_t size, const char *joined, boo
     }
     assert_string_equal(found, joined);
     assert_int_equal(plain.is_exact, is_exact);
-    if (is_exact) {
+    if (is_exact)
         check_encoded(STF_REG_MULTI_SZ, &plain, data, size);
-    }
     stf_registry_plain_fini(&plain);
 }
 

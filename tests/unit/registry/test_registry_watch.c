@@ -9,9 +9,8 @@ static int setup(void **state)
 {
     struct stf_err err = {0};
 
-    if (make_test_folder(state) != 0) {
+    if (make_test_folder(state) != 0)
         return -1;
-    }
     snprintf(hive_path, sizeof(hive_path), "%s", in_folder("hive"));
     return stf_hive_create(hive_path, &err) == STF_OK ? 0 : -1;
 }

@@ -233,20 +233,15 @@ static void read_as_everything(const uint8_t *bytes, size_t size)
     stf_winreg_get_created(&(struct stf_bytes_in){.bytes = exact, .size = size}, &handle, &number);
     stf_winreg_get_info(&(struct stf_bytes_in){.bytes = exact, .size = size}, &info, &number);
     stf_winreg_get_query_value(&(struct stf_bytes_in){.bytes = exact, .size = size}, &number, &number);
-    if (stf_winreg_get_enum_key(&(struct stf_bytes_in){.bytes = exact, .size = size}, &name, &number)) {
-        for (size_t i = 0; i < 2 * name.units; i++) {
+    if (stf_winreg_get_enum_key(&(struct stf_bytes_in){.bytes = exact, .size = size}, &name, &number))
+        for (size_t i = 0; i < 2 * name.units; i++)
             sink += name.data[i];
-        }
-    }
-    if (stf_winreg_get_enum_value(&(struct stf_bytes_in){.bytes = exact, .size = size}, &value, &number)) {
-        for (size_t i = 0; i < value.size; i++) {
+    if (stf_winreg_get_enum_value(&(struct stf_bytes_in){.bytes = exact, .size = size}, &value, &number))
+        for (size_t i = 0; i < value.size; i++)
             sink += value.data[i];
-        }
-    }
     if (stf_winreg_get_security(&(struct stf_bytes_in){.bytes = exact, .size = size}, &descriptor, &descriptor_size,
-                                &number)) {
+                                &number))
         stf_rights_are_own(descriptor, descriptor_size, exact, size);
-    }
     stf_rights_are_own(exact, size, NULL, 0);
     free(exact);
 }
@@ -282,9 +277,8 @@ static void test_results(void **state)
     for (int round = 0; round < 20000; round++) {
         uint8_t bytes[sizeof(enum_value)];
         memcpy(bytes, enum_value, sizeof(bytes));
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < 4; i++)
             bytes[(size_t)rand_r(&seed) % sizeof(bytes)] = (uint8_t)(rand_r(&seed) % 3 == 0 ? 255 : rand_r(&seed));
-        }
         read_as_everything(bytes, (size_t)rand_r(&seed) % (sizeof(bytes) + 1));
     }
 }

@@ -18,9 +18,8 @@ static int ask_once(const char *user, const char *domain, const char *password)
     struct stf_err err = {0};
     enum stf_kind kind = stf_remote_prompt(&connect, &err);
 
-    if (kind != STF_OK) {
+    if (kind != STF_OK)
         return kind == STF_DENIED && strstr(err.message, "win-1") != NULL ? REFUSED : WRONG;
-    }
     return strcmp(connect.user, user) == 0 && strcmp(connect.domain, domain) == 0 &&
                    strcmp(connect.password, password) == 0
                ? ANSWERED
@@ -35,13 +34,11 @@ static void test_a_login_is_typed_once(void **state)
     (void)state;
     if (pty_fork(&child)) {
         if (ask_once("root", "OFFICE", " pass word ") != ANSWERED ||
-            ask_once("root", "OFFICE", " pass word ") != ANSWERED) {
+            ask_once("root", "OFFICE", " pass word ") != ANSWERED)
             _exit(WRONG);
-        }
         stf_remote_prompt_forget("win-2");
-        if (ask_once("root", "OFFICE", " pass word ") != ANSWERED) {
+        if (ask_once("root", "OFFICE", " pass word ") != ANSWERED)
             _exit(WRONG);
-        }
         stf_remote_prompt_forget("win-1");
         _exit(ask_once("other", "", "second"));
     }
@@ -72,18 +69,16 @@ static void check_interrupted(const char *typed, int sent, int expected)
     struct pty_child child;
     int status;
 
-    if (pty_fork(&child)) {
+    if (pty_fork(&child))
         _exit(ask_once("", "", ""));
-    }
     pty_expect(&child, user_question);
     pty_type(&child, "root\n");
     pty_expect(&child, password_question);
     assert_false(pty_shows_what_is_typed(&child));
-    if (sent != 0) {
+    if (sent != 0)
         assert_int_equal(kill(child.pid, sent), 0);
-    } else {
+    else
         pty_type(&child, typed);
-    }
     status = pty_finish(&child);
     assert_true(WIFSIGNALED(status));
     assert_int_equal(WTERMSIG(status), expected);
@@ -107,9 +102,8 @@ static void test_it_is_not_stopped_meanwhile(void **state)
     int status;
 
     (void)state;
-    if (pty_fork(&child)) {
+    if (pty_fork(&child))
         _exit(ask_once("root", "", "secret"));
-    }
     pty_expect(&child, user_question);
     pty_type(&child, "root\n");
     pty_expect(&child, password_question);
@@ -126,9 +120,8 @@ static void check_refused(const char *user, const char *password)
     struct pty_child child;
     int status;
 
-    if (pty_fork(&child)) {
+    if (pty_fork(&child))
         _exit(ask_once("", "", ""));
-    }
     pty_expect(&child, user_question);
     pty_type(&child, user);
     if (password != NULL) {
@@ -181,20 +174,17 @@ static bool is_in_memory(const char *masked, size_t size)
         uintptr_t end;
         char mode[5];
         if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s", &start, &end, mode) != 3 || strncmp(mode, "rw", 2) != 0 ||
-            strstr(line, "[v") != NULL) {
+            strstr(line, "[v") != NULL)
             continue;
-        }
         for (const char *at = (const char *)start; at + size <= (const char *)end && !is_found; at++) {
             size_t same = 0;
-            while (same < size && at[same] == (masked[same] ^ 1)) {
+            while (same < size && at[same] == (masked[same] ^ 1))
                 same++;
-            }
             is_found = same == size;
         }
     }
-    if (maps != NULL) {
+    if (maps != NULL)
         fclose(maps);
-    }
     return is_found;
 }
 
@@ -222,9 +212,8 @@ static void test_a_password_is_wiped(void **state)
         struct stf_remote_connect connect = {.host = "win-1"};
         struct stf_err err = {0};
         bool was_there;
-        if (stf_remote_prompt(&connect, &err) != STF_OK) {
+        if (stf_remote_prompt(&connect, &err) != STF_OK)
             _exit(REFUSED);
-        }
         was_there = is_in_memory(masked, sizeof(masked) - 1);
         explicit_bzero(&connect, sizeof(connect));
         stf_remote_prompt_forget("win-1");

@@ -249,9 +249,8 @@ static void test_large_data(void **state)
     struct stf_err err = {0};
 
     (void)state;
-    for (size_t i = 0; i < TOO_LARGE; i++) {
+    for (size_t i = 0; i < TOO_LARGE; i++)
         data[i] = (uint8_t)(i * 2654435761u >> 11);
-    }
     set_bytes(registry, "", "large", STF_REG_BINARY, data, SIZE);
     set_bytes(registry, "", "largest", STF_REG_NONE, data, TOO_LARGE - 1);
     assert_int_equal(stf_registry_set(registry, "", &value, &err), STF_UNSUPPORTED);
@@ -305,9 +304,8 @@ static void test_many_and_deep(void **state)
         snprintf(name, sizeof(name), "%d", i);
         set_bytes(registry, "Values", name, STF_REG_DWORD, &i, sizeof(i));
     }
-    for (int i = 0; i < DEEP; i++) {
+    for (int i = 0; i < DEEP; i++)
         strcat(deep, i > 0 ? "\\d" : "d");
-    }
     set_bytes(registry, deep, "v", STF_REG_DWORD, "\1\0\0\0", 4);
     commit_and_close(registry);
 
@@ -427,9 +425,8 @@ static pid_t only_child(void)
     snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
     file = fopen(path, "r");
     assert_non_null(file);
-    while (count < 8 && fscanf(file, "%ld", &pids[count]) == 1) {
+    while (count < 8 && fscanf(file, "%ld", &pids[count]) == 1)
         count += pids[count] != server.pid;
-    }
     fclose(file);
     assert_int_equal(count, 1);
     return (pid_t)pids[0];

@@ -53,11 +53,10 @@ static inline void fake_store(const struct fake *fake, const char *host, const j
 static inline void fake_set(const struct fake *fake, const char *host, const char *name, const json_t *state)
 {
     json_t *things = fake_load(fake, host);
-    if (json_is_null(state)) {
+    if (json_is_null(state))
         json_object_del(things, name);
-    } else {
+    else
         json_object_set(things, name, (json_t *)state);
-    }
     fake_store(fake, host, things);
     json_decref(things);
 }
@@ -66,9 +65,8 @@ static inline enum stf_kind fake_read(void *self, const struct stf_host *host, c
                                       struct stf_err *err)
 {
     struct fake *fake = self;
-    if (fake->unreadable_host && strcmp(fake->unreadable_host, host->name) == 0) {
+    if (fake->unreadable_host && strcmp(fake->unreadable_host, host->name) == 0)
         return stf_err_set(err, STF_UNREACHABLE, 0, "read", host->name, "%s does not answer", host->name);
-    }
     pthread_mutex_lock(&fake->mutex);
     snprintf(fake->seen_site_dir, sizeof fake->seen_site_dir, "%s", host->site_dir ? host->site_dir : "-");
     snprintf(fake->seen_netns, sizeof fake->seen_netns, "%s", host->netns ? host->netns : "-");
@@ -85,12 +83,10 @@ static inline enum stf_kind fake_write(void *self, const struct stf_host *host, 
 {
     struct fake *fake = self;
     const char *name = json_string_value(json_object_get(id, "name"));
-    if (fake->on_write) {
+    if (fake->on_write)
         fake->on_write(fake->data);
-    }
-    if (fake->failing_thing && strcmp(fake->failing_thing, name) == 0) {
+    if (fake->failing_thing && strcmp(fake->failing_thing, name) == 0)
         return stf_err_set(err, STF_IO, 5, "write", name, "%s can not be written", name);
-    }
     pthread_mutex_lock(&fake->mutex);
     fake->write_count++;
     json_t *lie = json_string("something else");
@@ -122,9 +118,8 @@ static inline enum stf_kind fake_settle(void *self, const struct stf_host *host,
     const char *state = json_string_value(json_object_get(args, "state"));
     size_t used = strlen(fake->settled);
     (void)result;
-    if (fake->unsettled_thing && strcmp(fake->unsettled_thing, name) == 0) {
+    if (fake->unsettled_thing && strcmp(fake->unsettled_thing, name) == 0)
         return stf_err_set(err, STF_TIMEOUT, 0, "settle", name, "%s does not settle", name);
-    }
     snprintf(fake->settled + used, sizeof fake->settled - used, "%s.%s=%s ", host->name, name,
              state ? state : "absent");
     return STF_OK;

@@ -52,13 +52,11 @@ static void check_call(const struct call *call, const struct stf_host *host, con
         stf_fail_alloc_arm(n);
         kind = make_call(call, host, args, &err);
         is_reached = stf_fail_alloc_disarm();
-        if (kind != STF_INVALID_DATA && !(is_reached && kind == STF_NO_MEMORY)) {
+        if (kind != STF_INVALID_DATA && !(is_reached && kind == STF_NO_MEMORY))
             fail_msg("%s: %s: %s", call->name, stf_kind_name(kind), err.message);
-        }
         /* Writing may look at the state, which null is for some, before the id. */
-        if (!is_reached && !call->is_write && strstr(err.message, "no_such_member") == NULL) {
+        if (!is_reached && !call->is_write && strstr(err.message, "no_such_member") == NULL)
             fail_msg("%s does not name the member: %s", call->name, err.message);
-        }
     }
 }
 
@@ -66,9 +64,8 @@ static void check_binding(const struct stf_binding *binding, const struct stf_ho
 {
     void *self = binding->open != NULL ? binding->open() : NULL;
 
-    for (const struct stf_verb *verb = binding->verbs; verb != NULL && verb->name != NULL; verb++) {
+    for (const struct stf_verb *verb = binding->verbs; verb != NULL && verb->name != NULL; verb++)
         check_call(&(struct call){.name = verb->name, .self = self, .verb = verb}, host, args);
-    }
     for (const struct stf_resource *resource = binding->resources; resource != NULL && resource->name != NULL;
          resource++) {
         struct call call = {.name = resource->name, .self = self, .resource = resource};
@@ -76,9 +73,8 @@ static void check_binding(const struct stf_binding *binding, const struct stf_ho
         call.is_write = true;
         check_call(&call, host, args);
     }
-    if (binding->close != NULL) {
+    if (binding->close != NULL)
         binding->close(self);
-    }
 }
 
 static void test_unknown_members_are_refused(void **state)
@@ -88,9 +84,8 @@ static void test_unknown_members_are_refused(void **state)
     const struct stf_host host = {.name = "host", .config = config, .site_dir = "/nonexistent"};
 
     (void)state;
-    for (size_t i = 0; i < BINDING_COUNT; i++) {
+    for (size_t i = 0; i < BINDING_COUNT; i++)
         check_binding(bindings[i], &host, args);
-    }
     json_decref(args);
     json_decref(config);
 }

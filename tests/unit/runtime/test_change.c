@@ -29,9 +29,8 @@ static int64_t run;
 
 #define assert_ok(call)                                                                                                \
     do {                                                                                                               \
-        if ((call) != STF_OK) {                                                                                        \
+        if ((call) != STF_OK)                                                                                          \
             fail_msg("%s: %s: %s", #call, stf_kind_name(err.kind), err.message);                                       \
-        }                                                                                                              \
     } while (0)
 
 static int set_up(void **state)
@@ -41,12 +40,10 @@ static int set_up(void **state)
     fake = (struct fake){.mutex = PTHREAD_MUTEX_INITIALIZER};
     snprintf(fake.dir, sizeof fake.dir, "%s/hosts%d", scratch, ++number);
     snprintf(state_dir, sizeof state_dir, "%s/state%d", scratch, number);
-    if (mkdir(scratch, 0700) < 0 && errno != EEXIST) {
+    if (mkdir(scratch, 0700) < 0 && errno != EEXIST)
         return -1;
-    }
-    if (mkdir(fake.dir, 0700) < 0) {
+    if (mkdir(fake.dir, 0700) < 0)
         return -1;
-    }
     config = json_pack("{s:s, s:s}", "role", "node", "netns", "stf-node");
     for (int i = 0; i < HOSTS; i++) {
         hosts[i].config = config;
@@ -88,9 +85,8 @@ static void begin(bool is_adding_hosts)
         .program_version = "0.1.0",
     };
     assert_ok(stf_journal_run_begin(journal, &data, &run, &err));
-    for (int i = 0; is_adding_hosts && i < HOSTS; i++) {
+    for (int i = 0; is_adding_hosts && i < HOSTS; i++)
         assert_ok(stf_journal_add_host(journal, run, &hosts[i], &err));
-    }
     open_engine(STF_ENGINE_APPLY);
 }
 
@@ -146,9 +142,8 @@ static void set(const char *host, const char *name, const char *text)
 static json_t *all_hosts(void)
 {
     json_t *all = json_object();
-    for (int i = 0; i < HOSTS; i++) {
+    for (int i = 0; i < HOSTS; i++)
         json_object_set_new(all, hosts[i].name, fake_load(&fake, hosts[i].name));
-    }
     return all;
 }
 
@@ -390,9 +385,8 @@ static void a_run_is_put_back_in_reverse_order(void **state)
 
     json_t *plan = rollback_plan(first);
     const char *const verdicts[] = {"undo", "undo", "undo", "nothing", "undo", "undo", "undo"};
-    for (size_t i = 0; i < 7; i++) {
+    for (size_t i = 0; i < 7; i++)
         assert_string_equal(verdict_of(plan, i), verdicts[i]);
-    }
     assert_int_equal(count_of(plan, "undo"), 6);
     assert_int_equal(count_of(plan, "nothing"), 1);
     json_decref(plan);

@@ -85,9 +85,8 @@ static void live_a_life(void)
     struct stf_journal *journal;
     must(stf_journal_open(state_dir, "rollout", &journal, &err));
     int64_t run = begin_run(journal);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         must(stf_journal_add_host(journal, run, &hosts[i], &err));
-    }
     const struct stf_script_data script = {"playbook", "rollout", "bundled", "00ff"};
     must(stf_journal_add_script(journal, run, &script, &err));
     struct stf_engine *engine = open_engine(journal, run);
@@ -95,9 +94,8 @@ static void live_a_life(void)
     must(change(engine, &hosts[1], "b", NULL));
     must(change(engine, &hosts[0], "a", "three"));
     fake.failing_thing = "c";
-    if (change(engine, &hosts[1], "c", "new") != STF_IO) {
+    if (change(engine, &hosts[1], "c", "new") != STF_IO)
         abort();
-    }
     fake.failing_thing = NULL;
     const struct stf_check_data check = {.name = "ready", .verdict = "fail"};
     must(stf_journal_add_check(journal, run, &check, &err));
@@ -157,9 +155,8 @@ static void recover(void)
         const char *state = json_string_value(json_object_get(each, "state"));
         assert_string_not_equal(state, "running");
         bool is_rollback = json_integer_value(json_object_get(each, "undoes_run")) != 0;
-        if (!is_rollback && strcmp(state, "rolled_back") != 0) {
+        if (!is_rollback && strcmp(state, "rolled_back") != 0)
             roll_back(journal, json_integer_value(json_object_get(each, "run")));
-        }
     }
     json_decref(runs);
     stf_journal_close(journal);
@@ -178,18 +175,15 @@ static void every_crash_can_be_rolled_back(void **state)
             snprintf(fault, sizeof fault, "%s:%d", name, hit);
             set_up_hosts();
             bool is_killed = is_killed_at(fault);
-            if (is_killed) {
+            if (is_killed)
                 recover();
-            }
             json_t *after = all_hosts();
-            if (!json_equal(after, before)) {
+            if (!json_equal(after, before))
                 fail_msg("killed at %s the hosts were not restored", fault);
-            }
             json_decref(after);
             if (!is_killed) {
-                if (hit == 1) {
+                if (hit == 1)
                     fail_msg("the fault point %s is never reached", name);
-                }
                 break;
             }
             kills++;

@@ -26,9 +26,8 @@ static struct stf_err err; /* of the main thread */
 
 #define assert_ok(call)                                                                                                \
     do {                                                                                                               \
-        if ((call) != STF_OK) {                                                                                        \
+        if ((call) != STF_OK)                                                                                          \
             fail_msg("%s: %s: %s", #call, stf_kind_name(err.kind), err.message);                                       \
-        }                                                                                                              \
     } while (0)
 
 /* A folder of its own for each test. */
@@ -68,9 +67,8 @@ static int64_t begin_run(struct stf_journal *journal, int64_t undoes_run)
     };
     int64_t run = 0;
     assert_ok(stf_journal_run_begin(journal, &data, &run, &err));
-    if (undoes_run != 0) {
+    if (undoes_run != 0)
         assert_ok(stf_journal_run_undoes(journal, run, undoes_run, &err));
-    }
     json_decref(params);
     return run;
 }
@@ -111,9 +109,8 @@ static json_t *make_history(int count)
     struct stf_journal *journal = open_journal();
     int64_t run = begin_run(journal, 0);
     add_host(journal, run, "node1");
-    for (int i = 1; i <= count; i++) {
+    for (int i = 1; i <= count; i++)
         assert_ok(stf_journal_change_done(journal, intend(journal, run, "node1", i, 0), &err));
-    }
     assert_ok(stf_journal_run_end(journal, run, STF_RUN_DONE, NULL, &err));
     assert_ok(stf_journal_load(journal, run, &doc, &err));
     stf_journal_close(journal);
@@ -141,11 +138,9 @@ static const char *listed_state(struct stf_journal *journal, int64_t run)
     json_t *each;
     assert_ok(stf_journal_list(journal, &runs, &err));
     state[0] = '\0';
-    json_array_foreach (runs, index, each) {
-        if (json_integer_value(json_object_get(each, "run")) == run) {
+    json_array_foreach (runs, index, each)
+        if (json_integer_value(json_object_get(each, "run")) == run)
             snprintf(state, sizeof state, "%s", json_string_value(json_object_get(each, "state")));
-        }
-    }
     json_decref(runs);
     return state;
 }
@@ -253,9 +248,8 @@ static void undoing_an_undoing_makes_the_change_stand_again(void **state)
         change = intend(journal, run, "node1", 1, change);
         assert_ok(stf_journal_change_done(journal, change, &err));
         assert_ok(stf_journal_run_end(journal, run, STF_RUN_DONE, NULL, &err));
-        if (run > 1) {
+        if (run > 1)
             assert_ok(stf_journal_run_rolled_back(journal, run - 1, run, &err));
-        }
         for (int64_t each = 1; each <= run; each++) {
             bool is_standing = (run - each) % 2 == 0;
             json_t *doc = load(journal, each);
@@ -293,18 +287,15 @@ static pid_t start_holder(void)
     pid_t pid = fork();
     if (pid == 0) {
         struct stf_journal *journal = NULL;
-        if (stf_journal_open(state_dir, "rollout --site /etc/other", &journal, &err) != STF_OK) {
+        if (stf_journal_open(state_dir, "rollout --site /etc/other", &journal, &err) != STF_OK)
             _exit(1);
-        }
         int64_t run = begin_run(journal, 0);
         add_host(journal, run, "node1");
         intend(journal, run, "node1", 1, 0);
-        if (write(ready[1], "r", 1) != 1) {
+        if (write(ready[1], "r", 1) != 1)
             _exit(1);
-        }
-        for (;;) {
+        for (;;)
             pause();
-        }
     }
     close(ready[1]);
     assert_int_equal(read(ready[0], &byte, 1), 1);
@@ -356,20 +347,17 @@ static void a_child_of_a_dead_holder_is_waited_for(void **state)
     pid_t pid = fork();
     if (pid == 0) {
         struct stf_journal *journal = NULL;
-        if (stf_journal_open(state_dir, "rollout", &journal, &err) != STF_OK) {
+        if (stf_journal_open(state_dir, "rollout", &journal, &err) != STF_OK)
             _exit(1);
-        }
         if (fork() == 0) {
             usleep(300000);
             execlp("sleep", "sleep", "0", (char *)NULL);
             _exit(127);
         }
-        if (write(ready[1], "r", 1) != 1) {
+        if (write(ready[1], "r", 1) != 1)
             _exit(1);
-        }
-        for (;;) {
+        for (;;)
             pause();
-        }
     }
     close(ready[1]);
     assert_int_equal(read(ready[0], &byte, 1), 1);
@@ -480,18 +468,15 @@ static void a_flipped_bit_is_noticed_or_harmless(void **state)
         unlink(journal_file("-wal"));
         bytes[at] ^= 1u << (at % 8);
         enum stf_kind kind = stf_journal_open(state_dir, "rollout", &journal, &err);
-        if (kind == STF_OK) {
+        if (kind == STF_OK)
             kind = stf_journal_load(journal, 1, &now, &err);
-        }
         if (kind == STF_OK) {
-            if (!json_equal(now, doc)) {
+            if (!json_equal(now, doc))
                 fail_msg("a flipped bit at byte %zu changed the history unnoticed", at);
-            }
             harmless++;
         } else {
-            if (kind != STF_INVALID_DATA && kind != STF_UNSUPPORTED && kind != STF_DENIED) {
+            if (kind != STF_INVALID_DATA && kind != STF_UNSUPPORTED && kind != STF_DENIED)
                 fail_msg("a flipped bit at byte %zu: %s: %s", at, stf_kind_name(kind), err.message);
-            }
             noticed++;
         }
         json_decref(now);
@@ -526,12 +511,10 @@ static void a_journal_that_lost_its_end_is_refused(void **state)
 static bool may_mount(void)
 {
     static int answer = -1;
-    if (answer < 0) {
+    if (answer < 0)
         answer = unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
-    }
-    if (!answer) {
+    if (!answer)
         print_message("SKIP: no right to mount file systems here\n");
-    }
     return answer;
 }
 
@@ -540,9 +523,8 @@ static void a_full_disk_is_told_before_anything_is_done(void **state)
     (void)state;
     int64_t change = 0;
     char filler[160];
-    if (!may_mount()) {
+    if (!may_mount())
         skip();
-    }
     assert_int_equal(mkdir(state_dir, 0700), 0);
     assert_int_equal(mount("none", state_dir, "tmpfs", 0, "size=1m"), 0);
     struct stf_journal *journal = open_journal();
@@ -553,9 +535,8 @@ static void a_full_disk_is_told_before_anything_is_done(void **state)
     snprintf(filler, sizeof filler, "%s/filler", state_dir);
     scratch_sh("dd if=/dev/zero of=%s bs=4k status=none 2>/dev/null", filler);
     enum stf_kind kind = STF_OK;
-    for (int i = 2; i < 100 && kind == STF_OK; i++) { /* the log's last page may have room for a while */
+    for (int i = 2; i < 100 && kind == STF_OK; i++) /* the log's last page may have room for a while */
         kind = try_intent(journal, run, "node1", i, 0, &change, &err);
-    }
     assert_int_equal(kind, STF_IO);
     assert_non_null(strstr(err.message, "disk is full"));
     assert_int_equal(unlink(filler), 0);
@@ -573,9 +554,8 @@ static void a_full_disk_is_told_before_anything_is_done(void **state)
 static void a_read_only_folder_can_be_looked_at(void **state)
 {
     (void)state;
-    if (!may_mount()) {
+    if (!may_mount())
         skip();
-    }
     json_t *doc = make_history(2);
     assert_int_equal(mount(state_dir, state_dir, NULL, MS_BIND, NULL), 0);
     assert_int_equal(mount(NULL, state_dir, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL), 0);

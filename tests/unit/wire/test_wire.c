@@ -118,11 +118,10 @@ static const json_t *clear_of(const json_t *report, int port, const char *direct
 {
     size_t i;
     json_t *entry;
-    json_array_foreach (json_object_get(report, "clear"), i, entry) {
+    json_array_foreach (json_object_get(report, "clear"), i, entry)
         if (number(entry, "port") == port &&
             strcmp(json_string_value(json_object_get(entry, "direction")), direction) == 0)
             return entry;
-    }
     fail_msg("no entry for port %d %s", port, direction);
     return NULL;
 }
