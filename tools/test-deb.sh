@@ -36,6 +36,7 @@ test -s "$root/usr/share/man/man1/staffetta.1.gz"
 test -s "$root/usr/share/bash-completion/completions/staffetta"
 test -f "$root/lib/systemd/system/staffetta-undo.service"
 test -s "$root/usr/share/staffetta/staffetta.spdx.json"
+test -s "$root/usr/share/staffetta/luacats/ctx.meta.lua" # the folder that a new site's .luarc.json names
 test -z "$(inside ldd /usr/bin/staffetta | grep 'not found')"
 
 inside sh -c 'mkdir -p /var/lib/staffetta && touch /var/lib/staffetta/journal.db && dpkg --purge staffetta' >/dev/null

@@ -140,6 +140,41 @@ function TestMeta:test_every_power_named_is_there()
   end
 end
 
+-- The type that a line goes on with: up to the first blank that is in no bracket, beside no "|" and after no ":".
+local function type_at(text)
+  local at, size = 1, #text
+  while at <= size do
+    local _, last = text:find("^%b()", at)
+    for _, pattern in ipairs { "^%b{}", "^%b<>", '^"[^"]*"', "^%s*|%s*", "^:%s*", "^[^%s(){}<>\"|:]+" } do
+      if not last then _, last = text:find(pattern, at) end
+    end
+    if not last then break end
+    at = last + 1
+  end
+  return text:sub(1, at - 1)
+end
+
+-- As lua-language-server has them: https://luals.github.io/wiki/annotations
+function TestMeta:test_every_type_is_one()
+  local known, used = {}, {}
+  for word in ("nil any boolean string number integer function table fun userdata true false"):gmatch("%l+") do
+    known[word] = true
+  end
+  for path in support.shell("ls %s/bindings/*/*.meta.lua %s/runtime/ctx.meta.lua", source, source):gmatch("%S+") do
+    for line in io.lines(path) do
+      local name = line:match("^%-%-%-@class ([%w_%.]+)") or line:match("^%-%-%-@alias ([%w_%.]+)")
+      if name then known[name] = true end
+      local text = line:match("^%-%-%-@field [%w_]+%?? (.+)") or line:match("^%-%-%-@param [%w_%.]+%?? (.+)")
+        or line:match("^%-%-%-@return (.+)") or line:match("^%-%-%-@class [%w_%.]+%s*:%s*(.+)")
+      lu.assertTrue(text ~= nil or not line:find("^%-%-%-@[fpr]"), path .. ": " .. line)
+      local words = text and type_at(text):gsub('"[^"]*"', ""):gsub("([%w_]+)%??:%s", "") or ""
+      for word in words:gmatch("[%a_][%w_%.]*") do used[word] = path .. ": " .. line end
+    end
+  end
+  for word, where in pairs(used) do lu.assertTrue(known[word] or false, ("'%s' in %s"):format(word, where)) end
+  lu.assertTrue(used["staffetta.err"] ~= nil and used.integer ~= nil)
+end
+
 -- ---- what a script holds in its hand ----
 
 function TestMeta:test_every_name_of_ctx_site_cluster_and_host()

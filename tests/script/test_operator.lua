@@ -23,7 +23,7 @@ end
 function TestOperator:test_a_new_site_works_at_once()
   local answer = new(self.dir)
   lu.assertEquals({ answer.code, answer.err }, { 0, "" })
-  for _, file in ipairs { "site.lua", "checks/imap-greets.lua", "playbooks/greet.lua" } do
+  for _, file in ipairs { "site.lua", ".luarc.json", "checks/imap-greets.lua", "playbooks/greet.lua" } do
     lu.assertStrContains(answer.out, self.dir .. "/" .. file)
     lu.assertTrue(support.exists(self.dir .. "/" .. file))
   end
