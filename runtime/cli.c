@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "terminal.h"
+
 /* Options of some commands: of those in whose usage `use` stands. */
 static const struct own_option {
     int letter;
@@ -44,7 +46,7 @@ static bool has_option(const struct stf_cli *cli, int letter)
     return letter == 'h' || strstr(usage, "[options]") || (letter == 'o' && strstr(usage, "--output"));
 }
 
-void stf_command_help(const struct stf_command *command, FILE *stream)
+static void write_help(const struct stf_command *command, FILE *stream)
 {
     fprintf(stream, "Usage: staffetta %s %s\n\n%s.\n", command->name, command->usage, command->summary);
     if (command->help)
@@ -64,6 +66,19 @@ void stf_command_help(const struct stf_command *command, FILE *stream)
     for (const struct own_option *own = own_options; own->use; own++)
         if (strstr(command->usage, own->use))
             fprintf(stream, "  %-18s %s\n", own->name, own->help);
+}
+
+void stf_command_help(const struct stf_command *command, FILE *stream)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *memory = open_memstream(&text, &size);
+    if (memory) {
+        write_help(command, memory);
+        fclose(memory);
+        stf_terminal_print_lines(stream, text);
+    }
+    free(text);
 }
 
 /* "policy=mail-all" into params. */

@@ -5,6 +5,7 @@
 #include "cli.h"
 #include "common/doc.h"
 #include "fleet/armed.h"
+#include "terminal.h"
 
 static const char playbook_help[] =
     "Steps run on all hosts of a stage at once; every change is journalled before it is made. When a step or a gate\n"
@@ -126,12 +127,15 @@ const struct stf_command *stf_command_find(const char *name)
 
 static void print_help(FILE *stream)
 {
-    fputs("Staffetta rolls IPsec policy out to servers in front of failover clusters, proves it on the wire,\n"
-          "measures what a failover costs, and puts every host back when a check fails.\n\n"
-          "Usage: staffetta COMMAND [options]\n\n",
-          stream);
-    for (const struct stf_command *command = stf_commands; command->name; command++)
-        fprintf(stream, "  %-10s %s\n", command->name, command->summary);
+    char line[160];
+    stf_terminal_print_lines(
+        stream, "Staffetta rolls IPsec policy out to servers in front of failover clusters, proves it on the wire,\n"
+                "measures what a failover costs, and puts every host back when a check fails.\n\n"
+                "Usage: staffetta COMMAND [options]\n\n");
+    for (const struct stf_command *command = stf_commands; command->name; command++) {
+        snprintf(line, sizeof line, "  %-10s  %s\n", command->name, command->summary);
+        stf_terminal_print_lines(stream, line);
+    }
     fputs("\n`staffetta COMMAND --help` tells more.\n", stream);
 }
 

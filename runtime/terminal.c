@@ -63,3 +63,55 @@ void stf_terminal_print(const struct stf_terminal *terminal, FILE *stream, const
     size_t size = columns > ellipsis_columns ? fitting(text, columns - ellipsis_columns) : 0;
     fprintf(stream, "%.*s%s", (int)size, text, terminal->has_utf8 ? "\u2026" : "...");
 }
+
+/* Where the lines begin that a line of so many bytes goes on in. */
+static size_t hanging_of(const char *line, size_t size, int width)
+{
+    size_t start = strspn(line, " "), hanging = start;
+    for (size_t i = start; i + 2 < size; i++)
+        if (line[i] == ' ' && line[i + 1] == ' ' && line[i + 2] != ' ')
+            hanging = i + 2;
+    return (int)hanging <= width / 2 ? hanging : start + 2;
+}
+
+/* The bytes of the line's first part: all, or up to the last blank that fits, or up to the first where none does. */
+static size_t part_size(const char *line, size_t size, int columns)
+{
+    size_t fits = fitting(line, columns);
+    if (fits >= size)
+        return size;
+    size_t blank = fits;
+    while (blank > 0 && line[blank] != ' ')
+        blank--;
+    if (blank > strspn(line, " "))
+        return blank;
+    const char *next = memchr(line + fits, ' ', size - fits);
+    return next ? (size_t)(next - line) : size;
+}
+
+static void print_line(FILE *stream, const char *line, size_t size, int width)
+{
+    size_t hanging = hanging_of(line, size, width);
+    size_t part = part_size(line, size, width);
+    fprintf(stream, "%.*s\n", (int)part, line);
+    while (part < size) {
+        line += part + 1;
+        size -= part + 1;
+        part = part_size(line, size, width - (int)hanging);
+        fprintf(stream, "%*s%.*s\n", (int)hanging, "", (int)part, line);
+    }
+}
+
+void stf_terminal_print_lines(FILE *stream, const char *text)
+{
+    int width = stf_terminal_look(stream).width_columns;
+    if (width == 0) {
+        fputs(text, stream);
+        return;
+    }
+    while (*text) {
+        size_t size = strcspn(text, "\n");
+        print_line(stream, text, size, width);
+        text += size + (text[size] == '\n');
+    }
+}

@@ -19,6 +19,10 @@ struct stf_terminal stf_terminal_look(FILE *stream);
  * longer: "…", or "..." without UTF-8. */
 void stf_terminal_print(const struct stf_terminal *terminal, FILE *stream, const char *text, int columns);
 
+/* Prints a text of whole lines. On a terminal a line that is too long is broken at a blank, and goes on below its last
+ * column of words: what stands behind two blanks or more, else where the line itself begins. */
+void stf_terminal_print_lines(FILE *stream, const char *text);
+
 /* console.c: what the operating system knows. 0: not told. */
 int stf_console_width(FILE *stream);
 bool stf_console_has_utf8(void);

@@ -146,6 +146,19 @@ function TestTerminal:test_the_next_command_can_be_copied()
   end
 end
 
+-- ---- width ----
+
+function TestTerminal:test_help_is_no_wider_than_the_terminal()
+  for _, command in ipairs { "", "rollout", "registry", "repl", "doctor" } do
+    local line = ("%s %s --help"):format(os.getenv("STAFFETTA"), command)
+    local piped = support.shell("COLUMNS=40 " .. line)
+    local shown = support.shell("COLUMNS=40 script -qec %s /dev/null </dev/null", line):gsub("\r", "")
+    lu.assertEquals(shown:gsub("%s+", " "), piped:gsub("%s+", " "))
+    lu.assertTrue(shown ~= piped, "a pipe gets its lines as they are")
+    for each in shown:gmatch("[^\n]+") do lu.assertTrue(#each <= 40 or not each:find("%S%s+%S"), each) end
+  end
+end
+
 -- ---- names that are nearly right ----
 
 function TestTerminal:test_did_you_mean()
