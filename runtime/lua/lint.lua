@@ -26,7 +26,7 @@ local function read_needs()
   return needs_of
 end
 
-local needs_of = read_needs()
+local needs_of -- read when a script is first looked at: most runs look at none
 
 -- What in a text shows that it uses the powers of a binding, or one of ctx's own.
 local also = { files = "ctx%.files%f[^%w_]", journal = "ctx%.journal%f[^%w_]" }
@@ -100,6 +100,7 @@ end
 -- A list of sentences, empty when there is nothing to say. A library may use more than the scripts that share it need,
 -- so only the script's own text tells what it does not declare.
 function M.look(script, manifest)
+  needs_of = needs_of or read_needs()
   local own = code_of(script.text)
   local found, declared, needs = {}, {}, manifest.needs or {}
   for _, need in ipairs(needs) do declared[need], declared[need:match("^[^.]+")] = true, true end
