@@ -63,6 +63,13 @@ static enum stf_kind fail_undone(const struct stf_armed_place *place, struct stf
                        "nobody confirmed in time, so the host has put itself back; %s says what it did", place->undone);
 }
 
+static void release(struct stf_armed_place *place)
+{
+    if (place->fd >= 0)
+        close(place->fd);
+    place->fd = -1;
+}
+
 /* ---------- arming ---------- */
 
 /* The process first, which waits for the lock on the empty file: a file with a host in it always has one. */
@@ -94,7 +101,7 @@ enum stf_kind stf_armed_add(const struct stf_armed *armed, const struct stf_host
     if (kind == STF_OK)
         kind = stf_armed_place_lock(&place, true, err);
     while (kind == STF_NOT_FOUND && access(place.undone, F_OK) < 0) { /* it was an empty one, and went */
-        stf_armed_place_release(&place);
+        release(&place);
         kind = stf_armed_place_lock(&place, true, err);
     }
     if (kind == STF_NOT_FOUND)
@@ -110,7 +117,7 @@ enum stf_kind stf_armed_add(const struct stf_armed *armed, const struct stf_host
                    ? append_line(&place, due, err)
                    : stf_err_set(err, STF_NO_MEMORY, 0, "arm", place.path, "not enough memory");
     json_decref(due);
-    stf_armed_place_release(&place);
+    release(&place);
     return kind;
 }
 
@@ -129,7 +136,7 @@ enum stf_kind stf_armed_confirm(const struct stf_armed *armed, struct stf_err *e
         kind = fail_undone(&place, err);
     if (kind == STF_OK)
         kind = stf_armed_place_remove(&place, err);
-    stf_armed_place_release(&place);
+    release(&place);
     return kind;
 }
 
@@ -282,7 +289,7 @@ enum stf_kind stf_armed_wait(const char *path, const struct stf_binding *const *
             is_over = true;
         }
         json_decref(undo.lines);
-        stf_armed_place_release(&place);
+        release(&place);
         if (kind == STF_OK && !is_over)
             pause_ms(LOOK_AGAIN_MS);
     }

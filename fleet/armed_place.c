@@ -26,13 +26,6 @@ enum stf_kind stf_armed_place_lock(struct stf_armed_place *place, bool makes_it,
     return STF_OK;
 }
 
-void stf_armed_place_release(struct stf_armed_place *place)
-{
-    if (place->fd >= 0)
-        close(place->fd);
-    place->fd = -1;
-}
-
 enum stf_kind stf_armed_place_remove(const struct stf_armed_place *place, struct stf_err *err)
 {
     return unlink(place->path) == 0 ? STF_OK

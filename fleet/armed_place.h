@@ -19,8 +19,7 @@ struct stf_armed_place {
 /* Opens the file, waiting for whoever has it locked. STF_NOT_FOUND when there is none and none is to be made, or when
  * it went while this waited. */
 enum stf_kind stf_armed_place_lock(struct stf_armed_place *place, bool makes_it, struct stf_err *err);
-void stf_armed_place_release(struct stf_armed_place *place);
-/* Of a locked file: it is gone once it is released. */
+/* Of a locked file: it is gone once it is closed. */
 enum stf_kind stf_armed_place_remove(const struct stf_armed_place *place, struct stf_err *err);
 
 /* Starts this program's `undo` of the file, in no session: it outlives the channel. */

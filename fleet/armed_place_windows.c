@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <io.h>
 #include <stdio.h>
-#include <unistd.h>
 #include <windows.h>
 
 enum { LOOK_AGAIN_MS = 10 };
@@ -47,13 +46,6 @@ enum stf_kind stf_armed_place_lock(struct stf_armed_place *place, bool makes_it,
     }
     place->fd = _open_osfhandle((intptr_t)file, _O_APPEND);
     return STF_OK;
-}
-
-void stf_armed_place_release(struct stf_armed_place *place)
-{
-    if (place->fd >= 0)
-        close(place->fd);
-    place->fd = -1;
 }
 
 enum stf_kind stf_armed_place_remove(const struct stf_armed_place *place, struct stf_err *err)
