@@ -2,8 +2,8 @@
  * nobody up. Must never carry out a call whose need was not granted. SPDX-License-Identifier: MIT */
 #include "fleet/agent.h"
 
-#include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,19 +11,18 @@
 
 #include "common/doc.h"
 #include "common/offer.h"
+#include "common/thread.h"
 #include "fleet/armed.h"
 #include "fleet/hold.h"
 #include "fleet/message.h"
-#include "fleet/opened.h"
 
 enum {
-    THREADS = 4,
+    THREADS = 64, /* at most; one more starts when all others are busy */
     READ_SIZE = 64 * 1024,
 };
 
 struct agent {
     const struct stf_agent_config *config;
-    struct stf_opened opened;
     json_t *hello;
     struct stf_host host;  /* points into `hello` */
     struct stf_hold *hold; /* of the host for the controller; NULL: not asked for yet. Used under `reading` alone */
@@ -34,6 +33,9 @@ struct agent {
     json_t *granted; /* need -> true; read under `reading` alone, as requests are taken in order */
     bool is_over;
     struct stf_err why; /* kind STF_OK: the input has ended */
+    pthread_t threads[THREADS - 1];
+    int thread_count;
+    atomic_int busy_count; /* of those and the first one */
 
     pthread_mutex_t writing;
 };
@@ -53,24 +55,13 @@ struct job {
 
 /* ---------- answers ---------- */
 
-static void write_all(int fd, const char *bytes, size_t size)
-{
-    while (size > 0) {
-        ssize_t written = write(fd, bytes, size);
-        if (written < 0 && errno != EINTR)
-            return;
-        if (written > 0) {
-            bytes += written;
-            size -= (size_t)written;
-        }
-    }
-}
-
 /* A controller that is gone is noticed where the next request is read. */
 static void send_message(struct agent *agent, const struct stf_buffer *message)
 {
+    struct stf_transport *transport = agent->config->transport;
+    struct stf_err ignored;
     pthread_mutex_lock(&agent->writing);
-    write_all(agent->config->out, message->bytes, message->size);
+    transport->ops->write(transport, message->bytes, message->size, INT64_MAX, &ignored);
     pthread_mutex_unlock(&agent->writing);
 }
 
@@ -102,9 +93,11 @@ static void send_result(struct agent *agent, json_int_t id, const json_t *result
 /* With `reading` held: the next whole message, or NULL at the end and after an error. */
 static json_t *next_message(struct agent *agent, struct stf_err *err)
 {
+    struct stf_transport *transport = agent->config->transport;
     for (;;) {
-        size_t taken = 0;
+        size_t taken = 0, got;
         json_t *message;
+        struct stf_err ignored; /* of an input that has ended */
         if (stf_message_next(&agent->received, &taken, &message, err) != STF_OK)
             return NULL;
         stf_buffer_drop(&agent->received, taken);
@@ -115,13 +108,9 @@ static json_t *next_message(struct agent *agent, struct stf_err *err)
             stf_err_set(err, STF_NO_MEMORY, 0, "read", NULL, "not enough memory for a request");
             return NULL;
         }
-        ssize_t size;
-        do {
-            size = read(agent->config->in, at, READ_SIZE);
-        } while (size < 0 && errno == EINTR);
-        if (size <= 0)
+        if (transport->ops->read(transport, at, READ_SIZE, INT64_MAX, &got, &ignored) != STF_OK || got == 0)
             return NULL;
-        agent->received.size += (size_t)size;
+        agent->received.size += got;
     }
 }
 
@@ -136,10 +125,10 @@ static enum stf_kind check_granted(const struct agent *agent, const char *need, 
 static enum stf_kind find_verb(const struct agent *agent, const char *name, struct job *job)
 {
     size_t index;
-    job->verb = stf_opened_verb(&agent->opened, name, &index);
+    job->verb = stf_opened_verb(agent->config->opened, name, &index);
     if (!job->verb)
         return stf_err_set(&job->err, STF_UNSUPPORTED, 0, "agent", name, "this agent has no verb %s", name);
-    job->self = agent->opened.selves[index];
+    job->self = agent->config->opened->selves[index];
     return check_granted(agent, job->verb->need, name, &job->err);
 }
 
@@ -147,11 +136,11 @@ static enum stf_kind find_verb(const struct agent *agent, const char *name, stru
 static enum stf_kind find_resource(const struct agent *agent, const char *name, struct job *job)
 {
     size_t index;
-    job->resource = stf_opened_resource(&agent->opened, name, &index);
+    job->resource = stf_opened_resource(agent->config->opened, name, &index);
     if (!job->resource)
         return stf_err_set(&job->err, STF_UNSUPPORTED, 0, "agent", name, "this agent has no resource %s", name);
-    job->self = agent->opened.selves[index];
-    const char *read_need = stf_binding_read_need(agent->config->bindings[index], job->resource);
+    job->self = agent->config->opened->selves[index];
+    const char *read_need = stf_binding_read_need(agent->config->opened->bindings[index], job->resource);
     bool may_look = !job->is_write && !job->is_arm && json_object_get(agent->granted, read_need);
     return may_look ? STF_OK : check_granted(agent, job->resource->need, name, &job->err);
 }
@@ -201,6 +190,17 @@ static enum stf_kind take_request(struct agent *agent, struct job *job)
     return stf_err_set(&job->err, STF_UNSUPPORTED, 0, "agent", op, "this agent has no operation '%s'", op);
 }
 
+static void *serve(void *data);
+
+/* With `reading` held, by a thread that is going to carry something out: somebody else reads meanwhile. */
+static void keep_reading(struct agent *agent)
+{
+    bool is_last = atomic_fetch_add(&agent->busy_count, 1) == agent->thread_count;
+    if (is_last && agent->thread_count < THREADS - 1 &&
+        stf_thread_start(&agent->threads[agent->thread_count], serve, agent) == 0)
+        agent->thread_count++;
+}
+
 /* The next request; false when there is none any more. */
 static bool take_job(struct agent *agent, struct job *job)
 {
@@ -218,6 +218,7 @@ static bool take_job(struct agent *agent, struct job *job)
     if (job->request) {
         agent->last_id = job->id;
         job->kind = take_request(agent, job);
+        keep_reading(agent);
     } else {
         agent->is_over = true;
     }
@@ -230,7 +231,8 @@ static bool take_job(struct agent *agent, struct job *job)
 static enum stf_kind arm_or_confirm(struct agent *agent, struct job *job, const json_t *change)
 {
     struct stf_armed armed;
-    enum stf_kind kind = stf_doc_opt_string(agent->host.config, "undo_dir", STF_ARMED_DIR, &armed.dir, &job->err);
+    enum stf_kind kind =
+        stf_doc_opt_string(agent->host.config, "undo_dir", agent->config->undo_dir, &armed.dir, &job->err);
     if (kind == STF_OK)
         kind = stf_doc_string(job->request, "token", &armed.token, &job->err);
     if (kind == STF_OK && strpbrk(armed.token, "/\\:"))
@@ -271,6 +273,7 @@ static void *serve(void *data)
             send_error(agent, job.id, &job.err);
         json_decref(result);
         json_decref(job.request);
+        atomic_fetch_sub(&agent->busy_count, 1);
     }
     return NULL;
 }
@@ -318,13 +321,9 @@ static enum stf_kind take_hello(struct agent *agent, struct stf_err *err)
 
 static void serve_all(struct agent *agent)
 {
-    pthread_t threads[THREADS - 1];
-    size_t count = 0;
-    while (count < THREADS - 1 && pthread_create(&threads[count], NULL, serve, agent) == 0)
-        count++;
     serve(agent);
-    while (count > 0)
-        pthread_join(threads[--count], NULL);
+    while (agent->thread_count > 0)
+        pthread_join(agent->threads[--agent->thread_count], NULL);
 }
 
 enum stf_kind stf_agent_serve(const struct stf_agent_config *config, struct stf_err *err)
@@ -333,7 +332,6 @@ enum stf_kind stf_agent_serve(const struct stf_agent_config *config, struct stf_
     *err = (struct stf_err){0};
     pthread_mutex_init(&agent.reading, NULL);
     pthread_mutex_init(&agent.writing, NULL);
-    stf_opened_init(&agent.opened, config->bindings);
     enum stf_kind kind = take_hello(&agent, err);
     if (kind == STF_OK) {
         serve_all(&agent);
@@ -342,7 +340,6 @@ enum stf_kind stf_agent_serve(const struct stf_agent_config *config, struct stf_
         if (kind != STF_OK)
             send_error(&agent, 0, err);
     }
-    stf_opened_fini(&agent.opened);
     stf_hold_release(agent.hold);
     stf_buffer_fini(&agent.received);
     json_decref(agent.hello);

@@ -2,12 +2,14 @@
  * was not granted. Never listens on a port; ends when its input ends. SPDX-License-Identifier: MIT */
 #pragma once
 
-#include <staffetta/binding.h>
+#include "fleet/opened.h"
+#include "fleet/transport.h"
 
 struct stf_agent_config {
-    int in, out;                               /* file descriptors of the channel */
-    const struct stf_binding *const *bindings; /* ended by NULL */
+    struct stf_transport *transport; /* to the controller; stays the caller's */
+    const struct stf_opened *opened; /* what it can do */
     const char *program_version;
+    const char *undo_dir; /* of armed undos, where the host's part of site.lua names none */
 };
 
 /* Serves one controller until the input ends: STF_OK. STF_INVALID_DATA when the controller breaks the protocol, which

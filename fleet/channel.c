@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/clock.h"
+#include "common/cond.h"
 #include "common/doc.h"
 #include "fleet/message.h"
 
@@ -89,19 +89,13 @@ static enum stf_kind read_some(struct stf_channel *channel, int64_t deadline_ns,
     return hand_out_all(channel, err);
 }
 
-static void await_change(struct stf_channel *channel, int64_t deadline_ns)
-{
-    struct timespec until = {.tv_sec = deadline_ns / 1000000000, .tv_nsec = deadline_ns % 1000000000};
-    pthread_cond_timedwait(&channel->changed, &channel->mutex, &until);
-}
-
 /* With the mutex held. STF_OK once the waiter has its answer. */
 static enum stf_kind await_answer(struct stf_channel *channel, struct waiter *waiter, int64_t deadline_ns,
                                   struct stf_err *err)
 {
     while (!waiter->answer && channel->lost.kind == STF_OK) {
         if (channel->is_reading) {
-            await_change(channel, deadline_ns);
+            stf_cond_wait_until(&channel->changed, &channel->mutex, deadline_ns);
             if (!waiter->answer && channel->lost.kind == STF_OK && stf_clock_ns() >= deadline_ns)
                 stf_err_set(&channel->lost, STF_TIMEOUT, 0, "read", channel->subject, "%s does not answer",
                             channel->subject);
@@ -271,11 +265,7 @@ enum stf_kind stf_channel_open(struct stf_transport *transport, const char *subj
     made->transport = transport;
     pthread_mutex_init(&made->writing, NULL);
     pthread_mutex_init(&made->mutex, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&made->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    stf_cond_init(&made->changed);
     enum stf_kind kind = say_hello(made, hello, timeout_ms, answer, err);
     if (kind != STF_OK) {
         stf_channel_close(made);

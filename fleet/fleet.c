@@ -12,18 +12,18 @@
 #include "common/clock.h"
 #include "common/doc.h"
 #include "common/hash.h"
-#include "fleet/armed.h"
 #include "fleet/channel.h"
 #include "fleet/files.h"
-#include "fleet/hold.h"
 #include "fleet/install.h"
 #include "fleet/reach.h"
+#include "fleet/transport_here.h"
 
 enum {
     HELLO_TIMEOUT_MS = 30 * 1000,
     HOLDING_THREADS = 32,
     CONTROLLER_DIGITS = 12,
     CALL_TIMEOUT_MS = 10 * 60 * 1000, /* bindings have deadlines of their own; this one is for agents that hang */
+    TIMEOUT_HERE_MS = INT32_MAX,      /* an agent in this program can not be given up: it is waited for */
 };
 
 /* A channel that some calls use and that the link has, or has given up. */
@@ -38,8 +38,8 @@ struct link {
     char *host;
     _Atomic int64_t deadline_ns; /* of all that is asked; 0: none */
     pthread_mutex_t mutex;
+    bool is_here;                   /* the agent is a thread of this program; known once it was first started */
     struct shared_channel *current; /* NULL: to be opened */
-    struct stf_hold *hold;          /* of a host that is reached in this program */
 };
 
 struct stf_fleet {
@@ -48,10 +48,12 @@ struct stf_fleet {
     int64_t confirm_within_ms;
     char controller[CONTROLLER_DIGITS + 1]; /* of the journal whose runs these are */
     char *undo_dir;                         /* of hosts that are reached in this program */
-    pthread_mutex_t mutex;                  /* of what follows */
-    void *links;                            /* struct link by host, a tree of search.h's */
-    json_t *needs;                          /* all that were granted, in order */
-    json_t *holder;                         /* of all hosts that are reached from now on; NULL: none is held */
+    struct stf_opened opened;               /* what serves those */
+    const struct stf_binding *bindings[STF_OPENED_MAX + 1];
+    pthread_mutex_t mutex; /* of what follows */
+    void *links;           /* struct link by host, a tree of search.h's */
+    json_t *needs;         /* all that were granted, in order */
+    json_t *holder;        /* of all hosts that are reached from now on; NULL: none is held */
 };
 
 static enum stf_kind no_memory(struct stf_err *err)
@@ -115,6 +117,8 @@ static void free_shared(struct shared_channel *shared)
 /* How long an answer may take: `usual_ms`, or what is left to the link's deadline. */
 static int64_t patience_ms(const struct link *link, int64_t usual_ms)
 {
+    if (link->is_here)
+        return TIMEOUT_HERE_MS;
     int64_t deadline_ns = link->deadline_ns;
     int64_t left_ms = deadline_ns ? stf_clock_left_ms(deadline_ns) : usual_ms;
     return left_ms < usual_ms ? left_ms : usual_ms;
@@ -123,8 +127,11 @@ static int64_t patience_ms(const struct link *link, int64_t usual_ms)
 static enum stf_kind start_agent(const struct stf_fleet *fleet, const struct link *link, const struct stf_host *host,
                                  const json_t *hello, struct stf_channel **channel, struct stf_err *err)
 {
+    const struct stf_agent_config here = {
+        .opened = &fleet->opened, .program_version = fleet->version, .undo_dir = fleet->undo_dir};
     struct stf_transport *transport;
-    enum stf_kind kind = stf_reach_host(host, fleet->version, &transport, err);
+    enum stf_kind kind = link->is_here ? stf_transport_here(&here, host->name, &transport, err)
+                                       : stf_reach_host(host, fleet->version, &transport, err);
     return kind == STF_OK
                ? stf_channel_open(transport, host->name, hello, patience_ms(link, HELLO_TIMEOUT_MS), channel, NULL, err)
                : kind;
@@ -138,6 +145,7 @@ static enum stf_kind open_channel(struct stf_fleet *fleet, struct link *link, co
                               host->netns, "site_dir", host->site_dir, "config", host->config);
     struct shared_channel *shared = calloc(1, sizeof *shared);
     struct stf_err why = {0};
+    link->is_here = !json_object_get(host->config, "transport");
     enum stf_kind kind =
         hello && shared ? start_agent(fleet, link, host, hello, &shared->channel, &why) : no_memory(&why);
     if (kind == STF_UNREACHABLE && why.code == STF_INSTALL_MISSING) {
@@ -243,6 +251,13 @@ static enum stf_kind add_user(struct stf_fleet *fleet, struct link *link, const 
     return kind;
 }
 
+/* Longer where the call has been given a time of its own. */
+static int64_t usual_ms(const json_t *request)
+{
+    const json_t *own_ms = json_object_get(json_object_get(request, "document"), "timeout_ms");
+    return CALL_TIMEOUT_MS + json_integer_value(own_ms);
+}
+
 /* Steals the request. */
 static enum stf_kind ask(struct stf_fleet *fleet, const struct stf_host *host, json_t *request, json_t **result,
                          struct stf_err *err)
@@ -256,7 +271,7 @@ static enum stf_kind ask(struct stf_fleet *fleet, const struct stf_host *host, j
     }
     enum stf_kind kind = add_user(fleet, link, host, &shared, err);
     if (kind == STF_OK) {
-        kind = stf_channel_request(shared->channel, request, patience_ms(link, CALL_TIMEOUT_MS), result, err);
+        kind = stf_channel_request(shared->channel, request, patience_ms(link, usual_ms(request)), result, err);
         drop_user(link, shared, stf_channel_is_lost(shared->channel));
     }
     json_decref(request);
@@ -296,6 +311,7 @@ enum stf_kind stf_fleet_open(const struct stf_fleet_config *config, struct stf_f
     if (!made)
         return no_memory(err);
     made->version = config->version;
+    made->opened.bindings = made->bindings;
     made->confirm_within_ms = config->confirm_within_ms;
     pthread_mutex_init(&made->mutex, NULL);
     made->needs = json_array();
@@ -319,7 +335,6 @@ void stf_fleet_close(struct stf_fleet *fleet)
         tdelete(link, &fleet->links, compare_links);
         if (link->current)
             free_shared(link->current);
-        stf_hold_release(link->hold);
         free_link(link);
     }
     json_decref(fleet->needs);
@@ -348,15 +363,24 @@ enum stf_kind stf_fleet_grant(struct stf_fleet *fleet, const char *need, struct 
     return kind;
 }
 
-static bool is_here(const struct stf_fleet *fleet, const struct stf_host *host)
+enum stf_kind stf_fleet_add_binding(struct stf_fleet *fleet, const struct stf_binding *binding, void *self,
+                                    struct stf_err *err)
 {
-    return !fleet || !json_object_get(host->config, "transport");
+    size_t count = 0;
+    while (fleet->bindings[count])
+        count++;
+    if (count == STF_OPENED_MAX)
+        return stf_err_set(err, STF_UNSUPPORTED, 0, "add binding", binding->name, "at most %d bindings",
+                           STF_OPENED_MAX);
+    fleet->opened.selves[count] = self;
+    fleet->bindings[count] = binding;
+    return STF_OK;
 }
 
 enum stf_kind stf_fleet_call(struct stf_fleet *fleet, const struct stf_host *host, const struct stf_verb *verb,
                              void *self, const json_t *args, json_t **result, struct stf_err *err)
 {
-    if (is_here(fleet, host))
+    if (!fleet)
         return verb->call(self, host, args, result, err);
     return ask(fleet, host, json_pack("{s:s, s:s, s:O}", "op", "call", "name", verb->name, "document", args), result,
                err);
@@ -365,7 +389,7 @@ enum stf_kind stf_fleet_call(struct stf_fleet *fleet, const struct stf_host *hos
 enum stf_kind stf_fleet_read(struct stf_fleet *fleet, const struct stf_host *host, const struct stf_resource *resource,
                              void *self, const json_t *id, json_t **state, struct stf_err *err)
 {
-    if (is_here(fleet, host))
+    if (!fleet)
         return resource->read(self, host, id, state, err);
     return ask(fleet, host, json_pack("{s:s, s:s, s:O}", "op", "read", "name", resource->name, "document", id), state,
                err);
@@ -374,7 +398,7 @@ enum stf_kind stf_fleet_read(struct stf_fleet *fleet, const struct stf_host *hos
 enum stf_kind stf_fleet_write(struct stf_fleet *fleet, const struct stf_host *host, const struct stf_resource *resource,
                               void *self, const json_t *id, const json_t *state, struct stf_err *err)
 {
-    if (is_here(fleet, host))
+    if (!fleet)
         return resource->write(self, host, id, state, err);
     return order(
         fleet, host,
@@ -402,18 +426,8 @@ static enum stf_kind name_holder(struct stf_fleet *fleet, int64_t run, struct st
     return is_named ? STF_OK : no_memory(err);
 }
 
-static enum stf_kind hold_here(struct stf_fleet *fleet, struct link *link, const struct stf_host *host,
-                               struct stf_err *err)
-{
-    pthread_mutex_lock(&link->mutex);
-    enum stf_kind kind = link->hold ? STF_OK : stf_hold_take(host, fleet->holder, &link->hold, err);
-    pthread_mutex_unlock(&link->mutex);
-    return kind;
-}
-
 /* Reaching an agent tells it. */
-static enum stf_kind hold_there(struct stf_fleet *fleet, struct link *link, const struct stf_host *host,
-                                struct stf_err *err)
+static enum stf_kind hold(struct stf_fleet *fleet, struct link *link, const struct stf_host *host, struct stf_err *err)
 {
     struct shared_channel *shared;
     enum stf_kind kind = add_user(fleet, link, host, &shared, err);
@@ -444,9 +458,7 @@ static void *hold_some(void *data)
         if (!host)
             return NULL;
         struct link *link = link_of(holding->fleet, host->name);
-        enum stf_kind kind = !link                           ? no_memory(&why)
-                             : is_here(holding->fleet, host) ? hold_here(holding->fleet, link, host, &why)
-                                                             : hold_there(holding->fleet, link, host, &why);
+        enum stf_kind kind = link ? hold(holding->fleet, link, host, &why) : no_memory(&why);
         pthread_mutex_lock(&holding->mutex);
         if (kind != STF_OK && holding->kind == STF_OK) {
             holding->kind = kind;
@@ -483,28 +495,23 @@ enum stf_kind stf_fleet_hold(struct stf_fleet *fleet, int64_t run, const struct 
 
 enum { TOKEN_SIZE = 256 };
 
-/* The undo of `run` on the host; the token is written to `token`. The folder is that of a host reached here. */
 static enum stf_kind name_armed(const struct stf_fleet *fleet, int64_t run, const struct stf_host *host,
-                                char token[TOKEN_SIZE], struct stf_armed *armed, struct stf_err *err)
+                                char token[TOKEN_SIZE], struct stf_err *err)
 {
-    *armed = (struct stf_armed){.token = token, .confirm_within_ms = fleet->confirm_within_ms};
-    if (snprintf(token, TOKEN_SIZE, "%s-%lld-%s", fleet->controller, (long long)run, host->name) >= TOKEN_SIZE)
-        return stf_err_set(err, STF_INVALID_DATA, 0, "arm", host->name, "the name is too long");
-    return stf_doc_opt_string(host->config, "undo_dir", fleet->undo_dir, &armed->dir, err);
+    int size = snprintf(token, TOKEN_SIZE, "%s-%lld-%s", fleet->controller, (long long)run, host->name);
+    return size < TOKEN_SIZE ? STF_OK
+                             : stf_err_set(err, STF_INVALID_DATA, 0, "arm", host->name, "the name is too long");
 }
 
 enum stf_kind stf_fleet_arm(struct stf_fleet *fleet, int64_t run, const struct stf_host *host, const json_t *change,
                             struct stf_err *err)
 {
     char token[TOKEN_SIZE];
-    struct stf_armed armed;
     if (!fleet || fleet->confirm_within_ms == 0)
         return STF_OK;
-    enum stf_kind kind = name_armed(fleet, run, host, token, &armed, err);
+    enum stf_kind kind = name_armed(fleet, run, host, token, err);
     if (kind != STF_OK)
         return kind;
-    if (is_here(fleet, host))
-        return stf_armed_add(&armed, host, change, err);
     return order(fleet, host,
                  json_pack("{s:s, s:O, s:O, s:s, s:I}", "op", "arm", "name", json_object_get(change, "resource"),
                            "document", change, "token", token, "confirm_within_ms",
@@ -515,12 +522,10 @@ enum stf_kind stf_fleet_arm(struct stf_fleet *fleet, int64_t run, const struct s
 enum stf_kind stf_fleet_confirm(struct stf_fleet *fleet, int64_t run, const struct stf_host *host, struct stf_err *err)
 {
     char token[TOKEN_SIZE];
-    struct stf_armed armed;
     if (!fleet || fleet->confirm_within_ms == 0)
         return STF_OK;
-    enum stf_kind kind = name_armed(fleet, run, host, token, &armed, err);
+    enum stf_kind kind = name_armed(fleet, run, host, token, err);
     if (kind != STF_OK)
         return kind;
-    return is_here(fleet, host) ? stf_armed_confirm(&armed, err)
-                                : order(fleet, host, json_pack("{s:s, s:s}", "op", "confirm", "token", token), err);
+    return order(fleet, host, json_pack("{s:s, s:s}", "op", "confirm", "token", token), err);
 }

@@ -1,5 +1,6 @@
-/* fleet.h - a site's hosts, however they are reached: in this program, or through an agent. Channels open when they are
- * first needed and stay open. The rest of the program asks here and does not care. SPDX-License-Identifier: MIT */
+/* fleet.h - a site's hosts, each behind an agent: in a thread of this program, a child of it, or on another machine.
+ * Channels open when they are first needed and stay open. The rest of the program asks here and does not care.
+ * SPDX-License-Identifier: MIT */
 #pragma once
 
 #include <stdint.h>
@@ -22,12 +23,17 @@ enum stf_kind stf_fleet_open(const struct stf_fleet_config *config, struct stf_f
 /* Ends all agents. Nobody may be asking. NULL is legal. */
 void stf_fleet_close(struct stf_fleet *fleet);
 
+/* Adds one of the bindings that serve hosts without "transport", in this program; `self` is what it was opened to. Both
+ * must outlive the fleet. Before the first call. */
+enum stf_kind stf_fleet_add_binding(struct stf_fleet *fleet, const struct stf_binding *binding, void *self,
+                                    struct stf_err *err);
+
 /* Adds a need that agents may serve from now on; repeating it changes nothing. Agents refuse all others. */
 enum stf_kind stf_fleet_grant(struct stf_fleet *fleet, const char *need, struct stf_err *err);
 
-/* A verb or a resource of `host`. `self` is the binding's, for a host that is reached in this program. The fleet may be
- * NULL: then all are. Thread-safe; errors are the binding's, or STF_UNREACHABLE, STF_TIMEOUT and STF_INVALID_DATA of
- * the way to it. After such an error the next call tries to reach the host anew. */
+/* A verb or a resource of `host`. The fleet may be NULL, where there is no site but one thing to work on: then the
+ * binding that `self` was opened to is called at once. Thread-safe; errors are the binding's, or STF_UNREACHABLE,
+ * STF_TIMEOUT and STF_INVALID_DATA of the way to it. After such an error the next call tries to reach the host anew. */
 enum stf_kind stf_fleet_call(struct stf_fleet *fleet, const struct stf_host *host, const struct stf_verb *verb,
                              void *self, const json_t *args, json_t **result, struct stf_err *err);
 enum stf_kind stf_fleet_read(struct stf_fleet *fleet, const struct stf_host *host, const struct stf_resource *resource,

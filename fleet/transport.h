@@ -23,6 +23,9 @@ struct stf_transport_ops {
     void (*close)(struct stf_transport *transport);
 };
 
+/* What a parent speaks with over this process's standard input and output. Has no close. */
+struct stf_transport *stf_transport_stdio(void);
+
 /* A child process that speaks on its standard input and output, in a process group of its own: Ctrl-C on the terminal
  * is for the controller, which then still needs it to put things back. What it says on standard error becomes part of
  * the error when it ends. Close ends it: first by the end of its input, after 2 s by SIGKILL. */

@@ -28,7 +28,7 @@ struct stf_engine_config {
     int64_t run;                 /* the run that changes are recorded in; 0 in a plan */
     const struct stf_engine_binding *bindings;
     size_t binding_count;
-    struct stf_fleet *fleet; /* how hosts are reached; NULL: all in this program */
+    struct stf_fleet *fleet; /* how hosts are reached; NULL: bindings are called at once */
     /* Changes of a plan: these are made, each once, and no others; those that "may_stand" need not be. NULL: any. */
     const json_t *expected;
 };

@@ -7,6 +7,7 @@
 
 #include "cli.h"
 #include "fleet/agent.h"
+#include "fleet/armed.h"
 #include "fleet/install.h"
 #include "runtime.h"
 
@@ -15,12 +16,16 @@ static int serve(const struct stf_cli *cli)
     const struct stf_binding *bindings[STF_MAX_BINDINGS + 1] = {NULL};
     for (size_t i = 0; stf_builtin_bindings[i].binding; i++)
         bindings[i] = stf_builtin_bindings[i].binding;
-    const struct stf_agent_config config = {STDIN_FILENO, STDOUT_FILENO, bindings, stf_version()};
+    struct stf_opened opened;
+    const struct stf_agent_config config = {stf_transport_stdio(), &opened, stf_version(), STF_ARMED_DIR};
     struct stf_err err;
 #ifdef SIGPIPE                /* Windows has none */
     signal(SIGPIPE, SIG_IGN); /* a controller that is gone ends the input too */
 #endif
-    if (stf_agent_serve(&config, &err) == STF_OK)
+    stf_opened_init(&opened, bindings);
+    enum stf_kind kind = stf_agent_serve(&config, &err);
+    stf_opened_fini(&opened);
+    if (kind == STF_OK)
         return STF_EXIT_OK;
     stf_cli_error(cli, &err);
     return STF_EXIT_ERROR;

@@ -211,7 +211,7 @@ static enum stf_kind open_fleet(struct stf_runtime *rt, struct stf_fleet **fleet
                                             .machine = "doctor",
                                             .operator_name = stf_operator_name(),
                                             .state_dir = rt->state_dir};
-    enum stf_kind kind = stf_fleet_open(&config, fleet, err);
+    enum stf_kind kind = stf_runtime_open_fleet(rt, &config, fleet, err);
     for (size_t i = 0; !kind && i < sizeof needs / sizeof *needs; i++)
         kind = stf_fleet_grant(*fleet, needs[i], err);
     return kind;

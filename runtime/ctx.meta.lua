@@ -112,7 +112,7 @@
 ---@field windows? string "2003", ...
 ---@field ipsec? table see bindings/ipsec/README.md
 ---@field registry? table<string, string> roots and their stores: ["HKLM\\SYSTEM"] = "hives/SYSTEM"
----@field transport? "agent"|"openssh" how the host is reached: fleet/README.md; left out: in this program
+---@field transport? "agent"|"libssh"|"openssh" where the host's agent runs: fleet/README.md; left out: in this program
 ---@field ssh? table by ssh: host, user, port, config, key, args, program, system
 ---@field undo_dir? string where the host keeps the armed undos of runs
 ---@field groups? string[] names of the site's groups; what they say and the host does not holds for the host

@@ -93,7 +93,7 @@ static enum stf_kind open_fleet(const struct stf_runtime *rt, struct stf_fleet *
 {
     const struct stf_fleet_config config = {
         .version = stf_version(), .machine = "facts", .operator_name = stf_operator_name(), .state_dir = rt->state_dir};
-    enum stf_kind kind = stf_fleet_open(&config, fleet, err);
+    enum stf_kind kind = stf_runtime_open_fleet(rt, &config, fleet, err);
     return kind == STF_OK ? stf_fleet_grant(*fleet, "system.read", err) : kind;
 }
 

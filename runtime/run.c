@@ -631,7 +631,7 @@ static enum stf_kind open_fleet(struct stf_run *run, const json_t *site, struct 
         .host_count = run->host_count,
         .confirm_within_ms = json_integer_value(json_object_get(site, "confirm_within_ms")),
     };
-    return stf_fleet_open(&config, &run->fleet, err);
+    return stf_runtime_open_fleet(run->rt, &config, &run->fleet, err);
 }
 
 enum stf_kind stf_run_once(struct stf_runtime *rt, const struct stf_run_options *options, const json_t *recorded,

@@ -116,6 +116,15 @@ enum stf_kind stf_runtime_limit(struct stf_runtime *rt, const char *pattern, jso
     return kind;
 }
 
+enum stf_kind stf_runtime_open_fleet(const struct stf_runtime *rt, const struct stf_fleet_config *config,
+                                     struct stf_fleet **fleet, struct stf_err *err)
+{
+    enum stf_kind kind = stf_fleet_open(config, fleet, err);
+    for (size_t i = 0; kind == STF_OK && i < rt->bound_count; i++)
+        kind = stf_fleet_add_binding(*fleet, rt->bound[i].binding, rt->bound[i].self, err);
+    return kind;
+}
+
 enum stf_kind stf_site_load(const char *dir, json_t **site, struct stf_err *err)
 {
     struct stf_runtime_options options = {.site_dir = dir};

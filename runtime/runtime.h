@@ -7,6 +7,7 @@
 #include <staffetta/staffetta.h>
 
 #include "common/lua_host.h"
+#include "fleet/fleet.h"
 #include "loader.h"
 #include "sandbox.h"
 
@@ -39,6 +40,10 @@ enum stf_kind stf_runtime_limit(struct stf_runtime *rt, const char *pattern, jso
 
 /* Borrowed; loads it at first. */
 enum stf_kind stf_runtime_site(struct stf_runtime *rt, const json_t **site, struct stf_err *err);
+
+/* A fleet whose hosts without "transport" the bindings of the runtime serve. */
+enum stf_kind stf_runtime_open_fleet(const struct stf_runtime *rt, const struct stf_fleet_config *config,
+                                     struct stf_fleet **fleet, struct stf_err *err);
 
 /* The checked document of the site file in `dir`, without a run: a new reference. */
 enum stf_kind stf_site_load(const char *dir, json_t **site, struct stf_err *err);

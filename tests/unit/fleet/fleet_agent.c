@@ -88,9 +88,12 @@ static const struct stf_binding box = {.name = "box", .verbs = verbs, .resources
 int main(void)
 {
     const struct stf_binding *const bindings[] = {&box, NULL};
-    const struct stf_agent_config config = {STDIN_FILENO, STDOUT_FILENO, bindings, "9.9"};
+    struct stf_opened opened;
+    const struct stf_agent_config config = {stf_transport_stdio(), &opened, "9.9", "/nonexistent"};
     struct stf_err err;
+    stf_opened_init(&opened, bindings);
     enum stf_kind kind = stf_agent_serve(&config, &err);
+    stf_opened_fini(&opened);
     json_decref(item);
     if (kind != STF_OK)
         fprintf(stderr, "%s\n", err.message);
