@@ -154,12 +154,14 @@ static bool is_in(const char *word, const char *const list[])
 }
 
 /* IKEv1 has no authenticated encryption of its own messages (RFC 5282 brought it to IKEv2) and takes its hash for the
- * pseudo-random function (RFC 2409, 4); the rest are numbers that it was never given (IANA's registries of IKEv1;
- * wiki.strongswan.org, IKEv1CipherSuites). Windows' main mode has none of these either (windows_capabilities.c). */
+ * pseudo-random function (RFC 2409, 4). The rest are numbers that it was never given, x25519 and x448 among them (RFC
+ * 8031 is IKEv2's), nor will be: IANA's registries of IKEv1, closed by RFC 9395; wiki.strongswan.org,
+ * IKEv1CipherSuites. Windows' main mode has none of these either (windows_capabilities.c). */
 const char *stf_proposal_beyond_ikev1(const struct stf_proposal *proposal, bool is_ike)
 {
-    static const char *const not_of_ike[] = {"aes128ctr", "aes192ctr", "aes256ctr", "aesxcbc", "aescmac", NULL};
-    static const char *const not_of_esp[] = {"chacha20poly1305", "aescmac", NULL};
+    static const char *const not_of_ike[] = {"aes128ctr", "aes192ctr", "aes256ctr", "aesxcbc",
+                                             "aescmac",   "x25519",    "x448",      NULL};
+    static const char *const not_of_esp[] = {"chacha20poly1305", "aescmac", "x25519", "x448", NULL};
     for (size_t i = 0; i < proposal->count; i++) {
         const struct stf_algorithm *algorithm = proposal->algorithms[i];
         bool is_aead = is_ike && algorithm->role == STF_AEAD;

@@ -156,13 +156,13 @@ function TestFailure:test_a_proposal_that_ikev1_can_not_do()
   local before = lab:snapshot()
   lab.place:write("site/policies/modern.lua", [[
     return { api = 1, name = "modern", kind = "policy", summary = "a test", extends = "mail-passwords",
-      policy = { ike_proposals = { "aes128gcm16-prfsha256-x25519" } } }
+      policy = { ike_proposals = { "aes128gcm16-prfsha256-x25519", "aes128-sha256-x25519" } } }
   ]])
   for command, code in pairs { plan = 1, rollout = 3 } do
     local err = expect(lab:json(command, "--param", "policy=modern"), code).doc.error
     lu.assertStrContains(err.message, "'ike_proposals' has nothing that IKEv1 can do")
     lu.assertStrContains(err.expected, "aes128-sha256-modp2048")
-    lu.assertEquals(err.found, '["aes128gcm16-prfsha256-x25519"]')
+    lu.assertEquals(err.found, '["aes128gcm16-prfsha256-x25519","aes128-sha256-x25519"]')
     lu.assertStrContains(err.remedy, "ipsec.ike_version = 2")
   end
   lab:expect_as(before, "a policy that a peer can not do")

@@ -149,15 +149,52 @@ static void expect_beyond_ikev1(const char *member, const char *proposal, const 
 
 static void test_what_ikev1_can_not_do_is_refused(void **state)
 {
-    static const char ike[] = "ike_proposals", esp[] = "esp_proposals", for_ike[] = "aes128-sha256-modp2048";
+    static const char ike[] = "ike_proposals", esp[] = "esp_proposals", for_ike[] = "aes128-sha256-modp2048",
+                      for_esp[] = "aes128-sha256";
     (void)state;
     expect_beyond_ikev1(ike, "aes128gcm16-prfsha256-x25519", "aes128gcm16", for_ike);
     expect_beyond_ikev1(ike, "chacha20poly1305-prfsha256-x25519", "chacha20poly1305", for_ike);
+    expect_beyond_ikev1(ike, "aes128ccm16-prfsha256-modp2048", "aes128ccm16", for_ike);
     expect_beyond_ikev1(ike, "aes128ctr-sha256-modp2048", "aes128ctr", for_ike);
+    expect_beyond_ikev1(ike, "aes192ctr-sha256-modp2048", "aes192ctr", for_ike);
+    expect_beyond_ikev1(ike, "aes256ctr-sha256-modp2048", "aes256ctr", for_ike);
     expect_beyond_ikev1(ike, "aes128-aesxcbc-prfaesxcbc-modp2048", "aesxcbc", for_ike);
+    expect_beyond_ikev1(ike, "aes128-aescmac-prfaescmac-modp2048", "aescmac", for_ike);
     expect_beyond_ikev1(ike, "aes128-sha256-prfsha384-modp2048", "prfsha384", for_ike);
-    expect_beyond_ikev1(esp, "chacha20poly1305", "chacha20poly1305", "aes128-sha256");
-    expect_beyond_ikev1(esp, "aes128-aescmac", "aescmac", "aes128-sha256");
+    expect_beyond_ikev1(ike, "aes128-sha256-x25519", "x25519", for_ike);
+    expect_beyond_ikev1(ike, "aes128-sha256-modp2048-x448", "x448", for_ike);
+    expect_beyond_ikev1(esp, "chacha20poly1305", "chacha20poly1305", for_esp);
+    expect_beyond_ikev1(esp, "aes128-aescmac", "aescmac", for_esp);
+    expect_beyond_ikev1(esp, "aes128-sha256-x25519", "x25519", for_esp);
+    expect_beyond_ikev1(esp, "aes128gcm16-x448", "x448", for_esp);
+}
+
+/* All the rest has a number in IKEv1's registries. */
+static void test_what_ikev1_can_do_is_accepted(void **state)
+{
+    static const char *const ike[] = {"aes128-sha256-modp2048",      "aes192-sha384-modp3072",
+                                      "aes256-sha512-modp4096",      "camellia128-sha256-modp6144",
+                                      "camellia256-sha256-modp8192", "aes128-sha256-prfsha256-ecp256",
+                                      "aes256-sha384-ecp384",        "aes256-sha512-ecp521",
+                                      "3des-sha1-modp1024",          "des-md5-modp768",
+                                      "aes128-sha1-modp1536",        "aes128-sha256-modp2048s256",
+                                      "aes128-sha256-ecp192"};
+    static const char *const esp[] = {"aes128gcm16", "aes256ccm16", "aes128ctr-sha256", "aes128-aesxcbc",
+                                      "camellia128-sha256-ecp256-esn"};
+    json_t *document = connection_document("client");
+    (void)state;
+    json_object_set_new(document, "version", json_integer(1));
+    json_object_set_new(document, "ike_proposals", json_array());
+    json_object_set_new(document, "esp_proposals", json_array());
+    for (size_t i = 0; i < sizeof ike / sizeof *ike; i++)
+        json_array_append_new(json_object_get(document, "ike_proposals"), json_string(ike[i]));
+    for (size_t i = 0; i < sizeof esp / sizeof *esp; i++)
+        json_array_append_new(json_object_get(document, "esp_proposals"), json_string(esp[i]));
+    assert_int_equal(stf_connection_validate(document, NULL), STF_OK);
+    json_t *left_out = stf_connection_left_out(document);
+    assert_int_equal(json_array_size(left_out), 0);
+    json_decref(left_out);
+    json_decref(document);
 }
 
 /* IKEv1 has one selector a side, so each port is a child of its own. */
@@ -583,6 +620,7 @@ int main(void)
         cmocka_unit_test(test_errors_name_member_found_and_expected),
         cmocka_unit_test(test_errors_name_the_entry_of_traffic),
         cmocka_unit_test(test_what_ikev1_can_not_do_is_refused),
+        cmocka_unit_test(test_what_ikev1_can_do_is_accepted),
         cmocka_unit_test(test_ikev1),
         cmocka_unit_test(test_the_file_is_swanctl_and_gives_the_document_back),
         cmocka_unit_test(test_an_edited_or_foreign_file_is_a_conflict),
