@@ -30,8 +30,20 @@ static void head(FILE *out, const struct stf_windows_plan *plan, const char *wha
             stf_windows_generation_name(plan->generation));
 }
 
-/* What there is of each policy: rules first, as they use the sets. */
-static const char *const kinds[] = {"Rule", "MainModeRule", "QuickModeCryptoSet", "MainModeCryptoSet", "Phase1AuthSet"};
+/* What there is of each policy: rules first, as they use the sets; and what is shown of each beside its name. The
+ * lifetimes are members of MSFT_NetIKEQMCryptoProposal and MSFT_NetIKEMMCryptoSet (Microsoft's reference of these). */
+static const struct {
+    const char *word, *shown;
+} kinds[] = {{"Rule", "IPsecRuleName; mode = [string]$_.Mode\n"
+                      "    enabled = [string]$_.Enabled; inbound = [string]$_.InboundSecurity\n"
+                      "    outbound = [string]$_.OutboundSecurity; protocol = [string]$port.Protocol\n"
+                      "    local_address = @($address.LocalAddress); remote_address = @($address.RemoteAddress)\n"
+                      "    local_port = @($port.LocalPort); remote_port = @($port.RemotePort)"},
+             {"MainModeRule", "Name"},
+             {"QuickModeCryptoSet", "Name; minutes = @($_.Proposals.MaxLifetimeMinutes)\n"
+                                    "    kilobytes = @($_.Proposals.MaxLifetimeKilobytes)"},
+             {"MainModeCryptoSet", "Name; minutes = @($_.MaxLifetimeMinutes)"},
+             {"Phase1AuthSet", "Name"}};
 enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
 
 static void remove_all(FILE *out, const struct stf_windows_plan *plan)
@@ -41,7 +53,7 @@ static void remove_all(FILE *out, const struct stf_windows_plan *plan)
             out,
             "Get-NetIPsec%s -PolicyStore PersistentStore -ErrorAction SilentlyContinue | Where-Object { $_.Group -ceq "
             "'%s' } | Remove-NetIPsec%s%s\n",
-            kinds[i], plan->name, kinds[i], plan->is_plan ? " -WhatIf" : "");
+            kinds[i].word, plan->name, kinds[i].word, plan->is_plan ? " -WhatIf" : "");
 }
 
 static void auth_set(FILE *out, const struct stf_windows_plan *plan)
@@ -210,18 +222,10 @@ static void show(FILE *out, const struct stf_windows_plan *plan)
         fprintf(out,
                 "$found += @(Get-NetIPsec%s -PolicyStore PersistentStore -ErrorAction SilentlyContinue | Where-Object "
                 "{ $_.Group -ceq '%s' } | ForEach-Object {\n",
-                kinds[i], plan->name);
-        fputs(i == 0 ? "  $address = $_ | Get-NetFirewallAddressFilter\n"
-                       "  $port = $_ | Get-NetFirewallPortFilter\n"
-                       "  [PSCustomObject]@{ kind = 'Rule'; name = [string]$_.IPsecRuleName; mode = [string]$_.Mode\n"
-                       "    enabled = [string]$_.Enabled; inbound = [string]$_.InboundSecurity\n"
-                       "    outbound = [string]$_.OutboundSecurity; protocol = [string]$port.Protocol\n"
-                       "    local_address = @($address.LocalAddress); remote_address = @($address.RemoteAddress)\n"
-                       "    local_port = @($port.LocalPort); remote_port = @($port.RemotePort) }\n"
-                     : "",
-              out);
-        if (i > 0)
-            fprintf(out, "  [PSCustomObject]@{ kind = '%s'; name = [string]$_.Name }\n", kinds[i]);
+                kinds[i].word, plan->name);
+        if (i == 0)
+            fputs("  $address = $_ | Get-NetFirewallAddressFilter\n  $port = $_ | Get-NetFirewallPortFilter\n", out);
+        fprintf(out, "  [PSCustomObject]@{ kind = '%s'; name = [string]$_.%s }\n", kinds[i].word, kinds[i].shown);
         fputs("})\n", out);
     }
     fputs("ConvertTo-Json -InputObject $found -Depth 3\n", out);
@@ -238,13 +242,26 @@ static void print_rule_fact(FILE *out, const struct stf_windows_plan *plan, cons
             is_tunnel(plan, rule) ? "Tunnel" : "Transport");
 }
 
+/* The limit that each of `count` proposals has: " minutes 60,60". */
+static void print_limit(FILE *out, const char *unit, long long number, size_t count)
+{
+    fprintf(out, " %s ", unit);
+    for (size_t i = 0; i < count; i++)
+        fprintf(out, "%s%lld", i ? "," : "", number);
+}
+
 static void facts(FILE *out, const struct stf_windows_plan *plan)
 {
     stf_windows_each_rule(out, plan, print_rule_fact);
-    for (size_t i = 0; i < json_array_size(plan->is_bare ? NULL : plan->pairs); i++)
+    if (plan->is_bare)
+        return;
+    for (size_t i = 0; i < json_array_size(plan->pairs); i++)
         fprintf(out, "MainModeRule %s-%zu\n", plan->name, i + 1);
-    for (size_t i = 2; i < KIND_COUNT && !plan->is_bare; i++)
-        fprintf(out, "%s %s\n", kinds[i], plan->name);
+    fprintf(out, "QuickModeCryptoSet %s", plan->name);
+    print_limit(out, "minutes", plan->esp_seconds / 60, plan->esp_count);
+    print_limit(out, "kilobytes", plan->esp_kilobytes, plan->esp_count);
+    fprintf(out, "\nMainModeCryptoSet %s minutes %lld\n", plan->name, plan->ike_minutes);
+    fprintf(out, "Phase1AuthSet %s\n", plan->name);
 }
 
 const struct stf_windows_writer stf_windows_powershell = {"powershell", apply, undo, show, facts};

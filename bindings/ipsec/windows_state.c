@@ -186,8 +186,15 @@ static void print_powershell(FILE *out, const json_t *rule)
 {
     static const char *const ends[] = {"protocol", "local_address", "local_port", "remote_address", "remote_port"};
     static const char *const rest[] = {"inbound", "outbound", "mode"};
+    static const char *const lifetimes[] = {"minutes", "kilobytes"};
     const json_t *members = json_object_get(rule, "members");
     fprintf(out, "%s %s", text_of(members, "kind"), text_of(rule, "name"));
+    for (int i = 0; i < 2; i++) {
+        if (json_object_get(members, lifetimes[i])) {
+            fprintf(out, " %s ", lifetimes[i]);
+            print_member(out, members, lifetimes[i]);
+        }
+    }
     if (strcmp(text_of(members, "kind"), "Rule") != 0)
         return;
     fputc(' ', out);

@@ -441,6 +441,7 @@ local proposals = {
 }
 
 local function json(value)
+  if type(value) == "number" then return tostring(value) end
   if type(value) == "string" then return '"' .. value .. '"' end
   local items = {}
   for i, each in ipairs(value) do items[i] = json(each) end
@@ -455,10 +456,20 @@ local function list_of(text)
   return list
 end
 
+local function numbers_of(text)
+  local list = {}
+  for each in (text or ""):gmatch("%d+") do list[#list + 1] = math.tointeger(each) end
+  return list
+end
+
 -- What the block `[PSCustomObject]@{ .. }` of the script "show" makes of an object.
 local function shown(object)
   local given = object.members
-  if object.kind ~= "Rule" then return { kind = object.kind, name = object.name } end
+  if object.kind ~= "Rule" then
+    return { kind = object.kind, name = object.name,
+      minutes = object.kind:match("CryptoSet$") and numbers_of(given.MaxMinutes),
+      kilobytes = object.kind == "QuickModeCryptoSet" and numbers_of(given.MaxKiloBytes) or nil }
+  end
   return { kind = "Rule", name = object.name, mode = given.Mode, enabled = given.Enabled or "True",
     inbound = given.InboundSecurity, outbound = given.OutboundSecurity, protocol = given.Protocol,
     local_address = list_of(given.LocalAddress), remote_address = list_of(given.RemoteAddress),
@@ -476,7 +487,10 @@ local rule_block = [[
     local_port = @($port.LocalPort); remote_port = @($port.RemotePort) }
 })
 ]]
-local other_block = "  [PSCustomObject]@{ kind = '%s'; name = [string]$_.Name }\n})\n"
+local other_block = "  [PSCustomObject]@{ kind = '%s'; name = [string]$_.Name%s }\n})\n"
+local lifetimes = { MainModeCryptoSet = "; minutes = @($_.MaxLifetimeMinutes)",
+  QuickModeCryptoSet = "; minutes = @($_.Proposals.MaxLifetimeMinutes)\n"
+    .. "    kilobytes = @($_.Proposals.MaxLifetimeKilobytes)" }
 
 local get = "^Get%-NetIPsec(%w+) %-PolicyStore PersistentStore %-ErrorAction SilentlyContinue | "
   .. "Where%-Object { $_.Group %-ceq '([%w-]+)' } | "
@@ -487,6 +501,8 @@ local function remove_group(line)
   remove_if(function(each) return each.kind == kind and each.members.Group == group end)
 end
 
+local variables = {} -- the proposals of each: "$quick"
+
 local function create(line)
   local kind, text = line:match("^New%-NetIPsec(%w+) (.*) | Out%-Null$")
   if not kind or not cmdlets[kind] then refuse(line) end
@@ -496,6 +512,13 @@ local function create(line)
   for key, set in pairs { Phase1AuthSet = "Phase1AuthSet", QuickModeCryptoSet = "QuickModeCryptoSet",
     MainModeCryptoSet = "MainModeCryptoSet" } do
     if given[key] and not find(set, given[key]) then refuse("no " .. set .. ": " .. line) end
+  end
+  if kind == "QuickModeCryptoSet" then -- the lifetimes are its proposals'
+    for _, key in ipairs { "MaxMinutes", "MaxKiloBytes" } do
+      local values = {}
+      for i, proposal in ipairs(variables[given.Proposal]) do values[i] = proposal[key] end
+      given[key] = table.concat(values, ",")
+    end
   end
   add_object(kind, name, given)
 end
@@ -514,7 +537,7 @@ local function powershell(script)
     local pipeline = line:match("^$found %+= @%((.*)$")
     if pipeline then
       local kind, group = pipeline:match(get .. "ForEach%-Object {$")
-      local block = kind == "Rule" and rule_block or other_block:format(kind)
+      local block = kind == "Rule" and rule_block or other_block:format(kind, lifetimes[kind] or "")
       at = at + #line + 1
       if not cmdlets[kind] or body:sub(at, at + #block - 1) ~= block then refuse(line) end
       at = at + #block
@@ -534,8 +557,10 @@ local function powershell(script)
       end
       at = at + #line + 1
     elseif line:match("^$%w+ %+?= New%-NetIPsec") then
-      local proposal, text = line:match("New%-NetIPsec(%w+) (.*)$")
-      parameters(text, proposals[proposal] or refuse(line), line)
+      local variable, proposal, text = line:match("^($%w+) %+?= New%-NetIPsec(%w+) (.*)$")
+      local list = variables[variable] or {}
+      list[#list + 1] = parameters(text, proposals[proposal] or refuse(line), line)
+      variables[variable] = list
       at = at + #line + 1
     else
       log(line)

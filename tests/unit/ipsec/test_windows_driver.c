@@ -39,7 +39,7 @@ static const struct tool {
     {"2008r2", "", "mail.psk"},
     {"2022", "", "C:\\\\keys\\\\mail.psk"},
 };
-enum { TOOL_COUNT = sizeof tools / sizeof *tools, CHANGES_MAX = 60 };
+enum { TOOL_COUNT = sizeof tools / sizeof *tools, CHANGES_MAX = 60, EDITS_MAX = 6 };
 
 static struct {
     char dir[64];
@@ -314,17 +314,24 @@ static void test_a_failed_removal_is_done_again(void **state)
 
 static void test_drift_is_seen_and_repaired(void **state)
 {
-    static const char *const edits[TOOL_COUNT][3][2] = {
+    static const char *const edits[TOOL_COUNT][EDITS_MAX][2] = {
         {{"dstport=110", "dstport=25"}, {"soft=no", "soft=yes"}, {"mail|assigned=yes", "mail|assigned=no"}},
-        {{"port2=110,143", "port2=110"}, {"requireinrequireout", "requestinrequestout"}, {"mainmode|", "x|"}},
+        {{"port2=110,143", "port2=110"},
+         {"requireinrequireout", "requestinrequestout"},
+         {"mainmode|", "x|"},
+         {"+60min+", "+61min+"},
+         {"+2147483647kb", "+100000kb"}},
         {{"RemotePort=110,143", "RemotePort=110"},
          {"InboundSecurity=Require", "InboundSecurity=Request"},
-         {"Phase1AuthSet|", "x|"}}};
+         {"Phase1AuthSet|", "x|"},
+         {"MaxMinutes=60,60", "MaxMinutes=60,61"},
+         {"MaxKiloBytes=2147483647", "MaxKiloBytes=100000"},
+         {"MaxMinutes=240", "MaxMinutes=480"}}};
     (void)state;
     for (int i = 0; i < TOOL_COUNT; i++) {
         json_t *require = document(&tools[i], "require");
         use(tools[i].generation);
-        for (int e = 0; e < 3; e++) {
+        for (int e = 0; e < EDITS_MAX && edits[i][e][0]; e++) {
             must_write(require);
             edit_objects(edits[i][e][0], edits[i][e][1]);
             expect_not_in_effect(require);
