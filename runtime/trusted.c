@@ -61,8 +61,7 @@ static int l_push_ctx(lua_State *L)
     lua_pushvalue(L, WORLD);
     lua_pushvalue(L, SYS);
     call_trusted(L, "stages.luac", 1); /* -- sys world sys manifest world stages */
-    lua_pushvalue(L, SYS);
-    call_trusted(L, "lint.luac", 1); /* -- sys world sys manifest world stages lint */
+    lua_pushcfunction(L, l_trusted);
     call_trusted(L, "ctx.luac", 5);
     if (options && options->prompt)
         push_repl(L, SYS, WORLD);
@@ -158,8 +157,7 @@ static int l_load_site(lua_State *L)
     size_t size = (size_t)lua_tointeger(L, 2);
     struct stf_runtime *rt = stf_run_of(L)->rt;
     stf_lua_push_sys(L);
-    lua_pushvalue(L, -1);
-    call_trusted(L, "inventory.luac", 1);
+    lua_pushcfunction(L, l_trusted);
     call_trusted(L, "site.luac", 2);
     if (!stf_sandbox_load(L, text, size, "@site.lua"))
         return lua_error(L);

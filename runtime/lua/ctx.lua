@@ -1,6 +1,6 @@
 -- ctx.lua - what a running script holds in its hand: steps, actions, gates, checks, measures.
--- Trusted: runs with `sys` and the other files here. Must never let a check pass that did not look.
-local sys, manifests, worlds, stages, lint = ...
+-- Trusted: runs with `sys`, other files here and the loader of the rest. Must never let a check pass that did not look.
+local sys, manifests, worlds, stages, trusted = ...
 
 local M = {}
 
@@ -495,7 +495,7 @@ function M.describe(kind, name)
   local manifest = manifests.load(script, kind)
   local description = { name = name, kind = kind, origin = script.origin, path = script.path, sha256 = script.sha256,
     summary = manifest.summary, needs = manifest.needs, params = manifest.params, extends = manifest.extends,
-    lint = kind ~= "policy" and lint.look(script, manifest) or {} }
+    lint = kind ~= "policy" and trusted("lint.luac")(sys).look(script, manifest) or {} }
   if kind == "policy" then
     description.policy = load_policy(name)
     description.fingerprint = sys.fingerprint("policy", description.policy)

@@ -111,7 +111,7 @@ end
 local function new_ctx(test, methods)
   local fake = new_sys(test, methods)
   local manifests, worlds = trusted("manifest.luac")(fake), trusted("world.luac")(fake)
-  return trusted("ctx.luac")(fake, manifests, worlds, trusted("stages.luac")(fake), trusted("lint.luac")(fake))
+  return trusted("ctx.luac")(fake, manifests, worlds, trusted("stages.luac")(fake), trusted)
 end
 
 -- ---- t, what a test holds in its hand ----
