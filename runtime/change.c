@@ -13,40 +13,12 @@ static enum stf_kind no_memory(struct stf_err *err)
     return stf_err_set(err, STF_NO_MEMORY, 0, "change", NULL, "out of memory");
 }
 
-enum stf_kind stf_engine_open(const struct stf_engine_config *config, struct stf_engine **engine, struct stf_err *err)
-{
-    *engine = NULL;
-    struct stf_engine *made = calloc(1, sizeof *made);
-    if (!made)
-        return no_memory(err);
-    made->mode = config->mode;
-    made->journal = config->journal;
-    made->run = config->run;
-    made->fleet = config->fleet;
-    pthread_mutex_init(&made->mutex, NULL);
-    pthread_cond_init(&made->released, NULL);
-    made->held = json_array();
-    made->planned = json_object();
-    made->plan = json_array();
-    made->bindings = calloc(config->binding_count + 1, sizeof *made->bindings);
-    if (config->expected)
-        made->expected = stf_changes_by_thing(config->expected);
-    bool has_expected = made->expected || !config->expected;
-    if (!made->held || !made->planned || !made->plan || !made->bindings || !has_expected) {
-        stf_engine_close(made);
-        return no_memory(err);
-    }
-    for (; made->binding_count < config->binding_count; made->binding_count++)
-        made->bindings[made->binding_count] = config->bindings[made->binding_count];
-    *engine = made;
-    return STF_OK;
-}
-
 void stf_engine_close(struct stf_engine *engine)
 {
     if (!engine)
         return;
     json_decref(engine->held);
+    json_decref(engine->known);
     json_decref(engine->planned);
     json_decref(engine->plan);
     json_decref(engine->expected);
@@ -118,14 +90,27 @@ static bool find_resource(struct stf_thing *thing, const struct stf_engine *engi
     return thing->resource;
 }
 
+/* The thing with everything but its name. */
+static enum stf_kind find_thing(struct stf_thing *thing, const struct stf_engine *engine, const struct stf_host *host,
+                                const char *resource, const json_t *id, struct stf_err *err)
+{
+    *thing = (struct stf_thing){.host = host, .id = id, .asked = id, .fleet = engine->fleet};
+    if (!find_resource(thing, engine, resource))
+        return stf_err_set(err, STF_UNSUPPORTED, 0, "change", resource, "this program has no resource %s", resource);
+    return STF_OK;
+}
+
+static enum stf_kind name_thing(struct stf_thing *thing, struct stf_err *err)
+{
+    thing->name = new_name(thing->host->name, thing->resource->name, thing->id);
+    return thing->name ? STF_OK : no_memory(err);
+}
+
 enum stf_kind stf_thing_init(struct stf_thing *thing, const struct stf_engine *engine, const struct stf_host *host,
                              const char *resource, const json_t *id, struct stf_err *err)
 {
-    *thing = (struct stf_thing){.host = host, .id = id, .fleet = engine->fleet};
-    if (!find_resource(thing, engine, resource))
-        return stf_err_set(err, STF_UNSUPPORTED, 0, "change", resource, "this program has no resource %s", resource);
-    thing->name = new_name(host->name, resource, id);
-    return thing->name ? STF_OK : no_memory(err);
+    enum stf_kind kind = find_thing(thing, engine, host, resource, id, err);
+    return kind == STF_OK ? name_thing(thing, err) : kind;
 }
 
 enum stf_kind stf_thing_make_key(struct stf_thing *thing, struct stf_err *err)
@@ -279,14 +264,127 @@ enum stf_kind stf_result_changed(const json_t *before, const json_t *after, json
     return *result ? STF_OK : no_memory(err);
 }
 
+/* ---- what the run knows a thing as ---- */
+
+/* Gives the thing the id that the run has changed it by, when that was another; the first one that changes it is it. */
+static enum stf_kind use_known_id(struct stf_engine *engine, struct stf_thing *thing, bool is_changing,
+                                  struct stf_err *err)
+{
+    if (!thing->binding->identity)
+        return STF_OK;
+    json_t *identity = thing->binding->identity(thing->resource->name, thing->id);
+    if (identity == thing->id) {
+        json_decref(identity);
+        return STF_OK;
+    }
+    json_t *name = identity ? new_name(thing->host->name, thing->resource->name, identity) : NULL;
+    char *key = name ? stf_journal_text(name) : NULL;
+    pthread_mutex_lock(&engine->mutex);
+    const json_t *known = key ? json_object_get(engine->known, key) : NULL;
+    bool is_first = key && !known && is_changing;
+    int failed = !key || (is_first && json_object_set_new(engine->known, key, json_deep_copy(thing->id)) < 0);
+    pthread_mutex_unlock(&engine->mutex);
+    if (known && !json_equal(known, thing->id))
+        thing->id = known;
+    json_decref(identity);
+    json_decref(name);
+    free(key);
+    return failed ? no_memory(err) : STF_OK;
+}
+
+static enum stf_kind know_change(struct stf_engine *engine, const char *host_name, const char *resource,
+                                 const json_t *id, struct stf_err *err)
+{
+    struct stf_thing thing;
+    struct stf_err unknown; /* will be said when it is changed */
+    const struct stf_host host = {.name = host_name};
+    if (find_thing(&thing, engine, &host, resource, id, &unknown) != STF_OK)
+        return STF_OK;
+    return use_known_id(engine, &thing, true, err);
+}
+
+/* The changes that the run made before it was cut short, and those that it is held to. */
+static enum stf_kind know_changes(struct stf_engine *engine, const json_t *expected, struct stf_err *err)
+{
+    size_t index;
+    json_t *change;
+    struct stf_change_list list = {0};
+    enum stf_kind kind = STF_OK;
+    if (engine->mode == STF_ENGINE_APPLY && engine->journal)
+        kind = stf_journal_changes(engine->journal, engine->run, &list, err);
+    for (size_t i = list.count; kind == STF_OK && i > 0; i--) {
+        const struct stf_change *made = &list.items[i - 1];
+        kind = know_change(engine, made->host, made->resource, made->id, err);
+    }
+    stf_change_list_fini(&list);
+    json_array_foreach ((json_t *)expected, index, change) {
+        const char *host = json_string_value(json_object_get(change, "host"));
+        const char *resource = json_string_value(json_object_get(change, "resource"));
+        if (kind == STF_OK)
+            kind = know_change(engine, host, resource, json_object_get(change, "id"), err);
+    }
+    return kind;
+}
+
+/* The caller's state of the thing as its own id has it, or the reverse; takes the state. */
+static enum stf_kind respell(const struct stf_thing *thing, json_t **state, const json_t *from, const json_t *to,
+                             struct stf_err *err)
+{
+    if (from == to)
+        return STF_OK;
+    json_t *given = *state;
+    *state = thing->binding->respell(thing->resource->name, given, from, to);
+    json_decref(given);
+    return *state ? STF_OK : no_memory(err);
+}
+
+enum stf_kind stf_engine_open(const struct stf_engine_config *config, struct stf_engine **engine, struct stf_err *err)
+{
+    *engine = NULL;
+    struct stf_engine *made = calloc(1, sizeof *made);
+    if (!made)
+        return no_memory(err);
+    made->mode = config->mode;
+    made->journal = config->journal;
+    made->run = config->run;
+    made->fleet = config->fleet;
+    pthread_mutex_init(&made->mutex, NULL);
+    pthread_cond_init(&made->released, NULL);
+    made->held = json_array();
+    made->known = json_object();
+    made->planned = json_object();
+    made->plan = json_array();
+    made->bindings = calloc(config->binding_count + 1, sizeof *made->bindings);
+    if (config->expected)
+        made->expected = stf_changes_by_thing(config->expected);
+    bool has_expected = made->expected || !config->expected;
+    if (!made->held || !made->known || !made->planned || !made->plan || !made->bindings || !has_expected) {
+        stf_engine_close(made);
+        return no_memory(err);
+    }
+    for (; made->binding_count < config->binding_count; made->binding_count++)
+        made->bindings[made->binding_count] = config->bindings[made->binding_count];
+    enum stf_kind kind = know_changes(made, config->expected, err);
+    if (kind != STF_OK) {
+        stf_engine_close(made);
+        return kind;
+    }
+    *engine = made;
+    return STF_OK;
+}
+
 /* ---- reading and changing ---- */
 
-/* With its key where a plan is made, or applied. */
-static enum stf_kind init_thing(struct stf_thing *thing, const struct stf_engine *engine, const struct stf_host *host,
-                                const char *resource, const json_t *id, struct stf_err *err)
+/* As the run knows it, and with its key where a plan is made, or applied. */
+static enum stf_kind init_thing(struct stf_thing *thing, struct stf_engine *engine, const struct stf_host *host,
+                                const char *resource, const json_t *id, bool is_changing, struct stf_err *err)
 {
     bool is_planned = engine->mode == STF_ENGINE_PLAN || engine->expected;
-    enum stf_kind kind = stf_thing_init(thing, engine, host, resource, id, err);
+    enum stf_kind kind = find_thing(thing, engine, host, resource, id, err);
+    if (kind == STF_OK)
+        kind = use_known_id(engine, thing, is_changing, err);
+    if (kind == STF_OK)
+        kind = name_thing(thing, err);
     return kind == STF_OK && is_planned ? stf_thing_make_key(thing, err) : kind;
 }
 
@@ -308,9 +406,11 @@ enum stf_kind stf_engine_read(struct stf_engine *engine, const struct stf_host *
 {
     struct stf_thing thing;
     *state = NULL;
-    enum stf_kind kind = init_thing(&thing, engine, host, resource, id, err);
+    enum stf_kind kind = init_thing(&thing, engine, host, resource, id, false, err);
     if (kind == STF_OK)
         kind = read_thing(engine, &thing, state, err);
+    if (kind == STF_OK)
+        kind = respell(&thing, state, thing.id, thing.asked, err);
     stf_thing_fini(&thing);
     return kind;
 }
@@ -411,15 +511,18 @@ enum stf_kind stf_engine_change(struct stf_engine *engine, const char *step, con
                                 struct stf_err *err)
 {
     struct stf_thing thing;
+    json_t *wanted = json_incref((json_t *)after);
     *result = NULL;
-    enum stf_kind kind = init_thing(&thing, engine, host, resource, id, err);
-    if (kind == STF_OK) {
+    enum stf_kind kind = init_thing(&thing, engine, host, resource, id, true, err);
+    if (kind == STF_OK)
+        kind = respell(&thing, &wanted, thing.asked, thing.id, err);
+    if (kind == STF_OK)
         kind = stf_thing_hold(engine, &thing, err);
-        if (kind == STF_OK) {
-            kind = change_thing(engine, &thing, step, after, result, err);
-            stf_thing_release(engine, &thing);
-        }
+    if (kind == STF_OK) {
+        kind = change_thing(engine, &thing, step, wanted, result, err);
+        stf_thing_release(engine, &thing);
     }
+    json_decref(wanted);
     stf_thing_fini(&thing);
     return kind;
 }

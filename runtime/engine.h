@@ -17,6 +17,7 @@ struct stf_engine {
     pthread_mutex_t mutex; /* guards all below; never held while a binding or the journal works */
     pthread_cond_t released;
     json_t *held;     /* things that somebody is changing: their names */
+    json_t *known;    /* [host, resource, identity] as text -> the id by which the run has changed it first */
     json_t *planned;  /* key -> planned state */
     json_t *plan;     /* the changes planned, in order */
     json_t *expected; /* by thing, those still to be made; NULL: any may be made */
@@ -27,6 +28,7 @@ struct stf_engine {
 struct stf_thing {
     const struct stf_host *host;
     const json_t *id;
+    const json_t *asked; /* the id that the caller has for it, and its states; mostly the same */
     const struct stf_resource *resource;
     const struct stf_binding *binding;
     struct stf_fleet *fleet;

@@ -16,6 +16,7 @@
 #include "registry/place.h"
 #include "registry/registry.h"
 #include "registry/snapshot.h"
+#include "registry/spelling.h"
 #include "registry/tree.h"
 
 static enum stf_kind no_memory(struct stf_err *err)
@@ -334,13 +335,6 @@ static enum stf_kind get_spelling(const json_t *state, const char *asked, const 
     return kind;
 }
 
-static const char *last_component(const char *key)
-{
-    const char *slash = strrchr(key, '\\');
-
-    return slash != NULL ? slash + 1 : key;
-}
-
 /* ---- registry.value ---- */
 
 static enum stf_kind read_value(void *self, const struct stf_host *host, const json_t *id, json_t **state,
@@ -465,7 +459,7 @@ static enum stf_kind read_key(void *self, const struct stf_host *host, const jso
     } else if (kind == STF_OK) {
         kind = stf_registry_existing(target.registry, target.below, &existing, &components, &stored, err);
         if (kind == STF_OK)
-            kind = add_spelling(doc, last_component(target.below), stored, err);
+            kind = add_spelling(doc, stf_registry_last_name(target.below), stored, err);
     }
     free(stored);
     target_close(&target);
@@ -484,7 +478,7 @@ static enum stf_kind create_spelled(struct target *target, const char *spelling,
     char *spelled = NULL;
     size_t existing;
     size_t components;
-    const char *last = last_component(target->below);
+    const char *last = stf_registry_last_name(target->below);
     enum stf_kind kind = stf_registry_existing(target->registry, target->below, &existing, &components, &stored, err);
 
     if (kind == STF_OK && stored != NULL && strcmp(stored, spelling) != 0)
@@ -509,7 +503,7 @@ static enum stf_kind restore_key(struct target *target, const json_t *state, str
     enum stf_kind kind = json_object_size(tree) == json_object_size(state) ? STF_OK : no_memory(err);
 
     if (kind == STF_OK)
-        kind = get_spelling(state, last_component(target->below), &spelling, err);
+        kind = get_spelling(state, stf_registry_last_name(target->below), &spelling, err);
     if (kind == STF_OK)
         kind = stf_registry_tree_check_extras(target->registry, tree, err);
     if (kind == STF_OK)
@@ -763,4 +757,6 @@ const struct stf_binding stf_registry_binding = {
     .whole = "registry.key",
     .part = stf_registry_part,
     .with_part = stf_registry_with_part,
+    .identity = stf_registry_identity,
+    .respell = stf_registry_respell,
 };

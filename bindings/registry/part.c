@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "registry/registry.h"
+#include "registry/spelling.h"
 
 static const json_t *find_key(const json_t *tree, const char *name, const char **stored)
 {
@@ -36,18 +37,6 @@ static const json_t *find_tree(const json_t *tree, const char *path, const char 
     return tree;
 }
 
-/* As a state of its own, which has the stored spelling only where it is not the one that was asked for. */
-static json_t *make_state(const json_t *doc, const char *stored, const char *asked)
-{
-    json_t *state = json_copy((json_t *)doc);
-
-    if (strcmp(stored, asked) == 0)
-        json_object_del(state, "name");
-    else
-        json_object_set_new(state, "name", json_string(stored));
-    return state;
-}
-
 static json_t *value_state(const json_t *tree, const char *name)
 {
     size_t i;
@@ -56,16 +45,9 @@ static json_t *value_state(const json_t *tree, const char *name)
     json_array_foreach (json_object_get(tree, "values"), i, value) {
         const char *stored = json_string_value(json_object_get(value, "name"));
         if (stf_registry_name_compare(stored, name) == 0)
-            return make_state(value, stored, name);
+            return stf_registry_spelled_state(value, stored, name);
     }
     return json_null();
-}
-
-static const char *last_name(const char *key)
-{
-    const char *slash = strrchr(key, '\\');
-
-    return slash != NULL ? slash + 1 : key;
 }
 
 json_t *stf_registry_part(const json_t *id, const json_t *state, const char *part, const json_t *part_id)
@@ -82,7 +64,7 @@ json_t *stf_registry_part(const json_t *id, const json_t *state, const char *par
 
     if (whole_key == NULL || key == NULL || !stf_registry_key_is_below(key, whole_key, &below, &depth))
         return NULL;
-    stored = stored != NULL ? stored : last_name(whole_key);
+    stored = stored != NULL ? stored : stf_registry_last_name(whole_key);
     tree = json_object_get(state, "keys") != NULL ? find_tree(state, below, &stored) : NULL;
     if (tree == NULL)
         return NULL;
@@ -92,8 +74,9 @@ json_t *stf_registry_part(const json_t *id, const json_t *state, const char *par
         return json_pack("{s:b}", "exists", 1);
     has_times = json_is_true(json_object_get(id, "times"));
     wants_times = json_is_true(json_object_get(part_id, "times"));
-    return strcmp(part, "registry.key") == 0 && has_times == wants_times ? make_state(tree, stored, last_name(key))
-                                                                         : NULL;
+    return strcmp(part, "registry.key") == 0 && has_times == wants_times
+               ? stf_registry_spelled_state(tree, stored, stf_registry_last_name(key))
+               : NULL;
 }
 
 /* ---- the reverse ---- */

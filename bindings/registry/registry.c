@@ -62,6 +62,19 @@ uint32_t stf_registry_name_hash(const char *name)
     return hash ^ hash >> 16;
 }
 
+char *stf_registry_name_fold(const char *name)
+{
+    const char *end = name + strlen(name);
+    char *folded = malloc(2 * strlen(name) + 1); /* an upper case may take three bytes where the letter takes two */
+    char *at = folded;
+
+    while (folded != NULL && name < end)
+        at = stf_utf8_put(at, next_folded(&name, end));
+    if (folded != NULL)
+        *at = '\0';
+    return folded;
+}
+
 enum stf_kind stf_registry_check_key_name(const char *name, struct stf_err *err)
 {
     size_t units = stf_registry_name_units(name);

@@ -110,6 +110,8 @@ enum stf_kind stf_registry_trim(struct stf_registry *registry, const char *key, 
 int stf_registry_name_compare(const char *a, const char *b);
 /* The same for all names that compare as equal. */
 uint32_t stf_registry_name_hash(const char *name);
+/* The same for them and no other, malloc'ed; NULL: memory is out. Takes a path too. */
+char *stf_registry_name_fold(const char *name);
 
 /* Whether `key` ("HKEY_LOCAL_MACHINE\\system\\Select") is `mount` ("HKLM\\SYSTEM") or below it. On true *below points
  * at the rest in `key` ("Select"), and *depth is how many components the mount has. Roots go by either name. */

@@ -7,6 +7,7 @@
 
 #include "common/doc.h"
 #include "registry/rights.h"
+#include "registry/spelling.h"
 #include "registry/store.h"
 
 static enum stf_kind no_memory(struct stf_err *err)
@@ -527,15 +528,14 @@ enum stf_kind stf_registry_node_write(struct stf_registry *registry, stf_registr
 static enum stf_kind create_key(struct stf_registry *registry, const char *key, const json_t *doc,
                                 stf_registry_node *node, struct stf_err *err)
 {
-    const char *slash = strrchr(key, '\\');
-    const char *name = slash != NULL ? slash + 1 : key;
+    const char *name = stf_registry_last_name(key);
     stf_registry_node parent;
     char *above;
     enum stf_kind kind;
 
     if (registry->backend->create_key_of_class == NULL)
         return stf_registry_find_or_create(registry, key, node, err);
-    above = strndup(key, slash != NULL ? (size_t)(slash - key) : 0);
+    above = strndup(key, name > key ? (size_t)(name - key) - 1 : 0);
     kind = above != NULL ? stf_registry_check_key_name(name, err) : no_memory(err);
     if (kind == STF_OK)
         kind = stf_registry_find_or_create(registry, above, &parent, err);

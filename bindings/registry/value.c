@@ -128,7 +128,7 @@ static uint8_t *put_utf16(uint8_t *out, struct stf_registry_string text)
     return out;
 }
 
-static char *put_utf8(char *out, uint32_t code)
+char *stf_utf8_put(char *out, uint32_t code)
 {
     if (code < 0x80) {
         *out++ = (char)code;
@@ -175,7 +175,7 @@ static char *utf8_from_utf16(char *out, const uint8_t *data, size_t units)
         uint32_t code = next_code(data, units, &i);
         if (is_high_surrogate(code) || is_low_surrogate(code))
             return NULL;
-        out = put_utf8(out, code);
+        out = stf_utf8_put(out, code);
     }
     return out;
 }
@@ -200,10 +200,10 @@ char *stf_registry_name_put(char *out, const uint8_t *data, size_t units)
             continue;
         }
         if (!is_escaped(code)) {
-            out = put_utf8(out, code);
+            out = stf_utf8_put(out, code);
             continue;
         }
-        out = put_utf8(out, NAME_ESCAPE);
+        out = stf_utf8_put(out, NAME_ESCAPE);
         for (int shift = 12; shift >= 0; shift -= 4)
             *out++ = digits[code >> shift & 0xf];
     }

@@ -86,6 +86,8 @@ enum stf_kind stf_registry_value_encode(uint32_t type, const struct stf_registry
 /* Takes one code point off the UTF-8 text at *at; false (and *at as it was) at the end and where no UTF-8 stands. A
  * byte that continues no character (a NUL, a backslash) must stand at `end`. */
 bool stf_utf8_next(const char **at, const char *end, uint32_t *code);
+/* The reverse: writes at most 4 bytes and returns their end. */
+char *stf_utf8_put(char *out, uint32_t code);
 
 /* The unit at an index of UTF-16LE bytes. */
 static inline uint32_t stf_utf16_unit(const uint8_t *data, size_t index)

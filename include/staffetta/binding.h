@@ -79,6 +79,12 @@ struct stf_binding {
     json_t *(*part)(const json_t *id, const json_t *state, const char *part, const json_t *part_id);
     json_t *(*with_part)(const json_t *id, const json_t *state, const char *part, const json_t *part_id,
                          const json_t *part_state);
+    /* Where several ids name one thing, as in a registry, which takes a name in any case: what is the same of them and
+     * of no others, a new reference; and a state that `from` has, as `to` has it, also a new reference. In a run such a
+     * thing is one, under the id that it was first changed by. NULL result: memory is out. NULL, both: each id names a
+     * thing of its own. */
+    json_t *(*identity)(const char *resource, const json_t *id);
+    json_t *(*respell)(const char *resource, const json_t *state, const json_t *from, const json_t *to);
 };
 
 #ifdef __cplusplus

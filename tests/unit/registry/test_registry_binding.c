@@ -200,6 +200,71 @@ static void test_value_change_and_undo(void **state)
     check_change_and_undo(world, "registry.value", value_id(missing, "v"), json_pack("{s:i}", "existing_keys", 3));
 }
 
+static void check_identity(const char *resource, json_t *one, json_t *other, bool is_one)
+{
+    json_t *first = stf_registry_binding.identity(resource, one);
+    json_t *second = stf_registry_binding.identity(resource, other);
+
+    assert_int_equal(json_equal(first, second), is_one);
+    json_decref(first);
+    json_decref(second);
+    json_decref(one);
+    json_decref(other);
+}
+
+static void test_identity(void **state)
+{
+    json_t *patch = json_pack("{s:s, s:s}", "key", "HKLM", "patch", "");
+
+    (void)state;
+    check_identity("registry.value", value_id("HKLM\\A\\ß\\ä", "nlbsflags"),
+                   value_id("hkey_local_machine\\a\\ß\\Ä", "NLBSFlags"), true);
+    check_identity("registry.value", value_id("a", "\u0250"), value_id("A", "\u2c6f"), true); /* two bytes, three */
+    check_identity("registry.value", value_id("A", "HKLM\\v"), value_id("A", "HKEY_LOCAL_MACHINE\\v"), false);
+    check_identity("registry.value", value_id("HKLM\\A", "ß"), value_id("HKLM\\A", "SS"), false);
+    check_identity("registry.value", value_id("HKLM\\A", "v"), value_id("HKCU\\A", "v"), false);
+    check_identity("registry.key", json_pack("{s:s, s:b}", "key", "HKLM\\A", "times", 1),
+                   json_pack("{s:s}", "key", "HKLM\\A"), false);
+    assert_ptr_equal(stf_registry_binding.identity("registry.patch", patch), patch); /* a large text is not copied */
+    json_decref(patch);
+    json_decref(patch);
+}
+
+/* What a state that `one` has is for `other`, and the same back again. */
+static void check_respelled(const char *resource, const json_t *one, const json_t *other, json_t *given,
+                            json_t *expected)
+{
+    json_t *found = stf_registry_binding.respell(resource, given, one, other);
+    json_t *back = stf_registry_binding.respell(resource, found, other, one);
+
+    assert_true(json_equal(found, expected));
+    assert_true(json_equal(back, given));
+    json_decref(found);
+    json_decref(back);
+    json_decref(given);
+    json_decref(expected);
+}
+
+static void test_respelled_states(void **state)
+{
+    json_t *one = value_id("HKLM\\Key", "One");
+    json_t *other = value_id("HKLM\\KEY", "ONE");
+
+    (void)state;
+    check_respelled("registry.value", one, other, json_pack("{s:i, s:s}", "type", 4, "data", "01000000"),
+                    json_pack("{s:i, s:s, s:s}", "type", 4, "data", "01000000", "name", "One"));
+    check_respelled("registry.value", one, other, json_pack("{s:i, s:s, s:s}", "type", 0, "data", "", "name", "oNE"),
+                    json_pack("{s:i, s:s, s:s}", "type", 0, "data", "", "name", "oNE"));
+    check_respelled("registry.value", one, other, json_null(), json_null());
+    json_object_del(one, "name");
+    json_object_del(other, "name");
+    check_respelled("registry.key", one, other, json_pack("{s:[], s:{}, s:s}", "values", "keys", "name", "KEY"),
+                    json_pack("{s:[], s:{}}", "values", "keys"));
+    check_respelled("registry.presence", one, other, json_pack("{s:b}", "exists", 1), json_pack("{s:b}", "exists", 1));
+    json_decref(one);
+    json_decref(other);
+}
+
 static void test_undo_spares_what_others_put_there(void **state)
 {
     const struct world *world = *state;
@@ -485,6 +550,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_WORLD(test_value_states),
         IN_WORLD(test_value_change_and_undo),
+        cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_respelled_states),
         IN_WORLD(test_undo_spares_what_others_put_there),
         IN_WORLD(test_value_errors),
         IN_WORLD(test_key_change_and_undo),
