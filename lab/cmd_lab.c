@@ -15,6 +15,7 @@
 #include "lab.h"
 #include "machine/machine.h"
 #include "responder/responder.h"
+#include "table.h"
 
 enum { MAX_PORTS = 16 };
 
@@ -217,20 +218,22 @@ static const char *text(const json_t *object, const char *key)
     return value ? value : "-";
 }
 
-static void print_daemons(const json_t *status, const char *host)
+/* A new text: the daemons of one host. */
+static json_t *daemons_in_words(const json_t *status, const char *host)
 {
     size_t i;
-    json_t *daemon;
-    const char *separator = "";
+    json_t *daemon, *words = json_string("");
     json_array_foreach (json_object_get(status, "daemons"), i, daemon) {
         if (strcmp(text(daemon, "host"), host) != 0)
             continue;
-        printf("%s%s %lld%s", separator, text(daemon, "name"),
-               (long long)json_integer_value(json_object_get(daemon, "pid")),
-               json_is_true(json_object_get(daemon, "is_alive")) ? "" : " (HAS ENDED)");
-        separator = ", ";
+        json_t *longer =
+            json_sprintf("%s%s%s %lld%s", json_string_value(words), json_string_length(words) ? ", " : "",
+                         text(daemon, "name"), (long long)json_integer_value(json_object_get(daemon, "pid")),
+                         json_is_true(json_object_get(daemon, "is_alive")) ? "" : " (HAS ENDED)");
+        json_decref(words);
+        words = longer;
     }
-    puts(*separator ? "" : "-");
+    return words;
 }
 
 static void print_clusters(const json_t *status)
@@ -248,14 +251,17 @@ static void print_clusters(const json_t *status)
 
 static void print_hosts(const json_t *status)
 {
+    static const struct stf_table table = {.indent = 2,
+                                           .columns = {{.key = "name", .heading = "host"},
+                                                       {.key = "role", .heading = "role"},
+                                                       {.key = "address", .heading = "address"},
+                                                       {.key = "netns", .heading = "namespace"},
+                                                       {.key = "daemons", .heading = "daemons", .is_wrapped = true}}};
     size_t i;
-    json_t *host, *hive;
-    printf("  %-12s %-10s %-13s %-24s %s\n", "host", "role", "address", "namespace", "daemons");
-    json_array_foreach (json_object_get(status, "hosts"), i, host) {
-        printf("  %-12s %-10s %-13s %-24s ", text(host, "name"), text(host, "role"), text(host, "address"),
-               text(host, "netns"));
-        print_daemons(status, text(host, "name"));
-    }
+    json_t *host, *hive, *hosts = json_object_get(status, "hosts");
+    json_array_foreach (hosts, i, host)
+        json_object_set_new(host, "daemons", daemons_in_words(status, text(host, "name")));
+    stf_table_print(stdout, &table, hosts);
     print_clusters(status);
     json_array_foreach (json_object_get(status, "hives"), i, hive)
         printf("  %s: %s in %s\n", text(hive, "host"), text(hive, "mount"), text(hive, "path"));

@@ -121,8 +121,6 @@ struct stf_output {
 void stf_output_init(struct stf_output *output, FILE *stream);
 void stf_output_event(void *output, const json_t *event);
 void stf_output_report(struct stf_output *output, const json_t *report);
-/* A verdict of a check ("pass") or of `doctor` ("missing") in its colour, as a column. */
-void stf_output_verdict(struct stf_output *output, const char *verdict);
 void stf_output_plan(struct stf_output *output, const json_t *plan);
 
 /* printable.c: The text with every control character made visible ("\x1b"): what others have written must not steer a

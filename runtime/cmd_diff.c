@@ -5,6 +5,7 @@
 #include "change.h"
 #include "cli.h"
 #include "journal.h"
+#include "table.h"
 
 /* The entries of one map that the other has not, or has otherwise: {"what","subject","first","second"}, each once. */
 static void compare(const char *what, const json_t *first, const json_t *second, json_t *list)
@@ -99,22 +100,25 @@ static json_t *differences(const json_t *first, const json_t *second)
     return list;
 }
 
-static void print_side(const char *run, const json_t *value)
+/* A new text. */
+static json_t *side(const char *run, const json_t *value)
 {
     char *text = value ? json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY) : NULL;
-    printf("    %4s  %s\n", run, text ? text : "none");
+    json_t *made = json_sprintf("%4s  %s", run, text ? text : "none");
     free(text);
+    return made;
 }
 
-static void print_differences(const json_t *list, char **runs)
+static void print_differences(json_t *list, char **runs)
 {
+    static const struct stf_table table = {.columns = {{.key = "what"}, {.key = "subject", .is_wrapped = true}}};
     size_t index;
     json_t *each;
-    json_array_foreach ((json_t *)list, index, each) {
-        printf("%-7s %s\n", stf_cli_text(each, "what"), stf_cli_text(each, "subject"));
-        print_side(runs[0], json_object_get(each, "first"));
-        print_side(runs[1], json_object_get(each, "second"));
-    }
+    json_array_foreach (list, index, each)
+        json_object_set_new(each, "below",
+                            json_pack("[o, o]", side(runs[0], json_object_get(each, "first")),
+                                      side(runs[1], json_object_get(each, "second"))));
+    stf_table_print(stdout, &table, list);
     if (json_array_size(list) == 0)
         puts("the two runs do not differ");
 }

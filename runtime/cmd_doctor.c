@@ -11,6 +11,7 @@
 
 #include "fleet/fleet.h"
 #include "run.h"
+#include "table.h"
 
 const char stf_doctor_help[] =
     "Each line is one finding: ok, limited (it works, but less well), missing or unknown, with what to do about it.\n"
@@ -298,22 +299,21 @@ static size_t count_of(const json_t *findings, const char *verdict)
 /* `is_quiet`: without those that are ok. */
 static void print_findings(const json_t *findings, bool is_quiet)
 {
-    struct stf_output output;
+    static const struct stf_table table = {
+        .indent = 2,
+        .group = "about",
+        .columns = {{.key = "verdict", .is_verdict = true}, {.key = "what"}, {.key = "found", .is_wrapped = true}}};
     size_t index;
-    json_t *each;
-    const char *about = "";
-    stf_output_init(&output, stdout);
+    json_t *each, *shown = json_array();
     json_array_foreach ((json_t *)findings, index, each) {
         if (is_quiet && strcmp(stf_cli_text(each, "verdict"), "ok") == 0)
             continue;
-        if (strcmp(about, stf_cli_text(each, "about")) != 0)
-            printf("%s%s\n", *about ? "\n" : "", stf_cli_text(each, "about"));
-        about = stf_cli_text(each, "about");
-        stf_output_verdict(&output, stf_cli_text(each, "verdict"));
-        printf(" %-22s  %s\n", stf_cli_text(each, "what"), stf_cli_text(each, "found"));
         if (*stf_cli_text(each, "remedy"))
-            printf("          %s\n", stf_cli_text(each, "remedy"));
+            json_object_set_new(each, "below", json_pack("[O]", json_object_get(each, "remedy")));
+        json_array_append(shown, each);
     }
+    stf_table_print(stdout, &table, shown);
+    json_decref(shown);
     printf("\n%zu ok, %zu limited, %zu missing, %zu unknown\n", count_of(findings, "ok"), count_of(findings, "limited"),
            count_of(findings, "missing"), count_of(findings, "unknown"));
 }

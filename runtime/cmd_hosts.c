@@ -5,6 +5,7 @@
 
 #include "cli.h"
 #include "host_facts.h"
+#include "table.h"
 
 enum { DEFAULT_MAX_AGE_MS = 3600000 };
 
@@ -44,26 +45,37 @@ static json_t *describe_all(const json_t *hosts, const json_t *limit, const json
 
 /* ---- for a person ---- */
 
-static void print_list(const json_t *list, const char *separator)
+/* A new text. */
+static json_t *joined(const json_t *list, const char *separator)
 {
     size_t index;
-    json_t *each;
-    json_array_foreach ((json_t *)list, index, each)
-        printf("%s%s", index ? separator : "", json_string_value(each));
+    json_t *each, *all = json_string("");
+    json_array_foreach ((json_t *)list, index, each) {
+        json_t *longer =
+            json_sprintf("%s%s%s", json_string_value(all), index ? separator : "", json_string_value(each));
+        json_decref(all);
+        all = longer;
+    }
+    return all;
 }
 
 /* "Linux 6.1.0-40-amd64 x86_64, Debian GNU/Linux 12 (bookworm), charon 5.9.8-5, 12 s ago" */
-static void print_facts(const json_t *host)
+static json_t *facts_in_words(const json_t *host)
 {
     const json_t *facts = json_object_get(host, "facts");
     const char *os = stf_cli_text(facts, "os"), *charon = stf_cli_text(facts, "charon");
-    if (json_object_get(host, "error"))
-        printf("    %s\n", stf_cli_text(host, "error"));
-    if (facts)
-        printf("    Linux %s %s, %s, %s%s, ESP %s, %lld s ago\n", stf_cli_text(facts, "kernel"),
-               stf_cli_text(facts, "architecture"), *os ? os : "system unknown", *charon ? "charon " : "no charon",
-               charon, json_is_true(json_object_get(facts, "has_kernel_esp")) ? "in the kernel" : "in userland",
-               (long long)json_integer_value(json_object_get(host, "age_ms")) / 1000);
+    return json_sprintf("Linux %s %s, %s, %s%s, ESP %s, %lld s ago", stf_cli_text(facts, "kernel"),
+                        stf_cli_text(facts, "architecture"), *os ? os : "system unknown",
+                        *charon ? "charon " : "no charon", charon,
+                        json_is_true(json_object_get(facts, "has_kernel_esp")) ? "in the kernel" : "in userland",
+                        (long long)json_integer_value(json_object_get(host, "age_ms")) / 1000);
+}
+
+static void print_joined(const char *front, const json_t *list)
+{
+    json_t *all = joined(list, ", ");
+    printf("%s%s\n", front, json_string_value(all));
+    json_decref(all);
 }
 
 static void print_inventory(const json_t *inventory)
@@ -71,11 +83,8 @@ static void print_inventory(const json_t *inventory)
     const json_t *left_out = json_object_get(inventory, "left_out");
     const char *variable, *separator = "variables of Ansible that mean nothing here: ";
     json_t *count;
-    if (json_array_size(left_out)) {
-        printf("left out, for no group of site.lua gives them a role: ");
-        print_list(left_out, ", ");
-        putchar('\n');
-    }
+    if (json_array_size(left_out))
+        print_joined("left out, for no group of site.lua gives them a role: ", left_out);
     json_object_foreach (json_object_get(inventory, "unused"), variable, count) {
         printf("%s%s (%lld)", separator, variable, (long long)json_integer_value(count));
         separator = ", ";
@@ -86,16 +95,22 @@ static void print_inventory(const json_t *inventory)
 
 static void print_hosts(const json_t *doc)
 {
+    static const struct stf_table table = {.columns = {{.key = "name"},
+                                                       {.key = "role"},
+                                                       {.key = "address"},
+                                                       {.key = "transport"},
+                                                       {.key = "groups", .is_wrapped = true}}};
     size_t index;
-    json_t *host;
-    const json_t *hosts = json_object_get(doc, "hosts");
-    json_array_foreach ((json_t *)hosts, index, host) {
-        printf("%-20s %-17s %-15s %-8s ", stf_cli_text(host, "name"), stf_cli_text(host, "role"),
-               stf_cli_text(host, "address"), stf_cli_text(host, "transport"));
-        print_list(json_object_get(host, "groups"), ",");
-        putchar('\n');
-        print_facts(host);
+    json_t *host, *hosts = json_object_get(doc, "hosts");
+    json_array_foreach (hosts, index, host) {
+        json_t *below = json_array();
+        json_array_append(below, json_object_get(host, "error"));
+        if (json_object_get(host, "facts"))
+            json_array_append_new(below, facts_in_words(host));
+        json_object_set_new(host, "groups", joined(json_object_get(host, "groups"), ", "));
+        json_object_set_new(host, "below", below);
     }
+    stf_table_print(stdout, &table, hosts);
     printf("\n%zu host%s\n", json_array_size(hosts), json_array_size(hosts) == 1 ? "" : "s");
     print_inventory(json_object_get(doc, "inventory"));
 }

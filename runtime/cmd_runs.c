@@ -5,6 +5,7 @@
 
 #include "cli.h"
 #include "journal.h"
+#include "table.h"
 
 static const char *text(const json_t *doc, const char *key)
 {
@@ -30,20 +31,28 @@ bool stf_cli_open_journal(const struct stf_cli *cli, struct stf_journal **journa
     return false;
 }
 
-static void print_runs(const json_t *runs)
+/* Gives the row a member `key` that has the time of its member `from`. */
+static void add_time(json_t *row, const char *key, const char *from)
 {
-    printf("%4s  %-19s  %-10s %-12s %-12s %7s  %s\n", "run", "started", "playbook", "site", "state", "changes",
-           "operator");
+    char at[32];
+    format_time(json_object_get(row, from), at, sizeof at);
+    json_object_set_new(row, key, json_string(at));
+}
+
+static void print_runs(json_t *runs)
+{
+    static const struct stf_table table = {.columns = {{.key = "run", .heading = "run"},
+                                                       {.key = "started", .heading = "started"},
+                                                       {.key = "playbook", .heading = "playbook"},
+                                                       {.key = "site_name", .heading = "site"},
+                                                       {.key = "state", .heading = "state"},
+                                                       {.key = "changes", .heading = "changes"},
+                                                       {.key = "operator", .heading = "operator"}}};
     size_t index;
     json_t *run;
-    json_array_foreach ((json_t *)runs, index, run) {
-        char started[32];
-        format_time(json_object_get(run, "started_unix_ms"), started, sizeof started);
-        printf("%4lld  %-19s  %-10s %-12s %-12s %7lld  %s\n",
-               (long long)json_integer_value(json_object_get(run, "run")), started, text(run, "playbook"),
-               text(run, "site_name"), text(run, "state"),
-               (long long)json_integer_value(json_object_get(run, "changes")), text(run, "operator"));
-    }
+    json_array_foreach (runs, index, run)
+        add_time(run, "started", "started_unix_ms");
+    stf_table_print(stdout, &table, runs);
     if (json_array_size(runs) == 0)
         puts("(no run yet)");
 }
@@ -79,66 +88,81 @@ out:
     return exit_code;
 }
 
-static void print_list(const json_t *run, const char *title, const char *key, void (*print)(const json_t *))
-{
-    const json_t *list = json_object_get(run, key);
-    if (json_array_size(list) == 0)
-        return;
-    printf("\n%s\n", title);
-    size_t index;
-    json_t *item;
-    json_array_foreach ((json_t *)list, index, item)
-        print(item);
-}
+/* ---- show ---- */
 
 enum { SHOWN_BYTES_MAX = 4000 }; /* of one document: an import may have thousands of values */
 
-static void print_compact(const json_t *doc)
+/* A new text. */
+static json_t *compact(const char *front, const json_t *doc)
 {
     char *line = json_dumps(doc, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
-    size_t size = line ? strlen(line) : 0;
-    if (size <= SHOWN_BYTES_MAX)
-        printf("%s", line ? line : "?");
-    else
-        printf("%.*s... (%zu bytes; --output json has them all)", SHOWN_BYTES_MAX, line, size);
+    size_t size = line ? strlen(line) : 0, shown = size < SHOWN_BYTES_MAX ? size : SHOWN_BYTES_MAX;
+    while (shown < size && ((unsigned char)line[shown] & 0xc0) == 0x80) /* within a character */
+        shown--;
+    json_t *made = shown == size ? json_sprintf("%s%s", front, line ? line : "?")
+                                 : json_sprintf("%s%.*s... (%zu bytes; --output json has them all)", front, (int)shown,
+                                                line, size);
     free(line);
+    return made;
 }
 
-static void print_change(const json_t *change)
+static void add_change(json_t *change)
 {
-    printf("  %-8s %-10s %-18s ", text(change, "state"), text(change, "host"), text(change, "resource"));
-    print_compact(json_object_get(change, "id"));
-    printf("\n           before ");
-    print_compact(json_object_get(change, "before"));
-    printf("\n           after  ");
-    print_compact(json_object_get(change, "after"));
-    putchar('\n');
+    json_t *below = json_array();
+    json_array_append_new(below, compact("before ", json_object_get(change, "before")));
+    json_array_append_new(below, compact("after  ", json_object_get(change, "after")));
+    json_object_set_new(change, "what", compact("", json_object_get(change, "id")));
+    json_object_set_new(change, "below", below);
 }
 
-static void print_check(const json_t *check)
+static void add_evidence(json_t *check)
 {
-    printf("  %-8s %-10s %-18s ", text(check, "verdict"), text(check, "host"), text(check, "name"));
-    print_compact(json_object_get(check, "evidence"));
-    putchar('\n');
+    json_object_set_new(check, "what", compact("", json_object_get(check, "evidence")));
 }
 
-static void print_event(const json_t *event)
+static void add_data(json_t *event)
 {
-    char at[32];
-    format_time(json_object_get(event, "at_unix_ms"), at, sizeof at);
-    printf("  %s  %-18s ", at, text(event, "kind"));
     const json_t *data = json_object_get(event, "data");
-    if (strcmp(text(event, "kind"), "plan") == 0)
-        printf("%zu changes", json_array_size(json_object_get(data, "changes")));
-    else
-        print_compact(data);
-    putchar('\n');
+    bool is_plan = strcmp(text(event, "kind"), "plan") == 0;
+    add_time(event, "at", "at_unix_ms");
+    json_object_set_new(event, "what",
+                        is_plan ? json_sprintf("%zu changes", json_array_size(json_object_get(data, "changes")))
+                                : compact("", data));
 }
 
-static void print_script(const json_t *script)
+static void add_short_hash(json_t *script)
 {
-    printf("  %-10s %-18s %-8s %.16s\n", text(script, "kind"), text(script, "name"), text(script, "origin"),
-           text(script, "sha256"));
+    json_object_set_new(script, "hash", json_sprintf("%.16s", text(script, "sha256")));
+}
+
+/* What `show` lists of a run: the member, whose items `add` gives what the table wants of them. */
+static const struct section {
+    const char *key;
+    void (*add)(json_t *item);
+    struct stf_table table;
+} sections[] = {
+    {"changes",
+     add_change,
+     {2, NULL, {{.key = "state"}, {.key = "host"}, {.key = "resource"}, {.key = "what", .is_wrapped = true}}}},
+    {"checks",
+     add_evidence,
+     {2,
+      NULL,
+      {{.key = "verdict", .is_verdict = true}, {.key = "host"}, {.key = "name"}, {.key = "what", .is_wrapped = true}}}},
+    {"events", add_data, {2, NULL, {{.key = "at"}, {.key = "kind"}, {.key = "what", .is_wrapped = true}}}},
+    {"scripts", add_short_hash, {2, NULL, {{.key = "kind"}, {.key = "name"}, {.key = "origin"}, {.key = "hash"}}}},
+};
+
+static void print_section(const json_t *run, const struct section *section)
+{
+    json_t *item, *list = json_object_get(run, section->key);
+    size_t index;
+    if (json_array_size(list) == 0)
+        return;
+    printf("\n%s\n", section->key);
+    json_array_foreach (list, index, item)
+        section->add(item);
+    stf_table_print(stdout, &section->table, list);
 }
 
 static void print_run(const json_t *doc)
@@ -147,13 +171,14 @@ static void print_run(const json_t *doc)
     char started[32], ended[32];
     format_time(json_object_get(run, "started_unix_ms"), started, sizeof started);
     format_time(json_object_get(run, "ended_unix_ms"), ended, sizeof ended);
-    printf("run %lld: %s on site %s, %s\nby %s, %s to %s, Staffetta %s\n",
-           (long long)json_integer_value(json_object_get(run, "run")), text(run, "playbook"), text(run, "site_name"),
-           text(run, "state"), text(run, "operator"), started, ended, text(run, "program_version"));
-    print_list(doc, "changes", "changes", print_change);
-    print_list(doc, "checks", "checks", print_check);
-    print_list(doc, "events", "events", print_event);
-    print_list(doc, "scripts", "scripts", print_script);
+    json_t *head = json_sprintf("run %lld: %s on site %s, %s\nby %s, %s to %s, Staffetta %s\n",
+                                (long long)json_integer_value(json_object_get(run, "run")), text(run, "playbook"),
+                                text(run, "site_name"), text(run, "state"), text(run, "operator"), started, ended,
+                                text(run, "program_version"));
+    stf_terminal_print_lines(stdout, json_string_value(head));
+    json_decref(head);
+    for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
+        print_section(doc, &sections[i]);
 }
 
 enum stf_kind stf_cli_run_number(const struct stf_cli *cli, struct stf_journal *journal, int64_t *number,

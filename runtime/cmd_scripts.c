@@ -5,6 +5,7 @@
 
 #include "cmd_scripts.h"
 #include "common/doc.h"
+#include "table.h"
 
 static const struct {
     const char *kind;
@@ -36,12 +37,10 @@ static json_t *describe_all(struct stf_runtime *rt, bool *is_ok)
 
 static void print_list(const json_t *list)
 {
-    size_t index;
-    json_t *script, *shown = stf_output_printable(list);
-    json_array_foreach (shown, index, script) {
-        printf("%-9s %-20s %-8s %s\n", stf_cli_text(script, "kind"), stf_cli_text(script, "name"),
-               stf_cli_text(script, "origin"), stf_cli_text(script, "summary"));
-    }
+    static const struct stf_table table = {
+        .columns = {{.key = "kind"}, {.key = "name"}, {.key = "origin"}, {.key = "summary", .is_wrapped = true}}};
+    json_t *shown = stf_output_printable(list);
+    stf_table_print(stdout, &table, shown);
     json_decref(shown);
 }
 
@@ -171,12 +170,16 @@ static void fail_unknown(const struct stf_cli *cli, const char *name)
 
 static void print_where(const json_t *found)
 {
+    static const struct stf_table table = {
+        .columns = {{.key = "use"}, {.key = "origin"}, {.key = "hash"}, {.key = "path", .is_wrapped = true}}};
     size_t index;
     json_t *each, *shown = stf_output_printable(found);
     json_array_foreach (shown, index, each) {
-        printf("%-6s %-8s %.16s  %s\n", json_is_true(json_object_get(each, "is_used")) ? "used" : "hidden",
-               stf_cli_text(each, "origin"), stf_cli_text(each, "sha256"), stf_cli_text(each, "path"));
+        bool is_used = json_is_true(json_object_get(each, "is_used"));
+        json_object_set_new(each, "use", json_string(is_used ? "used" : "hidden"));
+        json_object_set_new(each, "hash", json_sprintf("%.16s", stf_cli_text(each, "sha256")));
     }
+    stf_table_print(stdout, &table, shown);
     json_decref(shown);
 }
 

@@ -6,40 +6,24 @@
 #include "cli.h"
 #include "timeline.h"
 
-enum colour { PLAIN, GREEN, RED, YELLOW, BOLD, DIM };
-
-static const char *const escapes[] = {"\033[0m", "\033[32m", "\033[31m", "\033[33m", "\033[1m", "\033[2m"};
-
 void stf_output_init(struct stf_output *output, FILE *stream)
 {
     *output = (struct stf_output){.stream = stream, .terminal = stf_terminal_look(stream)};
 }
 
-static const char *on(const struct stf_output *output, enum colour colour)
+static const char *on(const struct stf_output *output, enum stf_colour colour)
 {
-    return output->terminal.has_colour ? escapes[colour] : "";
+    return stf_terminal_colour(&output->terminal, colour);
 }
 
 static const char *off(const struct stf_output *output)
 {
-    return output->terminal.has_colour ? escapes[PLAIN] : "";
+    return stf_terminal_colour(&output->terminal, STF_PLAIN);
 }
 
 static long long number(const json_t *doc, const char *key)
 {
     return (long long)json_integer_value(json_object_get(doc, key));
-}
-
-static enum colour colour_of(const char *verdict)
-{
-    if (strcmp(verdict, "pass") == 0 || strcmp(verdict, "ok") == 0)
-        return GREEN;
-    return strcmp(verdict, "fail") == 0 || strcmp(verdict, "missing") == 0 ? RED : YELLOW;
-}
-
-void stf_output_verdict(struct stf_output *output, const char *verdict)
-{
-    fprintf(output->stream, "  %s%-7s%s", on(output, colour_of(verdict)), verdict, off(output));
 }
 
 /* The words of `doc` for one line: its "summary" where it has one. */
@@ -59,7 +43,7 @@ static void print_words(const struct stf_output *output, const json_t *doc)
 
 static void print_begin(struct stf_output *output, const json_t *event)
 {
-    fprintf(output->stream, "%s%s%s", on(output, BOLD), stf_cli_text(event, "playbook"), off(output));
+    fprintf(output->stream, "%s%s%s", on(output, STF_BOLD), stf_cli_text(event, "playbook"), off(output));
     if (number(event, "run"))
         fprintf(output->stream, "  run %lld", number(event, "run"));
     fprintf(output->stream, "%s\n",
@@ -70,20 +54,20 @@ static void print_host(struct stf_output *output, const json_t *event)
 {
     bool is_ok = json_is_true(json_object_get(event, "ok"));
     long long changes = number(event, "changes");
-    fprintf(output->stream, "    %s%-10s%s ", on(output, is_ok ? PLAIN : RED), stf_cli_text(event, "host"),
+    fprintf(output->stream, "    %s%-10s%s ", on(output, is_ok ? STF_PLAIN : STF_RED), stf_cli_text(event, "host"),
             off(output));
     if (!is_ok)
         fprintf(output->stream, "FAILED: %s\n", stf_cli_text(event, "message"));
     else if (changes)
         fprintf(output->stream, "%lld change%s\n", changes, changes == 1 ? "" : "s");
     else
-        fprintf(output->stream, "%sok%s\n", on(output, DIM), off(output));
+        fprintf(output->stream, "%sok%s\n", on(output, STF_DIM), off(output));
 }
 
 /* "    label      host  text" */
 static void print_about_host(struct stf_output *output, const json_t *event, const char *label, const char *key)
 {
-    fprintf(output->stream, "    %s%-10s%s %s: %s\n", on(output, YELLOW), stf_cli_text(event, "host"), off(output),
+    fprintf(output->stream, "    %s%-10s%s %s: %s\n", on(output, STF_YELLOW), stf_cli_text(event, "host"), off(output),
             label, stf_cli_text(event, key));
 }
 
@@ -91,8 +75,8 @@ static void print_check(struct stf_output *output, const json_t *event)
 {
     const json_t *result = json_object_get(event, "result");
     const char *verdict = stf_cli_text(result, "verdict");
-    fprintf(output->stream, "    %s%-7s%s %-10s %-20s ", on(output, colour_of(verdict)), verdict, off(output),
-            stf_cli_text(result, "host"), stf_cli_text(result, "check"));
+    fprintf(output->stream, "    %s%-7s%s %-10s %-20s ", stf_terminal_verdict(&output->terminal, verdict), verdict,
+            off(output), stf_cli_text(result, "host"), stf_cli_text(result, "check"));
     print_words(output, json_object_get(result, "evidence"));
     fputc('\n', output->stream);
     if (!output->is_verbose)
@@ -114,7 +98,7 @@ static void print_undo(struct stf_output *output, const json_t *event)
 
 static void print_measure(struct stf_output *output, const json_t *event)
 {
-    fprintf(output->stream, "    %s%s%s  ", on(output, BOLD), stf_cli_text(event, "name"), off(output));
+    fprintf(output->stream, "    %s%s%s  ", on(output, STF_BOLD), stf_cli_text(event, "name"), off(output));
     print_words(output, json_object_get(event, "figures"));
     fputc('\n', output->stream);
     const json_t *timeline = json_object_get(json_object_get(event, "figures"), "timeline");
@@ -149,7 +133,7 @@ static void print_event(struct stf_output *output, const json_t *event)
         fprintf(output->stream, "  %s  (%lld checks, not in a plan)\n", stf_cli_text(event, "step"),
                 number(event, "checks"));
     else if (strcmp(name, "rolling_back") == 0)
-        fprintf(output->stream, "  %sputting back what run %lld has changed%s\n", on(output, YELLOW),
+        fprintf(output->stream, "  %sputting back what run %lld has changed%s\n", on(output, STF_YELLOW),
                 number(event, "run"), off(output));
     else if (strcmp(name, "undo") == 0)
         print_undo(output, event);
@@ -175,15 +159,15 @@ static void print_host_plan(struct stf_output *output, const json_t *changes, si
     for (size_t i = 0; i < first; i++)
         if (strcmp(stf_cli_text(json_array_get(changes, i), "host"), host) == 0)
             return;
-    fprintf(output->stream, "\n%s%s%s\n", on(output, BOLD), host, off(output));
+    fprintf(output->stream, "\n%s%s%s\n", on(output, STF_BOLD), host, off(output));
     for (size_t i = first; i < json_array_size(changes); i++) {
         const json_t *change = json_array_get(changes, i);
         const json_t *words = json_object_get(change, "describe");
         if (strcmp(stf_cli_text(change, "host"), host) != 0)
             continue;
         fprintf(output->stream, "  %s: %s\n", stf_cli_text(change, "resource"), stf_cli_text(words, "what"));
-        fprintf(output->stream, "    %s- %s%s\n", on(output, RED), stf_cli_text(words, "before"), off(output));
-        fprintf(output->stream, "    %s+ %s%s\n", on(output, GREEN), stf_cli_text(words, "after"), off(output));
+        fprintf(output->stream, "    %s- %s%s\n", on(output, STF_RED), stf_cli_text(words, "before"), off(output));
+        fprintf(output->stream, "    %s+ %s%s\n", on(output, STF_GREEN), stf_cli_text(words, "after"), off(output));
     }
 }
 
@@ -232,7 +216,7 @@ static void print_outcomes(struct stf_output *output, const json_t *report)
     json_object_foreach ((json_t *)json_object_get(report, "hosts"), host, outcome) {
         const char *name = stf_cli_text(outcome, "outcome");
         if (strcmp(name, "failed") == 0 || strcmp(name, "unreachable") == 0)
-            fprintf(output->stream, "  %s%-10s%s %s: %s\n", on(output, RED), host, off(output), name,
+            fprintf(output->stream, "  %s%-10s%s %s: %s\n", on(output, STF_RED), host, off(output), name,
                     stf_cli_text(outcome, "reason"));
     }
 }
@@ -248,8 +232,8 @@ static void print_undo_plan(struct stf_output *output, const json_t *undo)
         bool is_blocking = strcmp(verdict, "conflict") == 0 || strcmp(verdict, "unknown") == 0;
         if (json_object_get(item, "outcome") || strcmp(verdict, "nothing") == 0)
             continue;
-        fprintf(output->stream, "  %s%-8s%s item %lld  %s  %s\n", on(output, is_blocking ? RED : PLAIN), verdict,
-                off(output), number(item, "item"), stf_cli_text(item, "host"), stf_cli_text(words, "what"));
+        fprintf(output->stream, "  %s%-8s%s item %lld  %s  %s\n", on(output, is_blocking ? STF_RED : STF_PLAIN),
+                verdict, off(output), number(item, "item"), stf_cli_text(item, "host"), stf_cli_text(words, "what"));
         fprintf(output->stream, "    before  %s\n", stf_cli_text(words, "before"));
         if (is_blocking)
             fprintf(output->stream, "    ours    %s\n", stf_cli_text(words, "ours"));
@@ -275,8 +259,8 @@ static void print_report(struct stf_output *output, const json_t *report)
     const char *verdict = has_checks ? stf_cli_text(report, "verdict") : "";
     bool is_good = strcmp(state, "done") == 0 && (!has_checks || strcmp(verdict, "pass") == 0);
     print_outcomes(output, report);
-    fprintf(output->stream, "%s%s%s%s%s", on(output, is_good ? GREEN : RED), state, has_checks ? ", " : "", verdict,
-            off(output));
+    fprintf(output->stream, "%s%s%s%s%s", on(output, is_good ? STF_GREEN : STF_RED), state, has_checks ? ", " : "",
+            verdict, off(output));
     fprintf(output->stream, "  (%lld.%03lld s)\n", number(report, "duration_ms") / 1000,
             number(report, "duration_ms") % 1000);
     if (strcmp(state, "held") == 0)

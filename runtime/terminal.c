@@ -29,6 +29,22 @@ struct stf_terminal stf_terminal_look(FILE *stream)
     return terminal;
 }
 
+const char *stf_terminal_colour(const struct stf_terminal *terminal, enum stf_colour colour)
+{
+    static const char *const escapes[] = {
+        [STF_PLAIN] = "\033[0m",   [STF_GREEN] = "\033[32m", [STF_RED] = "\033[31m",
+        [STF_YELLOW] = "\033[33m", [STF_BOLD] = "\033[1m",   [STF_DIM] = "\033[2m",
+    };
+    return terminal->has_colour ? escapes[colour] : "";
+}
+
+const char *stf_terminal_verdict(const struct stf_terminal *terminal, const char *verdict)
+{
+    bool is_good = strcmp(verdict, "pass") == 0 || strcmp(verdict, "ok") == 0;
+    bool is_bad = strcmp(verdict, "fail") == 0 || strcmp(verdict, "missing") == 0;
+    return stf_terminal_colour(terminal, is_good ? STF_GREEN : is_bad ? STF_RED : STF_YELLOW);
+}
+
 /* The bytes of the first character of the text. */
 static size_t character_size(const char *text)
 {
@@ -53,15 +69,29 @@ static size_t fitting(const char *text, int columns)
     return size;
 }
 
-void stf_terminal_print(const struct stf_terminal *terminal, FILE *stream, const char *text, int columns)
+static int columns_of_bytes(const char *text, size_t size)
+{
+    int columns = 0;
+    for (size_t i = 0; i < size; i += character_size(text + i))
+        columns += columns_of(text + i);
+    return columns;
+}
+
+int stf_terminal_columns(const char *text)
+{
+    return columns_of_bytes(text, strlen(text));
+}
+
+int stf_terminal_print(const struct stf_terminal *terminal, FILE *stream, const char *text, int columns)
 {
     if (columns == 0 || text[fitting(text, columns)] == '\0') {
         fputs(text, stream);
-        return;
+        return stf_terminal_columns(text);
     }
     int ellipsis_columns = terminal->has_utf8 ? 1 : 3;
     size_t size = columns > ellipsis_columns ? fitting(text, columns - ellipsis_columns) : 0;
     fprintf(stream, "%.*s%s", (int)size, text, terminal->has_utf8 ? "\u2026" : "...");
+    return columns_of_bytes(text, size) + ellipsis_columns;
 }
 
 /* Where the lines begin that a line of so many bytes goes on in. */
@@ -89,17 +119,26 @@ static size_t part_size(const char *line, size_t size, int columns)
     return next ? (size_t)(next - line) : size;
 }
 
-static void print_line(FILE *stream, const char *line, size_t size, int width)
+/* Prints a line of which so many columns fit here, and what follows in lines that begin at `hanging`. */
+static void print_parts(FILE *stream, const char *line, size_t size, int columns, int hanging, int width)
 {
-    size_t hanging = hanging_of(line, size, width);
-    size_t part = part_size(line, size, width);
-    fprintf(stream, "%.*s\n", (int)part, line);
+    size_t part = part_size(line, size, columns);
+    fprintf(stream, "%.*s", (int)part, line);
     while (part < size) {
         line += part + 1;
         size -= part + 1;
-        part = part_size(line, size, width - (int)hanging);
-        fprintf(stream, "%*s%.*s\n", (int)hanging, "", (int)part, line);
+        part = part_size(line, size, width - hanging);
+        fprintf(stream, "\n%*s%.*s", hanging, "", (int)part, line);
     }
+}
+
+void stf_terminal_print_wrapped(const struct stf_terminal *terminal, FILE *stream, const char *text, int start)
+{
+    int width = terminal->width_columns;
+    if (width == 0)
+        fputs(text, stream);
+    else
+        print_parts(stream, text, strlen(text), width - start, start, width);
 }
 
 void stf_terminal_print_lines(FILE *stream, const char *text)
@@ -111,7 +150,8 @@ void stf_terminal_print_lines(FILE *stream, const char *text)
     }
     while (*text) {
         size_t size = strcspn(text, "\n");
-        print_line(stream, text, size, width);
+        print_parts(stream, text, size, width, (int)hanging_of(text, size, width), width);
+        fputc('\n', stream);
         text += size + (text[size] == '\n');
     }
 }

@@ -114,7 +114,7 @@ function TestOperator:test_the_doctor_says_what_a_host_lacks()
   end
   local text = support.command { "doctor", "--site", self.place.site, "--state", self.place.state }
   lu.assertEquals(text.code, 3)
-  lu.assertStrContains(text.out, "\n  missing VICI socket")
+  lu.assertStrContains(text.out, "\n  missing  VICI socket  ")
   lu.assertStrMatches(text.out, ".*\n%d+ ok, %d+ limited, %d+ missing, %d+ unknown\n$")
 end
 

@@ -159,6 +159,80 @@ function TestTerminal:test_help_is_no_wider_than_the_terminal()
   end
 end
 
+-- What a terminal of so many columns shows of `staffetta COMMAND ...`, whatever its exit code.
+function TestTerminal:shown(columns, locale, command, ...)
+  local words = { os.getenv("STAFFETTA"), command, "--site", self.place.site, "--state", self.place.state, ... }
+  for i, word in ipairs(words) do words[i] = "'" .. word .. "'" end
+  local text = support.shell("env -u COLUMNS NO_COLOR=1 TERM=xterm LC_ALL=" .. locale
+    .. " script -qec %s /dev/null </dev/null; true", ("stty cols %d; %s"):format(columns, table.concat(words, " ")))
+  return (text:gsub("\r\n", "\n"))
+end
+
+local function squeezed(text)
+  return (text:gsub("%s+", " "))
+end
+
+-- A site on which every table has something that is too long.
+function TestTerminal:wide_site()
+  self.place:site_file([[return { api = 1, name = "the-headquarters-in-the-capital", clusters = {}, groups = {
+      ["all-front-ends-of-the-first-floor"] = {}, ["all-front-ends-of-the-capital"] = {} }, hosts = {
+    ["front-end-of-the-first-floor"] = { role = "front_end", address = "192.0.2.1", netns = "stf-none-such",
+      groups = { "all-front-ends-of-the-first-floor", "all-front-ends-of-the-capital" } },
+    win = { role = "front_end", windows = "2003", registry = { ["HKLM\\SYSTEM"] = "hives/win" } } } }]])
+  self.place:playbook("ask-all-the-front-ends", [[params = { which = { type = "string", default = "a", doc = "d" } },]],
+    'ctx:checks("look", { { check = "answers" } })')
+  self.place:check("answers", "", 'return "pass", { summary = ("so many words "):rep(10) }')
+  for _, which in ipairs { "a", "b" } do
+    lu.assertEquals(self.place:staffetta("run", "ask-all-the-front-ends", "--param", "which=" .. which).code, 0)
+  end
+end
+
+local tables = { { "runs" }, { "hosts" }, { "doctor" }, { "scripts", "list" }, { "scripts", "where", "answers" },
+  { "show", "1" }, { "diff", "1", "2" } }
+
+function TestTerminal:test_tables_are_no_wider_than_the_terminal()
+  self:wide_site()
+  for _, columns in ipairs { 100, 72, 60 } do
+    for _, words in ipairs(tables) do
+      for line in self:shown(columns, "C.UTF-8", table.unpack(words)):gmatch("[^\n]+") do
+        local last_word = line:match("%s(%S+)$") or "" -- where nothing can be broken off a line stays long
+        lu.assertTrue(utf8.len(line) <= columns or #last_word > columns / 3, words[1] .. columns .. ": " .. line)
+      end
+    end
+  end
+end
+
+-- What is wrapped is all there; what is shortened says so; numbers stay whole. A pipe gets all of it, a line a row.
+function TestTerminal:test_what_a_narrow_table_shows()
+  self:wide_site()
+  for _, words in ipairs { { "scripts", "list" }, { "doctor" } } do
+    local piped = self.place:staffetta(table.unpack(words)).out
+    local shown = self:shown(72, "C.UTF-8", table.unpack(words))
+    lu.assertEquals(squeezed(shown), squeezed(piped))
+    lu.assertTrue(select(2, shown:gsub("\n", "")) > select(2, piped:gsub("\n", "")), words[1])
+  end
+  for ellipsis, locale in pairs { ["…"] = "C.UTF-8", ["..."] = "C" } do
+    local runs = self:shown(60, locale, "runs")
+    lu.assertStrMatches(runs, "run  started +playbook +site +state +changes  operator\n"
+      .. "  2  2[^\n]* +ask%-[^\n]*  the%-[^\n]* +done +0  [^\n]+\n  1  [^\n]+\n")
+    lu.assertEquals(select(2, runs:gsub(ellipsis:gsub("%.", "%%."), "")), 6, runs) -- started, playbook and site, twice
+  end
+  local runs = self.place:staffetta("runs").out
+  for _, text in ipairs { "ask-all-the-front-ends  the-headquarters-in-the-capital  done " } do
+    lu.assertStrContains(runs, text)
+  end
+  lu.assertEquals(select(2, runs:gsub("\n", "")), 3)
+end
+
+-- A row's columns stand below each other also where a character takes several bytes.
+function TestTerminal:test_columns_of_characters_not_of_bytes()
+  self.place:site_file([[return { api = 1, name = "test", clusters = {}, hosts = {
+    a = { role = "front_end", address = "Zürich" }, b = { role = "front_end", address = "Bern" } } }]])
+  local one, other = self.place:staffetta("hosts").out:match("^([^\n]*)\n([^\n]*)\n")
+  lu.assertStrContains(one, "Zürich")
+  lu.assertEquals(utf8.len(one:match("^(.*)local")), #other:match("^(.*)local"))
+end
+
 -- ---- names that are nearly right ----
 
 function TestTerminal:test_did_you_mean()
