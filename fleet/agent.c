@@ -71,6 +71,8 @@ static void send_error(struct agent *agent, json_int_t id, const struct stf_err 
     json_t *answer = json_pack("{s:I, s:o}", "id", id, "error", stf_doc_from_err(err));
     if (answer && stf_message_append(&out, answer, NULL) == STF_OK)
         send_message(agent, &out);
+    else
+        agent->config->transport->ops->close(agent->config->transport);
     json_decref(answer);
     stf_buffer_fini(&out);
 }

@@ -20,10 +20,12 @@ struct stf_transport_ops {
      * a read will say why. */
     enum stf_kind (*write)(struct stf_transport *transport, const char *bytes, size_t size, int64_t deadline_ns,
                            struct stf_err *err);
+    /* A controller's: ends the agent, and frees all. An agent's: there will be no answer any more, as memory is out,
+     * and the controller learns it by the end of what it reads. */
     void (*close)(struct stf_transport *transport);
 };
 
-/* What a parent speaks with over this process's standard input and output. Has no close. */
+/* What a parent speaks with over this process's standard input and output. Closing it ends the process. */
 struct stf_transport *stf_transport_stdio(void);
 
 /* A child process that speaks on its standard input and output, in a process group of its own: Ctrl-C on the terminal

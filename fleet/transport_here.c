@@ -96,6 +96,8 @@ static enum stf_kind end_write(struct stf_transport *base, const char *bytes, si
     if (room) {
         memcpy(room, bytes, size);
         end->out->bytes.size += size;
+    } else {
+        end->out->is_closed = true; /* whoever reads would wait for what is lost */
     }
     pthread_cond_signal(&end->out->changed);
     pthread_mutex_unlock(&end->out->mutex);
@@ -121,7 +123,12 @@ static void free_here(struct here *here)
     free(here);
 }
 
-static void end_close(struct stf_transport *base)
+static void far_close(struct stf_transport *base)
+{
+    pipe_close(((struct end *)base)->out);
+}
+
+static void near_close(struct stf_transport *base)
 {
     struct here *here = (struct here *)base;
     pipe_close(&here->requests);
@@ -129,8 +136,8 @@ static void end_close(struct stf_transport *base)
     free_here(here);
 }
 
-static const struct stf_transport_ops near_ops = {end_read, end_write, end_close};
-static const struct stf_transport_ops far_ops = {end_read, end_write, NULL};
+static const struct stf_transport_ops near_ops = {end_read, end_write, near_close};
+static const struct stf_transport_ops far_ops = {end_read, end_write, far_close};
 
 enum stf_kind stf_transport_here(const struct stf_agent_config *agent, const char *subject,
                                  struct stf_transport **transport, struct stf_err *err)

@@ -3,6 +3,7 @@
 #include "fleet/transport.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static enum stf_kind stdio_read(struct stf_transport *transport, char *bytes, size_t room, int64_t deadline_ns,
@@ -35,7 +36,13 @@ static enum stf_kind stdio_write(struct stf_transport *transport, const char *by
     return STF_OK;
 }
 
-static const struct stf_transport_ops stdio_ops = {stdio_read, stdio_write, NULL};
+static void stdio_close(struct stf_transport *transport)
+{
+    (void)transport;
+    _exit(EXIT_FAILURE);
+}
+
+static const struct stf_transport_ops stdio_ops = {stdio_read, stdio_write, stdio_close};
 
 struct stf_transport *stf_transport_stdio(void)
 {

@@ -4,17 +4,18 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static size_t countdown; /* 0: disarmed, or passed */
-static bool was_reached;
+static atomic_size_t countdown; /* 0: disarmed, or passed */
+static atomic_bool was_reached;
 
 void stf_fail_alloc_arm(size_t n)
 {
-    countdown = n;
     was_reached = false;
+    countdown = n;
 }
 
 bool stf_fail_alloc_disarm(void)
@@ -25,7 +26,10 @@ bool stf_fail_alloc_disarm(void)
 
 static bool is_to_fail(void)
 {
-    if (countdown == 0 || --countdown > 0)
+    size_t left = countdown;
+    while (left > 0 && !atomic_compare_exchange_weak(&countdown, &left, left - 1))
+        continue;
+    if (left != 1)
         return false;
     was_reached = true;
     errno = ENOMEM;

@@ -1,4 +1,4 @@
-/* fail_alloc.h - makes one allocation of the program under test fail: link with stf_fail_alloc. One thread only.
+/* fail_alloc.h - makes one allocation of the program under test fail: link with fail_alloc.c. Of any thread.
  * SPDX-License-Identifier: MIT */
 #pragma once
 

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "../../support/fail_alloc.h"
 #include "fleet/fleet.h"
 
 enum { WAITING = 20 };
@@ -170,6 +171,32 @@ static void test_one_controller_at_a_time(void **state)
     stf_fleet_close(second);
 }
 
+/* Whatever there is no memory for, on either side of the pipes: the call fails, and is not waited for forever; the next
+ * one succeeds. */
+static void test_memory_that_is_out(void **state)
+{
+    size_t n = 1, failed = 0;
+    bool was_reached;
+    (void)state;
+    do {
+        struct stf_fleet *fleet = open_fleet(NULL, "/nonexistent");
+        struct stf_err err;
+        json_t *result;
+        assert_int_equal(stf_fleet_grant(fleet, "gate.read", &err), STF_OK);
+        json_t *args = json_object();
+        stf_fail_alloc_arm(n++);
+        enum stf_kind kind = stf_fleet_call(fleet, &host, &verbs[0], NULL, args, &result, &err);
+        was_reached = stf_fail_alloc_disarm();
+        failed += kind != STF_OK;
+        json_decref(result);
+        assert_int_equal(stf_fleet_call(fleet, &host, &verbs[0], NULL, args, &result, &err), STF_OK);
+        json_decref(result);
+        json_decref(args);
+        stf_fleet_close(fleet);
+    } while (was_reached);
+    assert_true(failed > 20);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -192,6 +219,7 @@ int main(void)
         cmocka_unit_test(test_large_documents_stay_whole),
         cmocka_unit_test(test_calls_that_wait_hold_nobody_up),
         cmocka_unit_test(test_one_controller_at_a_time),
+        cmocka_unit_test(test_memory_that_is_out),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
