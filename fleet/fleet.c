@@ -29,6 +29,7 @@ enum {
 /* A channel that some calls use and that the link has, or has given up. */
 struct shared_channel {
     struct stf_channel *channel;
+    bool is_here;         /* the agent is a thread of this program */
     int users;            /* under the link's mutex */
     size_t granted_count; /* needs that its agent was told; under the link's mutex */
     bool is_holding;      /* its agent was told to keep others from the host; under the link's mutex */
@@ -38,7 +39,6 @@ struct link {
     char *host;
     _Atomic int64_t deadline_ns; /* of all that is asked; 0: none */
     pthread_mutex_t mutex;
-    bool is_here;                   /* the agent is a thread of this program; known once it was first started */
     struct shared_channel *current; /* NULL: to be opened */
 };
 
@@ -115,9 +115,9 @@ static void free_shared(struct shared_channel *shared)
 }
 
 /* How long an answer may take: `usual_ms`, or what is left to the link's deadline. */
-static int64_t patience_ms(const struct link *link, int64_t usual_ms)
+static int64_t patience_ms(const struct link *link, const struct shared_channel *shared, int64_t usual_ms)
 {
-    if (link->is_here)
+    if (shared->is_here)
         return TIMEOUT_HERE_MS;
     int64_t deadline_ns = link->deadline_ns;
     int64_t left_ms = deadline_ns ? stf_clock_left_ms(deadline_ns) : usual_ms;
@@ -125,16 +125,17 @@ static int64_t patience_ms(const struct link *link, int64_t usual_ms)
 }
 
 static enum stf_kind start_agent(const struct stf_fleet *fleet, const struct link *link, const struct stf_host *host,
-                                 const json_t *hello, struct stf_channel **channel, struct stf_err *err)
+                                 const json_t *hello, struct shared_channel *shared, struct stf_err *err)
 {
     const struct stf_agent_config here = {
         .opened = &fleet->opened, .program_version = fleet->version, .undo_dir = fleet->undo_dir};
     struct stf_transport *transport;
-    enum stf_kind kind = link->is_here ? stf_transport_here(&here, host->name, &transport, err)
-                                       : stf_reach_host(host, fleet->version, &transport, err);
-    return kind == STF_OK
-               ? stf_channel_open(transport, host->name, hello, patience_ms(link, HELLO_TIMEOUT_MS), channel, NULL, err)
-               : kind;
+    shared->is_here = !json_object_get(host->config, "transport");
+    enum stf_kind kind = shared->is_here ? stf_transport_here(&here, host->name, &transport, err)
+                                         : stf_reach_host(host, fleet->version, &transport, err);
+    return kind == STF_OK ? stf_channel_open(transport, host->name, hello, patience_ms(link, shared, HELLO_TIMEOUT_MS),
+                                             &shared->channel, NULL, err)
+                          : kind;
 }
 
 /* With the link's mutex held. */
@@ -145,13 +146,11 @@ static enum stf_kind open_channel(struct stf_fleet *fleet, struct link *link, co
                               host->netns, "site_dir", host->site_dir, "config", host->config);
     struct shared_channel *shared = calloc(1, sizeof *shared);
     struct stf_err why = {0};
-    link->is_here = !json_object_get(host->config, "transport");
-    enum stf_kind kind =
-        hello && shared ? start_agent(fleet, link, host, hello, &shared->channel, &why) : no_memory(&why);
+    enum stf_kind kind = hello && shared ? start_agent(fleet, link, host, hello, shared, &why) : no_memory(&why);
     if (kind == STF_UNREACHABLE && why.code == STF_INSTALL_MISSING) {
         kind = stf_install_agent(host, fleet->version, &why);
         if (kind == STF_OK)
-            kind = start_agent(fleet, link, host, hello, &shared->channel, &why);
+            kind = start_agent(fleet, link, host, hello, shared, &why);
     }
     json_decref(hello);
     if (kind == STF_OK) {
@@ -185,9 +184,9 @@ static enum stf_kind tell_agent(const struct link *link, struct shared_channel *
                                 struct stf_err *err)
 {
     json_t *answer = NULL;
-    enum stf_kind kind =
-        request ? stf_channel_request(shared->channel, request, patience_ms(link, HELLO_TIMEOUT_MS), &answer, err)
-                : no_memory(err);
+    enum stf_kind kind = request ? stf_channel_request(shared->channel, request,
+                                                       patience_ms(link, shared, HELLO_TIMEOUT_MS), &answer, err)
+                                 : no_memory(err);
     json_decref(answer);
     json_decref(request);
     return kind;
@@ -271,7 +270,7 @@ static enum stf_kind ask(struct stf_fleet *fleet, const struct stf_host *host, j
     }
     enum stf_kind kind = add_user(fleet, link, host, &shared, err);
     if (kind == STF_OK) {
-        kind = stf_channel_request(shared->channel, request, patience_ms(link, usual_ms(request)), result, err);
+        kind = stf_channel_request(shared->channel, request, patience_ms(link, shared, usual_ms(request)), result, err);
         drop_user(link, shared, stf_channel_is_lost(shared->channel));
     }
     json_decref(request);
