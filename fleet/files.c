@@ -6,7 +6,7 @@
 #include <sys/resource.h>
 
 enum {
-    HOST_FILES = 2,    /* an agent's channel, and its standard error or what wakes its reader */
+    HOST_FILES = 3,    /* of libssh: the connection, the duplicate that is waited on, and what wakes its reader */
     OTHER_FILES = 256, /* the journal, the loop, and what up to 64 workers open for a moment */
 };
 

@@ -102,8 +102,10 @@ static void visit_all(struct visit *visits, size_t count, int64_t max_age_ms)
 {
     for (size_t i = 0; i < count; i++) {
         visits[i].found = remembered(visits[i].path, max_age_ms);
-        visits[i].has_thread = !visits[i].found && pthread_create(&visits[i].thread, NULL, ask, &visits[i]) == 0;
-        if (!visits[i].found && !visits[i].has_thread)
+        if (visits[i].found)
+            continue;
+        visits[i].has_thread = pthread_create(&visits[i].thread, NULL, ask, &visits[i]) == 0;
+        if (!visits[i].has_thread)
             ask(&visits[i]);
     }
     for (size_t i = 0; i < count; i++)

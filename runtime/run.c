@@ -628,7 +628,6 @@ static enum stf_kind open_fleet(struct stf_run *run, const json_t *site, struct 
         .machine = machine,
         .operator_name = stf_operator_name(),
         .state_dir = run->rt->state_dir,
-        .host_count = run->host_count,
         .confirm_within_ms = json_integer_value(json_object_get(site, "confirm_within_ms")),
     };
     return stf_runtime_open_fleet(run->rt, &config, &run->fleet, err);

@@ -119,7 +119,9 @@ enum stf_kind stf_runtime_limit(struct stf_runtime *rt, const char *pattern, jso
 enum stf_kind stf_runtime_open_fleet(const struct stf_runtime *rt, const struct stf_fleet_config *config,
                                      struct stf_fleet **fleet, struct stf_err *err)
 {
-    enum stf_kind kind = stf_fleet_open(config, fleet, err);
+    struct stf_fleet_config of_site = *config;
+    of_site.host_count = json_object_size(json_object_get(rt->site, "hosts"));
+    enum stf_kind kind = stf_fleet_open(&of_site, fleet, err);
     for (size_t i = 0; kind == STF_OK && i < rt->bound_count; i++)
         kind = stf_fleet_add_binding(*fleet, rt->bound[i].binding, rt->bound[i].self, err);
     return kind;

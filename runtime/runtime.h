@@ -41,7 +41,7 @@ enum stf_kind stf_runtime_limit(struct stf_runtime *rt, const char *pattern, jso
 /* Borrowed; loads it at first. */
 enum stf_kind stf_runtime_site(struct stf_runtime *rt, const json_t **site, struct stf_err *err);
 
-/* A fleet whose hosts without "transport" the bindings of the runtime serve. */
+/* A fleet with room for all hosts of the site; those without "transport" are served by the bindings of the runtime. */
 enum stf_kind stf_runtime_open_fleet(const struct stf_runtime *rt, const struct stf_fleet_config *config,
                                      struct stf_fleet **fleet, struct stf_err *err);
 

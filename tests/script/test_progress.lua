@@ -248,10 +248,20 @@ function TestProgress:test_the_limit_of_open_files()
   self.place.environment = "ulimit -n 100; " .. own_locks
   local answer = self.place:staffetta("run", "try")
   lu.assertEquals(answer.code, 1)
-  for _, part in ipairs { "20 hosts need more open files", "RLIMIT_NOFILE of 296", "a hard limit of 100",
-    "`ulimit -n 296`" } do
+  for _, part in ipairs { "20 hosts need more open files", "RLIMIT_NOFILE of 316", "a hard limit of 100",
+    "`ulimit -n 316`" } do
     lu.assertStrContains(answer.err, part)
   end
+end
+
+function TestProgress:test_facts_of_many_hosts_find_room()
+  local hosts = {}
+  for i = 1, 130 do hosts[i] = ("h%d = { role = 'front_end', address = '192.0.2.1', transport = 'agent' },\n"):format(i) end
+  self.place:site_file("return { api = 1, name = 'test', clusters = {}, hosts = {\n" .. table.concat(hosts) .. "} }")
+  self.place.environment = "ulimit -Sn 256;"
+  local answer = self.place:json("hosts", "--facts")
+  lu.assertEquals({ answer.code, #answer.doc.hosts }, { 0, #hosts }, answer.err)
+  for _, host in ipairs(answer.doc.hosts) do lu.assertNil(host.error) end
 end
 
 return TestProgress
