@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,7 +115,7 @@ enum stf_kind stf_hold_take(const struct stf_host *host, const json_t *holder, s
     return kind;
 }
 
-/* With the folder locked: removes the files that nobody has locked, those of the dead too. */
+/* With the folder locked: removes the files that nobody has locked, which the dead have left. */
 static void sweep(int dir)
 {
     DIR *stream = fdopendir(dup(dir));
@@ -130,15 +131,25 @@ static void sweep(int dir)
         closedir(stream);
 }
 
+/* With the folder locked: whoever has taken it over has a file of their own there. */
+static bool is_own_file(const struct stf_hold *hold)
+{
+    struct stat locked, named;
+    return fstat(hold->fd, &locked) == 0 && stat(hold->path, &named) == 0 && locked.st_ino == named.st_ino;
+}
+
 void stf_hold_release(struct stf_hold *hold)
 {
+    static atomic_flag has_swept = ATOMIC_FLAG_INIT; /* once is enough: a program may hold a thousand hosts */
     if (!hold)
         return;
     int dir = lock_dir(hold->dir);
+    if (dir >= 0 && is_own_file(hold))
+        unlink(hold->path);
     close(hold->fd);
-    if (dir >= 0) {
+    if (dir >= 0 && !atomic_flag_test_and_set(&has_swept))
         sweep(dir);
+    if (dir >= 0)
         close(dir);
-    }
     free(hold);
 }
