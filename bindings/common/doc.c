@@ -155,15 +155,20 @@ enum stf_kind stf_doc_check_keys(const json_t *doc, const char *const known[], c
     return STF_OK;
 }
 
+const char *stf_doc_plain_text(const json_t *value)
+{
+    const char *text = json_string_value(value);
+    return text && strlen(text) == json_string_length(value) ? text : NULL;
+}
+
 enum stf_kind stf_doc_string(const json_t *doc, const char *key, const char **out, struct stf_err *err)
 {
     const json_t *value = json_object_get(doc, key);
     if (!json_is_string(value))
         return wrong_type(err, key, "a string", value);
-    const char *text = json_string_value(value);
-    if (strlen(text) != json_string_length(value))
+    *out = stf_doc_plain_text(value);
+    if (!*out)
         return stf_err_set(err, STF_INVALID_DATA, 0, "read", key, "member '%s': a NUL byte in the string", key);
-    *out = text;
     return STF_OK;
 }
 

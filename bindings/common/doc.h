@@ -11,6 +11,9 @@
  * names the key and the nearest known one. `what` says whose document it is: "registry.get". */
 enum stf_kind stf_doc_check_keys(const json_t *doc, const char *const known[], const char *what, struct stf_err *err);
 
+/* The text of a string; NULL for all else, and for a string that C would cut at a NUL. */
+const char *stf_doc_plain_text(const json_t *value);
+
 /* Required members: STF_INVALID_DATA, naming the member and what was found, when it is missing or of another type.
  * Strings point into `doc`. */
 enum stf_kind stf_doc_string(const json_t *doc, const char *key, const char **out, struct stf_err *err);

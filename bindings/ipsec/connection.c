@@ -2,7 +2,6 @@
  * Must never touch a daemon or a file. SPDX-License-Identifier: MIT */
 #include "ipsec/connection.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,16 +23,9 @@ static const json_int_t rekey_bytes_min = 1 << 20, rekey_bytes_max = (json_int_t
 
 /* ---------- validation: one rule a member ---------- */
 
-/* NULL when it is no string, or one that C would cut at a NUL. */
-static const char *plain_text(const json_t *value)
-{
-    const char *text = json_string_value(value);
-    return text && strlen(text) == json_string_length(value) ? text : NULL;
-}
-
 static bool is_one_of(const json_t *value, const char *const words[])
 {
-    const char *text = plain_text(value);
+    const char *text = stf_doc_plain_text(value);
     while (text && *words && strcmp(text, *words) != 0)
         words++;
     return text && *words;
@@ -44,20 +36,9 @@ static bool is_version(const json_t *value)
     return json_is_integer(value) && (json_integer_value(value) == 1 || json_integer_value(value) == 2);
 }
 
-/* Only the form that inet_ntop prints: one address has one spelling, so that states compare. */
-static bool is_address(const json_t *value)
-{
-    const char *text = plain_text(value);
-    unsigned char bytes[sizeof(struct in6_addr)];
-    char canonical[INET6_ADDRSTRLEN];
-    int family = text && strchr(text, ':') ? AF_INET6 : AF_INET;
-    return text && inet_pton(family, text, bytes) == 1 && inet_ntop(family, bytes, canonical, sizeof canonical) &&
-           strcmp(text, canonical) == 0;
-}
-
 static bool is_word(const json_t *value, const char *punctuation)
 {
-    const char *text = plain_text(value);
+    const char *text = stf_doc_plain_text(value);
     size_t size = json_string_length(value);
     if (!text || size == 0 || size > WORD_MAX || !isalnum((unsigned char)text[0]))
         return false;
@@ -121,7 +102,7 @@ static bool is_dpd_action(const json_t *value)
 /* Stands in quotes, in a list, in swanctl's file. */
 static bool is_path(const json_t *value)
 {
-    const char *text = plain_text(value);
+    const char *text = stf_doc_plain_text(value);
     return text && *text && strlen(text) <= PATH_SIZE_MAX && !strpbrk(text, "\",\\\n");
 }
 
@@ -157,8 +138,8 @@ struct rule {
 
 static const struct rule rules[] = {
     {"version", is_version, "1 (IKEv1) or 2 (IKEv2)", false},
-    {"local_address", is_address, ADDRESS_EXPECTED, false},
-    {"remote_address", is_address, ADDRESS_EXPECTED, false},
+    {"local_address", stf_address_is_canonical, ADDRESS_EXPECTED, false},
+    {"remote_address", stf_address_is_canonical, ADDRESS_EXPECTED, false},
     {"local_id", stf_ipsec_is_identity, IDENTITY_EXPECTED, false},
     {"remote_id", stf_ipsec_is_identity, IDENTITY_EXPECTED, false},
     {"side", is_side, "\"client\" (towards the protected ports) or \"server\" (owns them)", false},

@@ -7,12 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef _WIN32
-#include <ws2tcpip.h>
-#else
-#include <arpa/inet.h>
-#endif
-
 #include "common/doc.h"
 #include "ipsec/proposal.h"
 #include "ipsec/traffic.h"
@@ -36,16 +30,9 @@ static enum stf_kind invalid(struct stf_err *err, const char *member, const json
 
 /* ---------- words ---------- */
 
-/* NULL when it is no string, or one that C would cut at a NUL. */
-static const char *plain_text(const json_t *value)
-{
-    const char *text = json_string_value(value);
-    return text && strlen(text) == json_string_length(value) ? text : NULL;
-}
-
 static bool is_word(const json_t *value, const char *word)
 {
-    const char *text = plain_text(value);
+    const char *text = stf_doc_plain_text(value);
     return text && strcmp(text, word) == 0;
 }
 
@@ -132,16 +119,6 @@ static enum stf_kind normalize_exempt(const json_t *given, json_t **normal, stru
 static const char *const groups[] = {"front_ends", "virtual_ip", "nodes", "domain_controllers", NULL};
 enum { VIRTUAL_IP = 1, NODES = 2, AN_ADDRESS = 4 };
 
-static bool is_address(const json_t *value)
-{
-    const char *text = plain_text(value);
-    unsigned char bytes[sizeof(struct in6_addr)];
-    char canonical[INET6_ADDRSTRLEN];
-    int family = text && strchr(text, ':') ? AF_INET6 : AF_INET;
-    return text && inet_pton(family, text, bytes) == 1 && inet_ntop(family, bytes, canonical, sizeof canonical) &&
-           strcmp(text, canonical) == 0;
-}
-
 static enum stf_kind check_pair(const json_t *pair, size_t index, struct stf_err *err)
 {
     static const char *const known[] = {"from", "to", NULL};
@@ -153,7 +130,7 @@ static enum stf_kind check_pair(const json_t *pair, size_t index, struct stf_err
         const json_t *end = json_object_get(pair, known[i]);
         rank[i] = place_in(end, groups);
         snprintf(member, sizeof member, "between[%zu].%s", index, known[i]);
-        if (rank[i] == AN_ADDRESS && !is_address(end))
+        if (rank[i] == AN_ADDRESS && !stf_address_is_canonical(end))
             kind = invalid(err, member, end,
                            "\"front_ends\", \"virtual_ip\", \"nodes\", \"domain_controllers\", or an IP address in its "
                            "shortest spelling");
@@ -333,7 +310,7 @@ static enum stf_kind check_certificate(const json_t *auth, struct stf_err *err)
     static const char *const files[] = {"certificate", "key", "ca", NULL};
     for (int i = 0; files[i]; i++) {
         char member[MEMBER_SIZE];
-        const char *path = plain_text(json_object_get(auth, files[i]));
+        const char *path = stf_doc_plain_text(json_object_get(auth, files[i]));
         snprintf(member, sizeof member, "auth.%s", files[i]);
         if (!path || !*path || strpbrk(path, "\"\\\n"))
             return invalid(err, member, json_object_get(auth, files[i]),
@@ -372,7 +349,7 @@ static enum stf_kind check_proposals(const char *member, bool is_ike, const json
         char place[MEMBER_SIZE];
         struct stf_err cause;
         struct stf_proposal proposal;
-        const char *text = plain_text(json_array_get(given, i));
+        const char *text = stf_doc_plain_text(json_array_get(given, i));
         snprintf(place, sizeof place, "%s[%zu]", member, i);
         if (!text)
             return invalid(err, place, json_array_get(given, i), "a proposal in strongSwan's words");
@@ -413,7 +390,7 @@ static enum stf_kind check_weak(const json_t *entry, size_t index, struct stf_er
     snprintf(member, sizeof member, "allow_weak[%zu].peers", index);
     bool are_names = is_list(peers, 1, PEERS_MAX);
     for (size_t i = 0; i < json_array_size(peers); i++) {
-        const char *name = plain_text(json_array_get(peers, i));
+        const char *name = stf_doc_plain_text(json_array_get(peers, i));
         are_names = are_names && name && *name && strlen(name) <= NAME_SIZE_MAX;
     }
     return are_names ? STF_OK : invalid(err, member, peers, "a list of 1 to 64 hosts of the site that need it");

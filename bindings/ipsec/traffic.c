@@ -4,6 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef _WIN32
+#include <ws2tcpip.h>
+#else
+#include <arpa/inet.h>
+#endif
+
 #include "common/doc.h"
 
 enum { ENTRIES_MAX = 64, PORTS_MAX = 256, PORT_MAX = 65535, PROTOCOL_COUNT = 4 };
@@ -37,7 +43,7 @@ static long port_at(const char *text, const char **end)
 
 bool stf_ports_parse(const json_t *value, struct stf_ports *ports)
 {
-    const char *text = json_string_value(value), *at = "";
+    const char *text = stf_doc_plain_text(value), *at = "";
     long low, high = 0;
     if (json_is_integer(value)) {
         json_int_t port = json_integer_value(value);
@@ -48,12 +54,22 @@ bool stf_ports_parse(const json_t *value, struct stf_ports *ports)
     if (low && *at == '-')
         high = port_at(at + 1, &at);
     *ports = (struct stf_ports){(uint16_t)low, (uint16_t)high};
-    return low < high && *at == '\0' && strlen(text) == json_string_length(value);
+    return low < high && *at == '\0';
 }
 
 json_t *stf_ports_document(struct stf_ports ports)
 {
     return ports.low == ports.high ? json_integer(ports.low) : json_sprintf("%u-%u", ports.low, ports.high);
+}
+
+bool stf_address_is_canonical(const json_t *value)
+{
+    const char *text = stf_doc_plain_text(value);
+    unsigned char bytes[sizeof(struct in6_addr)];
+    char canonical[INET6_ADDRSTRLEN];
+    int family = text && strchr(text, ':') ? AF_INET6 : AF_INET;
+    return text && inet_pton(family, text, bytes) == 1 && inet_ntop(family, bytes, canonical, sizeof canonical) &&
+           strcmp(text, canonical) == 0;
 }
 
 static bool ports_meet(struct stf_ports a, struct stf_ports b)

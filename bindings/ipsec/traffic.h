@@ -19,6 +19,10 @@ bool stf_ports_parse(const json_t *value, struct stf_ports *ports);
 /* The document that stf_ports_parse reads; a new reference, NULL when memory is out. */
 json_t *stf_ports_document(struct stf_ports ports);
 
+/* Whether it is an IPv4 or IPv6 address as inet_ntop prints it: one address has one spelling, so that states compare.
+ */
+bool stf_address_is_canonical(const json_t *value);
+
 /* STF_INVALID_DATA, worded "WHAT 'MEMBER' is FOUND; expected EXPECTED". `found` may be NULL: nothing. */
 enum stf_kind stf_traffic_invalid(struct stf_err *err, const char *what, const char *member, const json_t *found,
                                   const char *expected);

@@ -209,11 +209,9 @@ static void static_apply(FILE *out, const struct stf_windows_plan *plan)
 static void static_undo(FILE *out, const struct stf_windows_plan *plan)
 {
     head(out, plan, "the way back");
-    struct stf_windows_plan real = *plan;
-    real.is_plan = false;
-    static_remove(out, &real);
+    static_remove(out, plan);
     if (plan->before) {
-        begin(out, &real);
+        begin(out, plan);
         fprintf(out, "ipsec static set policy name=\"%s\" assign=yes", plan->before);
         end(out, plan);
     }
@@ -350,14 +348,9 @@ static void consec_ports(FILE *out, const char *option, const json_t *ports)
     }
 }
 
-static bool is_protected(const struct stf_windows_plan *plan, const struct stf_windows_rule *rule)
-{
-    return !rule->is_exempt && !plan->is_bare;
-}
-
 static const char *consec_action(const struct stf_windows_plan *plan, const struct stf_windows_rule *rule)
 {
-    if (!is_protected(plan, rule))
+    if (!stf_windows_is_protected(plan, rule))
         return "noauthentication";
     return is_action(plan, "permit") ? "requestinrequestout" : "requireinrequireout";
 }
@@ -370,7 +363,7 @@ static const char *consec_protocol(const struct stf_windows_rule *rule)
 static const char *consec_mode(const struct stf_windows_plan *plan, const struct stf_windows_rule *rule)
 {
     const char *mode = json_string_value(json_object_get(plan->policy, "mode"));
-    return is_protected(plan, rule) ? mode : "transport";
+    return stf_windows_is_protected(plan, rule) ? mode : "transport";
 }
 
 static void consec_rule(FILE *out, const struct stf_windows_plan *plan, const struct stf_windows_rule *rule,
@@ -385,7 +378,7 @@ static void consec_rule(FILE *out, const struct stf_windows_plan *plan, const st
     consec_ports(out, " port1=", rule->local_ports);
     consec_ports(out, " port2=", rule->remote_ports);
     fprintf(out, " protocol=%s", consec_protocol(rule));
-    if (is_protected(plan, rule)) {
+    if (stf_windows_is_protected(plan, rule)) {
         consec_auth(out, plan);
         quick_mode_methods(out, plan);
     }
@@ -404,12 +397,10 @@ static void consec_apply(FILE *out, const struct stf_windows_plan *plan)
 
 static void consec_undo(FILE *out, const struct stf_windows_plan *plan)
 {
-    struct stf_windows_plan real = *plan;
-    real.is_plan = false;
     head(out, plan, "the way back");
-    consec_remove(out, &real);
+    consec_remove(out, plan);
     if (has_global_main_mode(plan)) {
-        begin(out, &real);
+        begin(out, plan);
         fprintf(out, "advfirewall set global mainmode mmsecmethods \"%s\"", plan->before);
         end(out, plan);
     }
@@ -433,7 +424,7 @@ static void print_consec_fact(FILE *out, const struct stf_windows_plan *plan, co
     fprintf(out, "rule %s-%zu ", plan->name, number);
     stf_windows_print_ends(out, &named);
     fprintf(out, " %s %s enabled yes", consec_action(plan, rule), consec_mode(plan, rule));
-    if (is_protected(plan, rule)) {
+    if (stf_windows_is_protected(plan, rule)) {
         fprintf(out, " %s", consec_auth_word(plan));
         quick_mode_methods(out, plan);
     }

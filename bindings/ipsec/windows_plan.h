@@ -43,14 +43,17 @@ typedef void (*stf_windows_write)(FILE *out, const struct stf_windows_plan *plan
                                   size_t number);
 void stf_windows_each_rule(FILE *out, const struct stf_windows_plan *plan, stf_windows_write write);
 
+/* Whether the rule asks for IPsec: nothing exempt does, nor anything of a bare policy. */
+bool stf_windows_is_protected(const struct stf_windows_plan *plan, const struct stf_windows_rule *rule);
+
 /* "110,143"; ranges are written as such. */
 void stf_windows_print_ports(FILE *out, const json_t *ports);
 
 /* "tcp 10.9.0.1:any 10.9.0.100:110,143", as facts have it. */
 void stf_windows_print_ends(FILE *out, const struct stf_windows_rule *rule);
 
-/* How a tool writes its three scripts, and a line for each fact that holds after apply, as windows_state.h tells them
- * from what show prints. */
+/* How a tool writes its three scripts, undo always as one to run (not `is_plan`), and a line for each fact that holds
+ * after apply, as windows_state.h tells them from what show prints. */
 struct stf_windows_writer {
     const char *language;
     void (*apply)(FILE *out, const struct stf_windows_plan *plan);

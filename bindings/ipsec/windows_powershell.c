@@ -148,19 +148,15 @@ static const char *protocol_of(const struct stf_windows_rule *rule)
     return strcmp(rule->protocol, "tcp") == 0 ? "TCP" : strcmp(rule->protocol, "udp") == 0 ? "UDP" : "Any";
 }
 
-static bool is_protected(const struct stf_windows_plan *plan, const struct stf_windows_rule *rule)
-{
-    return !rule->is_exempt && !plan->is_bare;
-}
-
 static bool is_tunnel(const struct stf_windows_plan *plan, const struct stf_windows_rule *rule)
 {
-    return is_protected(plan, rule) && strcmp(json_string_value(json_object_get(plan->policy, "mode")), "tunnel") == 0;
+    return stf_windows_is_protected(plan, rule) &&
+           strcmp(json_string_value(json_object_get(plan->policy, "mode")), "tunnel") == 0;
 }
 
 static const char *security_of(const struct stf_windows_plan *plan, const struct stf_windows_rule *rule)
 {
-    if (!is_protected(plan, rule))
+    if (!stf_windows_is_protected(plan, rule))
         return "None";
     return strcmp(json_string_value(json_object_get(plan->policy, "action")), "require") == 0 ? "Require" : "Request";
 }
@@ -179,7 +175,7 @@ static void write_rule(FILE *out, const struct stf_windows_plan *plan, const str
     ports_option(out, " -LocalPort ", rule->local_ports);
     ports_option(out, " -RemotePort ", rule->remote_ports);
     fprintf(out, " -InboundSecurity %s -OutboundSecurity %s", security, security);
-    if (is_protected(plan, rule))
+    if (stf_windows_is_protected(plan, rule))
         fprintf(out, " -KeyModule %s -Phase1AuthSet '%s' -QuickModeCryptoSet '%s'",
                 plan->ike_version == 2                ? "IKEv2"
                 : strcmp(plan->auth, "kerberos") == 0 ? "Default"
@@ -207,10 +203,8 @@ static void apply(FILE *out, const struct stf_windows_plan *plan)
 
 static void undo(FILE *out, const struct stf_windows_plan *plan)
 {
-    struct stf_windows_plan real = *plan;
-    real.is_plan = false;
     head(out, plan, "the way back");
-    remove_all(out, &real);
+    remove_all(out, plan);
 }
 
 /* One JSON array with the members that windows_state.h knows, whatever culture and version the host has. */

@@ -444,6 +444,11 @@ void stf_windows_each_rule(FILE *out, const struct stf_windows_plan *plan, stf_w
     each_entry(out, plan, true, &number, write);
 }
 
+bool stf_windows_is_protected(const struct stf_windows_plan *plan, const struct stf_windows_rule *rule)
+{
+    return !rule->is_exempt && !plan->is_bare;
+}
+
 static void count_only(FILE *out, const struct stf_windows_plan *plan, const struct stf_windows_rule *rule,
                        size_t number)
 {
@@ -509,7 +514,9 @@ static const struct stf_windows_writer *const writers[STF_WINDOWS_TOOL_COUNT] = 
 static enum stf_kind write_all(const struct stf_windows_plan *plan, json_t **scripts, struct stf_err *err)
 {
     const struct stf_windows_writer *writer = writers[plan->tool];
-    char *apply = script_of(plan, writer->apply), *undo = script_of(plan, writer->undo);
+    struct stf_windows_plan real = *plan;
+    real.is_plan = false;
+    char *apply = script_of(plan, writer->apply), *undo = script_of(&real, writer->undo);
     char *show = script_of(plan, writer->show), *facts = script_of(plan, writer->facts);
     if (apply && undo && show && facts)
         *scripts =
