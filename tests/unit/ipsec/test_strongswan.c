@@ -22,25 +22,33 @@
 
 /* ---------- resources ---------- */
 
+/* On the client. */
+static void must_write_both(const json_t *connection, const json_t *secret)
+{
+    must_write(SET_CONNECTION, CLIENT, connection);
+    must_write(SET_SECRET, CLIENT, secret);
+}
+
+static void expect_both(const json_t *connection, const json_t *secret)
+{
+    expect_state(CONNECTION, CLIENT, connection);
+    expect_state(SECRET, CLIENT, secret);
+}
+
 static void test_reads_what_it_wrote(void **state)
 {
     json_t *null = json_null(), *document = connection_document("client"), *secret = secret_document();
     (void)state;
-    expect_state(CONNECTION, CLIENT, null);
-    expect_state(SECRET, CLIENT, null);
+    expect_both(null, null);
     for (int i = 0; i < 2; i++) { /* the second time is no change */
-        must_write(SET_CONNECTION, CLIENT, document);
-        must_write(SET_SECRET, CLIENT, secret);
-        expect_state(CONNECTION, CLIENT, document);
-        expect_state(SECRET, CLIENT, secret);
+        must_write_both(document, secret);
+        expect_both(document, secret);
     }
     assert_true(swanctl_shows(CLIENT, "--list-conns", NAME ": IKEv2"));
     assert_true(swanctl_shows(CLIENT, "--list-conns", "remote: 10.9.0.2"));
     for (int i = 0; i < 2; i++) {
-        must_write(SET_CONNECTION, CLIENT, null);
-        must_write(SET_SECRET, CLIENT, null);
-        expect_state(CONNECTION, CLIENT, null);
-        expect_state(SECRET, CLIENT, null);
+        must_write_both(null, null);
+        expect_both(null, null);
     }
     assert_false(swanctl_shows(CLIENT, "--list-conns", NAME));
     json_decref(document);
@@ -65,14 +73,11 @@ static void test_a_state_that_is_not_loaded_can_be_restored(void **state)
 {
     json_t *document = connection_document("client"), *secret = secret_document();
     (void)state;
-    must_write(SET_CONNECTION, CLIENT, document);
-    must_write(SET_SECRET, CLIENT, secret);
+    must_write_both(document, secret);
     json_object_set_new(document, "loaded", json_false());
     json_object_set_new(secret, "loaded", json_false());
-    must_write(SET_CONNECTION, CLIENT, document);
-    must_write(SET_SECRET, CLIENT, secret);
-    expect_state(CONNECTION, CLIENT, document);
-    expect_state(SECRET, CLIENT, secret);
+    must_write_both(document, secret);
+    expect_both(document, secret);
     assert_false(swanctl_shows(CLIENT, "--list-conns", NAME));
     json_decref(document);
     json_decref(secret);
@@ -83,8 +88,7 @@ static void test_a_restarted_daemon_is_seen_and_repaired(void **state)
     char arguments[256], path[128];
     json_t *document = connection_document("client"), *secret = secret_document();
     (void)state;
-    must_write(SET_CONNECTION, CLIENT, document);
-    must_write(SET_SECRET, CLIENT, secret);
+    must_write_both(document, secret);
     fixture_stop_charon(&lab.nodes[CLIENT]);
     assert_true(fixture_start_charon(&lab.nodes[CLIENT]));
     expect_not_loaded(CONNECTION, CLIENT, document);
