@@ -112,6 +112,7 @@ int stf_cmd_new(int argc, char **argv)
         const char *dir = cli.operands[1];
         json_t *files = json_array();
         exit_code = STF_EXIT_OK;
+        umask(umask(0) | S_IWGRP | S_IWOTH); /* what others could write would not be loaded */
         if (make_site(dir, files, &err) != STF_OK) {
             stf_cli_error(&cli, &err);
             exit_code = STF_EXIT_ERROR;

@@ -189,6 +189,7 @@ static enum stf_kind prepare(struct rehearsal *rehearsal, struct stf_err *err)
     snprintf(rehearsal->name, sizeof rehearsal->name, "rehearsal-%ld", (long)getpid());
     snprintf(rehearsal->site_dir, sizeof rehearsal->site_dir, "%s/site", rehearsal->work);
     snprintf(rehearsal->state_dir, sizeof rehearsal->state_dir, "%s/state", rehearsal->work);
+    umask(umask(0) | S_IWGRP | S_IWOTH); /* what others could write would not be loaded */
     if (mkdir(rehearsal->site_dir, 0755) != 0)
         return stf_err_errno(err, errno, "rehearse", rehearsal->site_dir, "cannot make a folder to work in");
     return write_site(rehearsal, err);

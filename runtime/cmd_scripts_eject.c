@@ -70,6 +70,7 @@ static enum stf_kind write_ejected(const char *path, const char *which, const st
         return stf_err_set(err, STF_NO_MEMORY, 0, "eject", path, "not enough memory");
     hash(own, digest);
     snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
+    umask(umask(0) | S_IWGRP | S_IWOTH); /* what others could write would not be loaded */
     FILE *file = mkdir(folder, 0755) == 0 || errno == EEXIST ? fopen(path, "wxe") : NULL;
     bool is_there = !file && errno == EEXIST;
     bool is_ok = file && fprintf(file, origin_format, which, stf_version(), bundled->sha256, digest) > 0 &&

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/doc.h"
@@ -76,42 +75,45 @@ static bool is_plain_name(const char *name)
     return length > 0 && name[length] == '\0';
 }
 
-static enum stf_kind read_file(const char *path, char **text, size_t *size, struct stf_err *err)
+static enum stf_kind no_memory(struct stf_err *err, const char *name)
 {
+    return stf_err_set(err, STF_NO_MEMORY, 0, "load", name, "not enough memory");
+}
+
+/* As much as there is, up to `room`. */
+static enum stf_kind read_all(int fd, const char *path, char *text, size_t room, size_t *size, struct stf_err *err)
+{
+    ssize_t got = 1;
+    for (*size = 0; *size < room && got != 0;) {
+        got = read(fd, text + *size, room - *size);
+        if (got < 0 && errno != EINTR)
+            return stf_err_errno(err, errno, "read", path, "cannot read the file");
+        *size += got > 0 ? (size_t)got : 0;
+    }
+    return STF_OK;
+}
+
+enum stf_kind stf_script_read(const char *path, char **text, size_t *size, struct stf_err *err)
+{
+    *text = NULL;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
-        return stf_err_errno(err, errno, "open", path, "cannot open the script");
-    struct stat status = {0};
+        return stf_err_errno(err, errno, "open", path, "cannot open the file");
     enum stf_kind kind = stf_owner_check(fd, path, err);
-    if (kind != STF_OK)
-        goto out;
-    if (fstat(fd, &status) != 0 || status.st_size > MAX_SCRIPT_BYTES) {
-        kind = stf_err_set(err, STF_INVALID_DATA, 0, "open", path, "%s has %lld bytes; a script has at most %d", path,
-                           (long long)status.st_size, MAX_SCRIPT_BYTES);
-        goto out;
-    }
-    size_t wanted = (size_t)status.st_size;
-    *text = malloc(wanted + 1);
-    if (!*text) {
-        kind = stf_err_set(err, STF_NO_MEMORY, 0, "open", path, "not enough memory");
-        goto out;
-    }
-    *size = 0;
-    while (*size < wanted) {
-        ssize_t got = read(fd, *text + *size, wanted - *size);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0) {
-            kind = stf_err_errno(err, errno, "read", path, "cannot read the script");
-            goto out;
-        }
-        if (got == 0)
-            break;
-        *size += (size_t)got;
-    }
-    (*text)[*size] = '\0';
-out:
+    if (kind == STF_OK && !(*text = malloc(MAX_SCRIPT_BYTES + 2)))
+        kind = no_memory(err, path);
+    if (kind == STF_OK)
+        kind = read_all(fd, path, *text, MAX_SCRIPT_BYTES + 1, size, err);
+    if (kind == STF_OK && *size > MAX_SCRIPT_BYTES)
+        kind = stf_err_set(err, STF_INVALID_DATA, 0, "open", path, "%s is larger than a script may be, %d bytes", path,
+                           MAX_SCRIPT_BYTES);
     close(fd);
+    if (kind == STF_OK) {
+        (*text)[*size] = '\0';
+    } else {
+        free(*text);
+        *text = NULL;
+    }
     return kind;
 }
 
@@ -123,11 +125,6 @@ static const struct stf_embedded *find_embedded(const char *folder, const char *
         if (strcmp(entry->name, file) == 0)
             return entry;
     return NULL;
-}
-
-static enum stf_kind no_memory(struct stf_err *err, const char *name)
-{
-    return stf_err_set(err, STF_NO_MEMORY, 0, "load", name, "not enough memory");
 }
 
 static enum stf_kind find_in(const struct place *place, const char *folder, const char *name, struct stf_script *script,
@@ -143,7 +140,7 @@ static enum stf_kind find_in(const struct place *place, const char *folder, cons
             script->path = NULL;
             return STF_NOT_FOUND;
         }
-        enum stf_kind kind = read_file(script->path, &script->text, &script->size, err);
+        enum stf_kind kind = stf_script_read(script->path, &script->text, &script->size, err);
         if (kind != STF_OK)
             return kind;
     } else {

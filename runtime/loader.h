@@ -34,6 +34,10 @@ enum stf_kind stf_loader_find_after(struct stf_loader *loader, const char *origi
                                     struct stf_script *script, struct stf_err *err);
 void stf_script_fini(struct stf_script *script);
 
+/* The text of one file, 1 MiB at most: malloc'ed, a NUL follows, NULL after an error. STF_DENIED as above; what is not
+ * there is the error of opening it. */
+enum stf_kind stf_script_read(const char *path, char **text, size_t *size, struct stf_err *err);
+
 /* The names of all scripts in `folder`, sorted, each once: a NULL-ended array to be freed with stf_loader_free_names.
  */
 char **stf_loader_names(struct stf_loader *loader, const char *folder);

@@ -1,6 +1,5 @@
 /* trusted.c - the Lua that ships inside the runtime (runtime/lua/), and what is done with it outside a run.
  * SPDX-License-Identifier: MIT */
-#include <errno.h>
 #include <lauxlib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -182,38 +181,20 @@ static enum stf_kind open_scratch(struct stf_run *scratch, struct stf_runtime *r
     return STF_OK;
 }
 
-static char *read_whole(const char *path, size_t *size)
-{
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return NULL;
-    enum { MAX_BYTES = 1 << 20 };
-    char *text = malloc(MAX_BYTES);
-    *size = text ? fread(text, 1, MAX_BYTES, file) : 0;
-    fclose(file);
-    return text;
-}
-
-static enum stf_kind fail_unread(const char *dir, const char *path, struct stf_err *err)
-{
-    enum stf_kind kind = stf_err_errno(err, errno, "load", path, "the site can not be read");
-    if (kind == STF_NOT_FOUND) {
-        stf_err_expected(err, "the folder that has your site.lua", dir);
-        stf_err_remedy(err, "staffetta new site DIR");
-    }
-    return kind;
-}
-
 enum stf_kind stf_trusted_load_site(struct stf_runtime *rt, struct stf_err *err)
 {
-    char path[4096];
-    size_t size = 0;
+    char path[4096], *text;
+    size_t size;
     struct stf_run scratch = {0};
-    snprintf(path, sizeof path, "%s/site.lua", rt->site_dir);
-    char *text = read_whole(path, &size);
-    if (!text)
-        return fail_unread(rt->site_dir, path, err);
-    enum stf_kind kind = open_scratch(&scratch, rt, err);
+    if (snprintf(path, sizeof path, "%s/site.lua", rt->site_dir) >= (int)sizeof path)
+        return stf_err_set(err, STF_INVALID_DATA, 0, "load", rt->site_dir, "the path of the site is too long");
+    enum stf_kind kind = stf_script_read(path, &text, &size, err);
+    if (kind == STF_NOT_FOUND) {
+        stf_err_expected(err, "the folder that has your site.lua", rt->site_dir);
+        stf_err_remedy(err, "staffetta new site DIR");
+    }
+    if (kind == STF_OK)
+        kind = open_scratch(&scratch, rt, err);
     if (kind != STF_OK)
         goto out;
     lua_pushcfunction(scratch.L, l_load_site);

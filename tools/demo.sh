@@ -4,8 +4,9 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 program=$(realpath "$1")
-site=$root/scripts/site.example
 work=$(mktemp -d)
+site=$work/site
+cp -r "$root/scripts/site.example" "$site" # a site is loaded when nobody but root, or who runs it, owns it
 started=$SECONDS
 hosts="fe1 node-a node-b witness"
 

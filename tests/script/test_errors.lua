@@ -123,6 +123,29 @@ function TestErrors:test_site_files()
   self:expect(1, { subject = path, expected = "site.lua", remedy = "staffetta new site" }, "verify")
 end
 
+-- It says which hosts are reached, and by which commands: who may write it may do what the program may.
+function TestErrors:test_a_site_that_others_could_have_written()
+  local path = self.place.site .. "/site.lua"
+  os.execute("chmod 664 " .. path)
+  self:expect(1, { kind = "denied", subject = path, found = "mode 0664", remedy = "chmod go-w " .. path }, "verify")
+  os.execute("chmod 644 " .. path .. "; chown 12345 " .. path)
+  self:expect(1, { kind = "denied", subject = path, found = "user id 12345", remedy = "chown root " .. path }, "verify")
+  os.execute("chown 0 " .. path)
+  lu.assertEquals(self.place:staffetta("hosts").code, 0)
+  self.place:site_file(self.place:read("site/site.lua") .. ("-- padding\n"):rep(1 << 17))
+  self:expect(1, { kind = "invalid_data", subject = path, message = "larger than a script may be" }, "verify")
+end
+
+-- A careless umask is not the operator's trouble.
+function TestErrors:test_what_the_program_writes_can_be_loaded()
+  self.place.environment = "umask 0;"
+  lu.assertEquals(support.command({ "new", "site", self.place.dir .. "/new" }, "umask 0;").code, 0)
+  self.place.site = self.place.dir .. "/new"
+  lu.assertEquals(self.place:staffetta("scripts", "eject", "check/sa-installed").code, 0)
+  lu.assertEquals(self.place:staffetta("scripts", "list").code, 0)
+  lu.assertEquals(self.place:staffetta("hosts").code, 0)
+end
+
 function TestErrors:test_scripts_and_policies()
   self:expect(1, { kind = "not_found", subject = "rolout", message = "did you mean 'rollout'?",
     remedy = "staffetta scripts list" }, "run", "rolout")
