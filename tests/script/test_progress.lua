@@ -256,7 +256,9 @@ end
 
 function TestProgress:test_facts_of_many_hosts_find_room()
   local hosts = {}
-  for i = 1, 130 do hosts[i] = ("h%d = { role = 'front_end', address = '192.0.2.1', transport = 'agent' },\n"):format(i) end
+  for i = 1, 130 do
+    hosts[i] = ("h%d = { role = 'front_end', address = '192.0.2.1', transport = 'agent' },\n"):format(i)
+  end
   self.place:site_file("return { api = 1, name = 'test', clusters = {}, hosts = {\n" .. table.concat(hosts) .. "} }")
   self.place.environment = "ulimit -Sn 256;"
   local answer = self.place:json("hosts", "--facts")
