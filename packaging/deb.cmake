@@ -54,6 +54,8 @@ foreach(component ${CPACK_COMPONENTS_ALL})
     install(FILES ${CMAKE_CURRENT_BINARY_DIR}/changelog.gz ${CMAKE_CURRENT_BINARY_DIR}/changelog.Debian.gz
             DESTINATION ${doc} COMPONENT ${component})
 endforeach()
+install(FILES debian/staffetta.lintian-overrides DESTINATION ${CMAKE_INSTALL_DATADIR}/lintian/overrides COMPONENT program
+        RENAME staffetta)
 find_program(GZIP gzip REQUIRED)
 string(TIMESTAMP packaged_at "%a, %d %b %Y %H:%M:%S +0000" UTC) # heeds SOURCE_DATE_EPOCH
 configure_file(debian/changelog.in changelog @ONLY)
