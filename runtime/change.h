@@ -69,16 +69,6 @@ json_t *stf_changes_take(json_t *by_thing, const json_t *change);
 
 /* ---- rollback ---- */
 
-/* One change against what stands now; writes nothing. For a run with several changes of one thing only the newest can
- * be judged this way: stf_engine_rollback_plan judges a whole run. */
-enum stf_kind stf_engine_undo_check(struct stf_engine *engine, const struct stf_change *change,
-                                    const struct stf_host *host, enum stf_undo_verdict *verdict, struct stf_err *err);
-
-/* Puts `before` of one change back, as a change of the present run. `*result` as of stf_engine_change. STF_CONFLICT,
- * nothing touched, where something else than the run's `after` stands, unless forced. */
-enum stf_kind stf_engine_undo(struct stf_engine *engine, const struct stf_change *change, const struct stf_host *host,
-                              bool is_forced, json_t **result, struct stf_err *err);
-
 /* What rolling `run` back would do, in that order; writes nothing, and works in either mode:
  * {"run":n,"items":[{"item","change","step","host","resource","id","verdict","before","ours","now","describe":{"what",
  * "before","ours","now"},"reason"}],"undo":n,"nothing":n,"conflict":n,"unknown":n}. "now" of an older change of

@@ -92,11 +92,6 @@ static struct power *to_power(lua_State *L, int index)
     return NULL;
 }
 
-const struct stf_host *stf_lua_host(lua_State *L)
-{
-    return to_power(L, 1)->host;
-}
-
 static void check_grant(lua_State *L, const struct power *power, const char *need, const char *what)
 {
     const struct stf_run *run = stf_run_of(L);

@@ -42,22 +42,6 @@ static enum stf_kind init_changed(struct stf_thing *thing, const struct stf_engi
     return kind == STF_OK ? stf_fleet_grant(engine->fleet, thing->resource->need, err) : kind;
 }
 
-enum stf_kind stf_engine_undo_check(struct stf_engine *engine, const struct stf_change *change,
-                                    const struct stf_host *host, enum stf_undo_verdict *verdict, struct stf_err *err)
-{
-    struct stf_thing thing;
-    json_t *now = NULL;
-    *verdict = STF_UNDO_UNKNOWN;
-    enum stf_kind kind = init_changed(&thing, engine, host, change, err);
-    if (kind == STF_OK)
-        kind = stf_thing_read(&thing, &now, err);
-    if (kind == STF_OK)
-        *verdict = judge(&thing, change, change->before, now);
-    json_decref(now);
-    stf_thing_fini(&thing);
-    return kind;
-}
-
 /* "HKLM\...\NLBSFlags on fe1: was absent, the run wrote dword 1, now dword 2"; malloc'ed. */
 static char *three_way(const json_t *item)
 {
@@ -136,12 +120,6 @@ out:
     json_decref(now);
     stf_thing_fini(&thing);
     return kind;
-}
-
-enum stf_kind stf_engine_undo(struct stf_engine *engine, const struct stf_change *change, const struct stf_host *host,
-                              bool is_forced, json_t **result, struct stf_err *err)
-{
-    return undo(engine, change, change->before, host, is_forced, result, err);
 }
 
 /* ---- a whole run ---- */
@@ -482,7 +460,7 @@ static enum stf_kind claim_hosts(struct stf_engine *engine, const struct survey 
         kind = find_host(survey, json_string_value(json_object_get(row, "name")), &host, err);
         stf_fault(STF_FAULT_HOLD_BEFORE);
         if (kind == STF_OK)
-            kind = stf_fleet_hold(engine->fleet, engine->run, &host, 1, err);
+            kind = stf_fleet_hold(engine->fleet, engine->run, &host, err);
         stf_fault(STF_FAULT_HOLD_AFTER);
         if (kind == STF_OK)
             kind = stf_journal_add_host(engine->journal, engine->run, &host, err);
@@ -547,9 +525,7 @@ static enum stf_kind settle_by(struct stf_engine *engine, const struct stf_engin
 {
     json_t *args;
     json_t *result = NULL;
-    const struct stf_verb *verb = bound->binding->verbs;
-    while (verb->name && strcmp(verb->name, bound->binding->settle) != 0)
-        verb++;
+    const struct stf_verb *verb = stf_binding_verb(bound->binding, bound->binding->settle);
     enum stf_kind kind = stf_fleet_grant(engine->fleet, verb->need, err);
     if (kind != STF_OK)
         return kind;

@@ -47,9 +47,6 @@ void stf_lua_check_options(lua_State *L, int index, const char *const known[]);
 void stf_lua_value_to_doc(lua_State *L, int index, json_t *doc, const char *key); /* sets doc[key]; raises */
 int stf_lua_push_doc(lua_State *L, const json_t *doc);                            /* always one value */
 
-/* The host that the power at index 1 belongs to; raises when index 1 is none. */
-const struct stf_host *stf_lua_host(lua_State *L);
-
 /* The three ways to the host; each must be used as `return stf_lua_...(...)`. They check that the script was granted
  * the verb's or resource's need (else they raise), run the core on a worker thread, and yield until it has answered.
  * A fact of the world comes back as nil and an error table; otherwise what `push` pushes (NULL: stf_lua_push_doc).

@@ -559,35 +559,27 @@ static void a_long_list_of_conflicts_is_cut_and_counted(void **state)
     json_decref(summary);
 }
 
-static void one_change_can_be_judged_and_undone(void **state)
+static void meddle(void *data, const json_t *item)
+{
+    (void)data, (void)item;
+    set("fe1", "b", "three");
+}
+
+static void what_is_changed_under_a_rollback_stays(void **state)
 {
     (void)state;
-    enum stf_undo_verdict verdict;
-    json_t *result = NULL;
+    json_t *summary = NULL;
     begin(true);
-    set("fe1", "a", "one");
+    set("fe1", "b", "one");
+    assert_true(change(&hosts[0], "b", "two"));
     assert_true(change(&hosts[0], "a", "two"));
-    struct stf_change_list list = changes_of(run);
-    assert_ok(stf_engine_undo_check(engine, &list.items[0], &hosts[0], &verdict, &err));
-    assert_int_equal(verdict, STF_UNDO_UNDO);
-    set("fe1", "a", "three");
-    assert_ok(stf_engine_undo_check(engine, &list.items[0], &hosts[0], &verdict, &err));
-    assert_int_equal(verdict, STF_UNDO_CONFLICT);
-    assert_int_equal(stf_engine_undo(engine, &list.items[0], &hosts[0], false, &result, &err), STF_CONFLICT);
+    const struct stf_rollback rollback = {.run = run, .progress = meddle};
+    assert_int_equal(stf_engine_rollback(engine, &rollback, &summary, &err), STF_CONFLICT);
     assert_non_null(strstr(err.message, "was one, the run wrote two, now three"));
-    assert_string_equal(standing("fe1", "a"), "three");
-    set("fe1", "a", "one");
-    assert_ok(stf_engine_undo_check(engine, &list.items[0], &hosts[0], &verdict, &err));
-    assert_int_equal(verdict, STF_UNDO_NOTHING);
-    int writes = fake.write_count;
-    assert_ok(stf_engine_undo(engine, &list.items[0], &hosts[0], false, &result, &err));
-    assert_true(json_is_false(json_object_get(result, "changed")));
-    assert_int_equal(fake.write_count, writes);
-    json_decref(result);
-    fake.unreadable_host = "fe1";
-    assert_int_equal(stf_engine_undo_check(engine, &list.items[0], &hosts[0], &verdict, &err), STF_UNREACHABLE);
-    assert_int_equal(verdict, STF_UNDO_UNKNOWN);
-    stf_change_list_fini(&list);
+    assert_string_equal(standing("fe1", "b"), "three");
+    assert_int_equal(count_of(summary, "undone"), 1);
+    assert_int_equal(count_of(summary, "failed"), 1);
+    json_decref(summary);
 }
 
 static void collect(void *data, const json_t *item)
@@ -779,7 +771,7 @@ int main(void)
         TEST(a_run_can_roll_itself_back),
         TEST(what_others_changed_is_not_overwritten_unless_forced),
         TEST(a_long_list_of_conflicts_is_cut_and_counted),
-        TEST(one_change_can_be_judged_and_undone),
+        TEST(what_is_changed_under_a_rollback_stays),
         TEST(a_silent_host_refuses_and_force_goes_on_over_it),
         TEST(a_failing_undo_does_not_stop_the_others),
         TEST(a_plan_undoes_nothing),
