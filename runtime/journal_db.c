@@ -383,7 +383,7 @@ static void disconnect(struct stf_journal *journal)
     journal->db = NULL;
 }
 
-/* The first column of the first row, "" where there is none; malloc'ed. */
+/* The first column of the first row, "" where there is none or it is NULL; malloc'ed. */
 static enum stf_kind query_text(struct stf_journal *journal, const char *sql, char **text, struct stf_err *err)
 {
     sqlite3_stmt *statement = NULL;
@@ -393,8 +393,8 @@ static enum stf_kind query_text(struct stf_journal *journal, const char *sql, ch
         code = sqlite3_step(statement);
     enum stf_kind kind = code == SQLITE_ROW || code == SQLITE_DONE ? STF_OK : sqlite_failed(journal, code, err);
     if (kind == STF_OK) {
-        const char *found = code == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : "";
-        *text = found ? strdup(found) : NULL;
+        const char *found = code == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : NULL;
+        *text = strdup(found ? found : "");
         kind = *text ? STF_OK : stf_db_no_memory(err);
     }
     sqlite3_finalize(statement);
@@ -465,13 +465,14 @@ static enum stf_kind check_end(struct stf_journal *journal, struct stf_err *err)
     return stf_statelock_mark(&journal->lock, newest, err);
 }
 
+/* What can not be looked at is there: a journal is made only where there is none for certain. */
 static bool is_there(const char *path, const char *suffix)
 {
     char *name;
     struct stat status;
     if (asprintf(&name, "%s%s", path, suffix) < 0)
-        return false;
-    bool is_there = stat(name, &status) == 0 && (suffix[0] == '\0' || status.st_size > 0);
+        return true;
+    bool is_there = stat(name, &status) == 0 ? suffix[0] == '\0' || status.st_size > 0 : errno != ENOENT;
     free(name);
     return is_there;
 }

@@ -409,8 +409,13 @@ static void other_versions_and_foreign_databases_are_refused(void **state)
     assert_int_equal(unlink(journal_file("")), 0);
     sql("CREATE TABLE mine (a)");
     assert_refused(STF_INVALID_DATA);
+    scratch_sh("rm %s", journal_file(""));
+    sql("PRAGMA user_version = 2"); /* ours, and no table in it */
+    assert_refused(STF_INVALID_DATA);
     scratch_sh("echo 'not a database at all' > %s", journal_file(""));
     assert_refused(STF_INVALID_DATA);
+    scratch_sh("rm %s && ln -s journal.db %s", journal_file(""), journal_file(""));
+    assert_refused(STF_CONFLICT); /* what can not be looked at is not taken for missing, and replaced */
 }
 
 static unsigned char *read_all(const char *path, size_t *size)
