@@ -13,8 +13,9 @@ static enum stf_answer ask(void *user, const json_t *question)
     struct pollfd terminal = {.fd = STDIN_FILENO, .events = POLLIN};
     (void)user;
     for (;;) {
-        fprintf(stderr, "\n%s\ngo on (g), put everything back (b), or hold as it is (h)? ",
-                stf_cli_text(question, "reason"));
+        fputc('\n', stderr);
+        stf_output_text(stderr, stf_cli_text(question, "reason"), false);
+        fputs("\ngo on (g), put everything back (b), or hold as it is (h)? ", stderr);
         if (poll(&terminal, 1, -1) < 0 || !fgets(line, sizeof line, stdin) || line[0] == 'b')
             return STF_ANSWER_ROLLBACK;
         if (line[0] == 'g' || line[0] == 'h')

@@ -85,6 +85,9 @@ int stf_cli_options(struct stf_cli *cli, int argc, char **argv, const char *lett
 extern const char stf_cli_rehearsal[];
 void stf_cli_next(const struct stf_cli *cli, const char *const words[], const json_t *params);
 
+/* One word of such a command, with a blank before it, for a POSIX shell. */
+void stf_cli_word(const char *word);
+
 /* Opens the runtime that the options describe; prints the error and gives false when that fails. */
 bool stf_cli_open(const struct stf_cli *cli, struct stf_runtime **runtime);
 
@@ -133,6 +136,8 @@ const char *stf_cli_text(const json_t *doc, const char *key);
 /* ask.c: who asks the person at the terminal (stf_run_options.on_question); NULL when there is none. */
 typedef enum stf_answer (*stf_cli_asking)(void *user, const json_t *question);
 stf_cli_asking stf_cli_asker(void);
+/* Whether the stream is a terminal that shows nothing but ASCII. */
+bool stf_output_is_ascii(FILE *stream);
 /* Prints a document on stdout, indented, keys sorted. */
 void stf_output_json(const json_t *doc);
 

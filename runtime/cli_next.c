@@ -7,12 +7,38 @@
 
 const char stf_cli_rehearsal[] = "STAFFETTA_REHEARSAL";
 
-/* One word for a POSIX shell. */
-static void print_word(const char *word)
+/* A word with bytes that the terminal can not show, as bash, zsh and ksh read them. */
+static void print_escaped(const char *word)
+{
+    fputs(" $'", stdout);
+    for (; *word; word++)
+        if ((unsigned char)*word < ' ' || (unsigned char)*word > '~')
+            printf("\\x%02x", (unsigned char)*word);
+        else if (*word == '\'' || *word == '\\')
+            printf("\\%c", *word);
+        else
+            putchar(*word);
+    putchar('\'');
+}
+
+static bool is_shown(const char *word)
+{
+    bool is_ascii = stf_output_is_ascii(stdout);
+    for (; *word; word++)
+        if ((unsigned char)*word < ' ' || *word == 0x7f || (is_ascii && (unsigned char)*word > 0x7f))
+            return false;
+    return true;
+}
+
+void stf_cli_word(const char *word)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./=:,@%+-";
     if (*word && strspn(word, plain) == strlen(word)) {
         printf(" %s", word);
+        return;
+    }
+    if (!is_shown(word)) {
+        print_escaped(word);
         return;
     }
     fputs(" '", stdout);
@@ -29,7 +55,7 @@ static void print_option(const char *option, const char *value, const char *usua
     if (!value || strcmp(value, usual) == 0)
         return;
     printf(" %s", option);
-    print_word(value);
+    stf_cli_word(value);
 }
 
 static void print_params(const json_t *params)
@@ -49,7 +75,7 @@ void stf_cli_next(const struct stf_cli *cli, const char *const words[], const js
         return;
     fputs("next: staffetta", stdout);
     for (; *words; words++)
-        print_word(*words);
+        stf_cli_word(*words);
     print_params(params);
     print_option("--site", cli->site_dir, STF_DEFAULT_SITE_DIR);
     print_option("--state", cli->state_dir, STF_DEFAULT_STATE_DIR);

@@ -97,8 +97,10 @@ static void print_made(const char *dir, const json_t *files)
 {
     size_t index;
     json_t *file;
-    json_array_foreach (files, index, file)
-        printf("%s/%s\n", dir, json_string_value(file));
+    json_array_foreach (files, index, file) {
+        stf_output_text(stdout, dir, false);
+        printf("/%s\n", json_string_value(file));
+    }
 }
 
 int stf_cmd_new(int argc, char **argv)

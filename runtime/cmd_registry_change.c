@@ -139,8 +139,11 @@ static void print_done(const struct session *session, const char *state)
         printf("%s\n  - %s\n  + %s\n", text_of(change, "what"), text_of(change, "before"), text_of(change, "after"));
     json_decref(changes);
     const char *state_dir = session->rc->cli.state_dir;
-    printf("%s, run %" PRId64 ": `staffetta rollback %" PRId64 "%s%s` puts it back\n", state, session->run,
-           session->run, state_dir ? " --state " : "", state_dir ? state_dir : "");
+    printf("%s, run %" PRId64 ": `staffetta rollback %" PRId64 "%s", state, session->run, session->run,
+           state_dir ? " --state" : "");
+    if (state_dir)
+        stf_cli_word(state_dir);
+    puts("` puts it back");
 }
 
 static int print_unchanged(const struct stf_registry_cli *rc)

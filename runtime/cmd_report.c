@@ -125,7 +125,9 @@ static enum stf_kind write_forms(const struct request *request, const json_t *re
         if (!request->paths[i])
             continue;
         kind = stf_report_text(report, forms[i], &extras, &text, &size, err);
-        if (kind == STF_OK)
+        if (kind == STF_OK && strcmp(request->paths[i], "-") == 0 && stf_output_is_ascii(stdout))
+            stf_output_text(stdout, text, true);
+        else if (kind == STF_OK)
             kind = stf_whole_file_write(request->paths[i], text, size, err);
         free(text);
     }

@@ -35,12 +35,10 @@ static json_t *describe_all(struct stf_runtime *rt, bool *is_ok)
     return list;
 }
 
-static void print_list(const json_t *list)
+static void print_rows(const struct stf_table *table, const json_t *rows)
 {
-    static const struct stf_table table = {
-        .columns = {{.key = "kind"}, {.key = "name"}, {.key = "origin"}, {.key = "summary", .is_wrapped = true}}};
-    json_t *shown = stf_output_printable(list);
-    stf_table_print(stdout, &table, shown);
+    json_t *shown = stf_output_printable(rows);
+    stf_table_print(stdout, table, shown);
     json_decref(shown);
 }
 
@@ -55,15 +53,26 @@ static void print_errors(const json_t *list)
 
 static int list_scripts(const struct stf_cli *cli, struct stf_runtime *rt)
 {
+    static const struct stf_table table = {
+        .columns = {{.key = "kind"}, {.key = "name"}, {.key = "origin"}, {.key = "summary", .is_wrapped = true}}};
     bool is_ok = true;
     json_t *list = describe_all(rt, &is_ok);
     if (cli->is_json)
         stf_output_json(list);
     else
-        print_list(list);
+        print_rows(&table, list);
     print_errors(list);
     json_decref(list);
     return is_ok ? STF_EXIT_OK : STF_EXIT_ERROR;
+}
+
+static void print_lint(const json_t *found)
+{
+    size_t index;
+    json_t *each, *shown = stf_output_printable(found);
+    json_array_foreach (shown, index, each)
+        printf("%s %s %s\n", stf_cli_text(each, "kind"), stf_cli_text(each, "name"), stf_cli_text(each, "message"));
+    json_decref(shown);
 }
 
 /* What the text of each script tells of its powers: those declared and not used, those used and not declared. */
@@ -81,10 +90,7 @@ static int lint_scripts(const struct stf_cli *cli, struct stf_runtime *rt)
     if (cli->is_json)
         stf_output_json(found);
     else
-        json_array_foreach (found, index, message) {
-            printf("%s %s %s\n", stf_cli_text(message, "kind"), stf_cli_text(message, "name"),
-                   stf_cli_text(message, "message"));
-        }
+        print_lint(found);
     print_errors(list);
     bool is_clean = json_array_size(found) == 0;
     json_decref(found);

@@ -108,8 +108,9 @@ int stf_scripts_eject(const struct stf_cli *cli, struct stf_runtime *rt, const c
         stf_output_json(doc);
         json_decref(doc);
     } else {
-        printf("%s\nIt is the site's own now: after an upgrade, `staffetta scripts diff %s` tells who changed what\n",
-               path, which);
+        stf_output_text(stdout, path, false);
+        printf("\nIt is the site's own now: after an upgrade, `staffetta scripts diff %s` tells who changed what\n",
+               which);
     }
     return STF_EXIT_OK;
 }
@@ -175,7 +176,7 @@ static void print_difference(const struct stf_cli *cli, const char *state, const
     for (size_t i = 0; i < sizeof states / sizeof *states; i++)
         if (strcmp(states[i].state, state) == 0)
             puts(states[i].words);
-    fputs(difference, stdout);
+    stf_output_text(stdout, difference, true);
 }
 
 int stf_scripts_diff(const struct stf_cli *cli, struct stf_runtime *rt, const char *which)

@@ -37,9 +37,13 @@ static size_t print_results(const struct stf_cli *cli, const json_t *results)
     json_array_foreach ((json_t *)results, index, each) {
         const char *message = json_string_value(json_object_get(each, "message"));
         failed += message != NULL;
-        if (!cli->is_json)
-            printf("%-6s %s%s%s\n", message ? "FAILED" : "ok", stf_cli_text(each, "test"), message ? ": " : "",
-                   message ? message : "");
+        if (cli->is_json)
+            continue;
+        fputs(message ? "FAILED " : "ok     ", stdout);
+        stf_output_text(stdout, stf_cli_text(each, "test"), false);
+        fputs(message ? ": " : "", stdout);
+        stf_output_text(stdout, message ? message : "", true);
+        putchar('\n');
     }
     if (cli->is_json)
         stf_output_json(results);

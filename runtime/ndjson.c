@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "cli.h"
 #include "common/clock.h"
 
 /* Steals what is to be in the line. */
@@ -12,7 +13,7 @@ static void print_line(json_t *members)
     json_t *line = json_pack("{s:i, s:I, s:O}", "api", STF_NDJSON_API, "at_unix_ms", (json_int_t)stf_clock_unix_ms(),
                              "event", json_object_get(members, "event"));
     json_object_update(line, members);
-    json_dumpf(line, stdout, JSON_COMPACT);
+    json_dumpf(line, stdout, JSON_COMPACT | (stf_output_is_ascii(stdout) ? JSON_ENSURE_ASCII : 0));
     putchar('\n');
     fflush(stdout);
     json_decref(line);

@@ -13,12 +13,6 @@ const char *stf_cli_text(const json_t *doc, const char *key)
     return value ? value : "";
 }
 
-void stf_output_json(const json_t *doc)
-{
-    json_dumpf(doc, stdout, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENCODE_ANY);
-    putchar('\n');
-}
-
 /* ---- texts that others have written: hosts, daemons, scripts ---- */
 
 static uint32_t code_point(const char *character, size_t length)
@@ -43,10 +37,17 @@ struct showing {
     bool is_ascii;  /* for a terminal that has nothing else */
 };
 
-static bool is_ascii_terminal(FILE *stream)
+bool stf_output_is_ascii(FILE *stream)
 {
     const struct stf_terminal terminal = stf_terminal_look(stream);
     return terminal.width_columns > 0 && !terminal.has_utf8;
+}
+
+void stf_output_json(const json_t *doc)
+{
+    size_t letters = stf_output_is_ascii(stdout) ? JSON_ENSURE_ASCII : 0;
+    json_dumpf(doc, stdout, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENCODE_ANY | letters);
+    putchar('\n');
 }
 
 /* malloc'ed; NULL when memory is out. A byte that is no UTF-8 is escaped, too. */
@@ -76,7 +77,7 @@ static char *escape(const char *text, struct showing showing)
 
 void stf_output_text(FILE *stream, const char *text, bool has_lines)
 {
-    char *escaped = escape(text, (struct showing){has_lines, is_ascii_terminal(stream)});
+    char *escaped = escape(text, (struct showing){has_lines, stf_output_is_ascii(stream)});
     fputs(escaped ? escaped : "(not enough memory to show it)", stream);
     free(escaped);
 }
@@ -114,5 +115,5 @@ static json_t *printable(const json_t *doc, struct showing showing)
 
 json_t *stf_output_printable(const json_t *doc)
 {
-    return printable(doc, (struct showing){.is_ascii = is_ascii_terminal(stdout)});
+    return printable(doc, (struct showing){.is_ascii = stf_output_is_ascii(stdout)});
 }
