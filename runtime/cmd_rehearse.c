@@ -26,8 +26,6 @@ const char stf_rehearse_help[] =
     "\n"
     "Exit code: 0 when all stages passed, else that of the first one that did not; 5 when a host differs afterwards.\n";
 
-enum { MAX_WORDS = 48 }; /* of a command line */
-
 struct rehearsal {
     const struct stf_cli *cli;
     struct stf_runtime *rt;
@@ -95,13 +93,32 @@ static int run_child(const char *const *argv, int output_fd)
     return WEXITSTATUS(status);
 }
 
-/* What children print is for a person: in the way of a document it goes to standard error. */
-static int run_self(const struct rehearsal *rehearsal, const char *const *words)
+/* Runs this program with a list of words. What it prints is for a person: in the way of a document it goes to standard
+ * error. */
+static int run_self(const struct rehearsal *rehearsal, const json_t *words)
 {
-    const char *argv[MAX_WORDS + 2] = {rehearsal->program};
-    for (size_t i = 0; words[i]; i++)
-        argv[i + 1] = words[i];
-    return run_child(argv, rehearsal->cli->is_json ? STDERR_FILENO : STDOUT_FILENO);
+    size_t count = json_array_size(words);
+    const char **argv = calloc(count + 2, sizeof *argv);
+    if (!argv)
+        return STF_EXIT_ERROR;
+    argv[0] = rehearsal->program;
+    for (size_t i = 0; i < count; i++)
+        argv[i + 1] = json_string_value(json_array_get(words, i));
+    int exit_code = run_child(argv, rehearsal->cli->is_json ? STDERR_FILENO : STDOUT_FILENO);
+    free(argv);
+    return exit_code;
+}
+
+/* A path need not be UTF-8. */
+static void add_word(json_t *words, const char *word)
+{
+    json_array_append_new(words, json_string_nocheck(word));
+}
+
+static void add_option(json_t *words, const char *option, const char *value)
+{
+    add_word(words, option);
+    add_word(words, value);
 }
 
 /* ---- parameters ---- */
@@ -208,31 +225,16 @@ static bool is_over(const struct rehearsal *rehearsal)
     return rehearsal->exit_code != STF_EXIT_OK || stop_signal;
 }
 
-/* A command line of this program's. */
-struct line {
-    const char *words[MAX_WORDS + 1];
-    size_t count;
-    json_t *made; /* words that live as long as the line */
-};
-
-static void add_word(struct line *line, const char *word)
-{
-    if (line->count < MAX_WORDS)
-        line->words[line->count++] = word;
-}
-
 /* The --param options that the playbook takes. */
-static void add_params(const struct rehearsal *rehearsal, struct line *line, const char *playbook)
+static void add_params(const struct rehearsal *rehearsal, json_t *words, const char *playbook)
 {
     json_t *value;
     const char *name;
     json_object_foreach (rehearsal->cli->params, name, value) {
         if (!has_param(rehearsal, playbook, name))
             continue;
-        json_t *made = json_sprintf("%s=%s", name, json_string_value(value));
-        json_array_append_new(line->made, made);
-        add_word(line, "--param");
-        add_word(line, json_string_value(made));
+        add_word(words, "--param");
+        json_array_append_new(words, json_sprintf("%s=%s", name, json_string_value(value)));
     }
 }
 
@@ -249,27 +251,24 @@ static void run_stage(struct rehearsal *rehearsal, const struct stage *stage)
     if (is_over(rehearsal))
         return;
     say(rehearsal, stage->command, stage->what);
-    struct line line = {.made = json_array()};
-    add_word(&line, stage->command);
+    json_t *words = json_array();
+    add_word(words, stage->command);
     if (stage->operand)
-        add_word(&line, stage->operand);
-    const char *const options[] = {"--site", rehearsal->site_dir, "--state", rehearsal->state_dir};
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
-        add_word(&line, options[i]);
+        add_word(words, stage->operand);
+    add_option(words, "--site", rehearsal->site_dir);
+    add_option(words, "--state", rehearsal->state_dir);
     if (stage->playbook)
-        add_params(rehearsal, &line, stage->playbook);
-    if (rehearsal->cli->scripts_dir) {
-        add_word(&line, "--dev");
-        add_word(&line, rehearsal->cli->scripts_dir);
-    }
+        add_params(rehearsal, words, stage->playbook);
+    if (rehearsal->cli->scripts_dir)
+        add_option(words, "--dev", rehearsal->cli->scripts_dir);
     int64_t start_ns = stf_clock_ns();
-    int exit_code = run_self(rehearsal, line.words);
+    int exit_code = run_self(rehearsal, words);
     json_array_append_new(rehearsal->stages,
                           json_pack("{s:s, s:i, s:I}", "stage", stage->command, "exit_code", exit_code, "duration_ms",
                                     (json_int_t)((stf_clock_ns() - start_ns) / 1000000)));
     if (exit_code != STF_EXIT_OK && exit_code != stage->allowed)
         rehearsal->exit_code = exit_code;
-    json_decref(line.made);
+    json_decref(words);
 }
 
 static void lab_up(struct rehearsal *rehearsal)
@@ -281,10 +280,13 @@ static void lab_up(struct rehearsal *rehearsal)
     json_t *note;
     json_array_foreach (rehearsal->cli->is_json ? NULL : rehearsal->notes, index, note)
         printf("  %s\n", json_string_value(note));
-    const char *const kept[] = {"lab", "up", "--site", rehearsal->site_dir, NULL};
-    const char *const owned[] = {"lab", "up", "--site", rehearsal->site_dir, "--with-pid", pid, NULL};
+    json_t *words = json_pack("[s, s]", "lab", "up");
+    add_option(words, "--site", rehearsal->site_dir);
+    if (!rehearsal->cli->is_kept)
+        add_option(words, "--with-pid", pid);
     rehearsal->has_lab = true;
-    int exit_code = run_self(rehearsal, rehearsal->cli->is_kept ? kept : owned);
+    int exit_code = run_self(rehearsal, words);
+    json_decref(words);
     json_array_append_new(rehearsal->stages, json_pack("{s:s, s:i}", "stage", "lab up", "exit_code", exit_code));
     rehearsal->exit_code = exit_code;
 }

@@ -141,8 +141,9 @@ static void print_help(FILE *stream)
 
 static int unknown_command(const char *name)
 {
-    const char *names[32] = {NULL};
-    for (size_t i = 0; stf_commands[i].name; i++)
+    enum { COUNT = sizeof stf_commands / sizeof *stf_commands };
+    const char *names[COUNT]; /* the last one ends the list */
+    for (size_t i = 0; i < COUNT; i++)
         names[i] = stf_commands[i].name;
     const char *nearest = stf_nearest(name, names);
     return stf_cli_usage_error(NULL, "there is no command '%s'%s%s%s", name, nearest ? "; did you mean '" : "",

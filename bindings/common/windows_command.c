@@ -44,6 +44,7 @@ enum stf_kind stf_windows_command_run(const struct stf_windows_command *command,
                                       .input = input,
                                       .input_size = input ? strlen(input) : 0,
                                       .timeout_ms = SCRIPT_MS};
+    *result = (struct stf_process_result){.exit_code = -1};
     enum stf_kind kind = words_of(command, extra, argv, err);
     return kind ? kind : stf_process_run(&id, result, err);
 }
@@ -55,6 +56,7 @@ enum stf_kind stf_powershell_run(const struct stf_host *host, const char *part, 
 {
     const struct stf_windows_command command = {host, part, "powershell"};
     char *block = NULL;
+    *result = (struct stf_process_result){.exit_code = -1};
     if (asprintf(&block, "& {\n%s}\n\n", script) < 0)
         return stf_err_set(err, STF_NO_MEMORY, 0, "run", host->name, "no memory for a script");
     enum stf_kind kind = stf_windows_command_run(&command, (const char *const[]){NULL}, block, result, err);
