@@ -20,7 +20,6 @@
 
 enum {
     HELLO_TIMEOUT_MS = 30 * 1000,
-    HOLDING_THREADS = 32,
     CONTROLLER_DIGITS = 12,
     CALL_TIMEOUT_MS = 10 * 60 * 1000, /* bindings have deadlines of their own; this one is for agents that hang */
     TIMEOUT_HERE_MS = INT32_MAX,      /* an agent in this program can not be given up: it is waited for */
@@ -426,68 +425,19 @@ static enum stf_kind name_holder(struct stf_fleet *fleet, int64_t run, struct st
 }
 
 /* Reaching an agent tells it. */
-static enum stf_kind hold(struct stf_fleet *fleet, struct link *link, const struct stf_host *host, struct stf_err *err)
+enum stf_kind stf_fleet_hold(struct stf_fleet *fleet, int64_t run, const struct stf_host *host, struct stf_err *err)
 {
     struct shared_channel *shared;
-    enum stf_kind kind = add_user(fleet, link, host, &shared, err);
+    if (!fleet)
+        return STF_OK;
+    struct link *link = link_of(fleet, host->name);
+    enum stf_kind kind = link ? name_holder(fleet, run, err) : no_memory(err);
+    if (kind != STF_OK)
+        return kind;
+    kind = add_user(fleet, link, host, &shared, err);
     if (kind == STF_OK)
         drop_user(link, shared, false);
     return kind == STF_BUSY ? kind : STF_OK; /* what else is wrong with it is said when it is needed */
-}
-
-/* Hosts that wait for one of the threads. */
-struct holding {
-    struct stf_fleet *fleet;
-    const struct stf_host *hosts;
-    size_t count;
-    pthread_mutex_t mutex; /* of what follows */
-    size_t next;
-    enum stf_kind kind;
-    struct stf_err err; /* the first */
-};
-
-static void *hold_some(void *data)
-{
-    struct holding *holding = data;
-    struct stf_err why;
-    for (;;) {
-        pthread_mutex_lock(&holding->mutex);
-        const struct stf_host *host = holding->next < holding->count ? &holding->hosts[holding->next++] : NULL;
-        pthread_mutex_unlock(&holding->mutex);
-        if (!host)
-            return NULL;
-        struct link *link = link_of(holding->fleet, host->name);
-        enum stf_kind kind = link ? hold(holding->fleet, link, host, &why) : no_memory(&why);
-        pthread_mutex_lock(&holding->mutex);
-        if (kind != STF_OK && holding->kind == STF_OK) {
-            holding->kind = kind;
-            holding->err = why;
-        }
-        pthread_mutex_unlock(&holding->mutex);
-    }
-}
-
-enum stf_kind stf_fleet_hold(struct stf_fleet *fleet, int64_t run, const struct stf_host *hosts, size_t count,
-                             struct stf_err *err)
-{
-    struct holding holding = {.fleet = fleet, .hosts = hosts, .count = count};
-    pthread_t threads[HOLDING_THREADS - 1];
-    size_t thread_count = 0;
-    if (!fleet || count == 0)
-        return STF_OK;
-    if (name_holder(fleet, run, err) != STF_OK)
-        return err->kind;
-    pthread_mutex_init(&holding.mutex, NULL);
-    while (thread_count + 1 < count && thread_count < HOLDING_THREADS - 1 &&
-           pthread_create(&threads[thread_count], NULL, hold_some, &holding) == 0)
-        thread_count++;
-    hold_some(&holding);
-    while (thread_count > 0)
-        pthread_join(threads[--thread_count], NULL);
-    pthread_mutex_destroy(&holding.mutex);
-    if (holding.kind != STF_OK)
-        *err = holding.err;
-    return holding.kind;
 }
 
 /* ---------- armed undos ---------- */

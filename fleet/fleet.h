@@ -45,10 +45,9 @@ enum stf_kind stf_fleet_write(struct stf_fleet *fleet, const struct stf_host *ho
  * clock (0: each in its own time). What is not is STF_TIMEOUT, and the channel is given up. */
 void stf_fleet_limit(struct stf_fleet *fleet, const char *host, int64_t deadline_ns);
 
-/* Keeps other controllers from these hosts until the fleet closes (hold.h). STF_BUSY, naming it, when another one is at
- * work on one of them. One that can not be reached now is held when it is, before anything else is asked of it. */
-enum stf_kind stf_fleet_hold(struct stf_fleet *fleet, int64_t run, const struct stf_host *hosts, size_t count,
-                             struct stf_err *err);
+/* Keeps other controllers from the host until the fleet closes (hold.h). STF_BUSY, naming it, when another one is at
+ * work on it. A host that can not be reached now is held when it is, before anything else is asked of it. */
+enum stf_kind stf_fleet_hold(struct stf_fleet *fleet, int64_t run, const struct stf_host *host, struct stf_err *err);
 
 /* Arms the undo of a change, {"resource","id","before","after"}, that `run` is about to make on `host` (armed.h). */
 enum stf_kind stf_fleet_arm(struct stf_fleet *fleet, int64_t run, const struct stf_host *host, const json_t *change,

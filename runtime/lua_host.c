@@ -8,6 +8,7 @@
 
 #include "common/doc.h"
 #include "common/offer.h"
+#include "fault.h"
 #include "run.h"
 
 struct power {
@@ -16,7 +17,7 @@ struct power {
     uint64_t grants; /* bits of stf_run.needs */
 };
 
-enum call_kind { CALL_VERB, CALL_READ, CALL_CHANGE };
+enum call_kind { CALL_VERB, CALL_READ, CALL_CHANGE, CALL_HOLD };
 
 /* One piece of work on its way; a userdata on the waiting coroutine's stack. */
 struct call {
@@ -250,6 +251,11 @@ static void work(uv_work_t *work)
                               json_object_get(document, "id"), after ? after : json_null(), &call->result, &call->err);
         break;
     }
+    case CALL_HOLD:
+        stf_fault(STF_FAULT_HOLD_BEFORE);
+        call->kind = stf_fleet_hold(call->run->fleet, call->run->id, call->host, &call->err);
+        stf_fault(STF_FAULT_HOLD_AFTER);
+        break;
     }
 }
 
@@ -288,9 +294,8 @@ static int answered(lua_State *L, int status, lua_KContext context)
 }
 
 /* Leaves the call on the stack, so that it lives until the coroutine goes on. */
-static struct call *new_call(lua_State *L, const struct power *power, int document)
+static struct call *new_call(lua_State *L, const struct stf_host *host)
 {
-    json_t *arguments = stf_lua_to_box(L, document);
     struct call *call = lua_newuserdatauv(L, sizeof *call, 0);
     memset(call, 0, sizeof *call);
     if (luaL_newmetatable(L, call_type)) {
@@ -302,10 +307,17 @@ static struct call *new_call(lua_State *L, const struct power *power, int docume
     lua_setmetatable(L, -2);
     call->run = stf_run_of(L);
     call->task = call->run->current;
-    call->host = power->host;
+    call->host = host;
+    call->work.data = call;
+    return call;
+}
+
+static struct call *new_call_of_power(lua_State *L, const struct power *power, int document)
+{
+    json_t *arguments = stf_lua_to_box(L, document);
+    struct call *call = new_call(L, power->host);
     call->bound = power->bound;
     call->document = json_incref(arguments);
-    call->work.data = call;
     return call;
 }
 
@@ -330,7 +342,7 @@ int stf_lua_verb(lua_State *L, const char *name, int args, stf_lua_push push)
                           stf_run_of(L)->options->prompt ? "only `staffetta repl --change` lets it"
                                                          : "put it into ctx:act or a check");
     check_limit(L, power, verb->need, name);
-    struct call *call = new_call(L, power, args);
+    struct call *call = new_call_of_power(L, power, args);
     call->call_kind = CALL_VERB;
     call->verb = verb;
     call->push = push;
@@ -351,7 +363,7 @@ int stf_lua_read(lua_State *L, const char *name, int id, stf_lua_push push)
     const struct power *power = to_power(L, 1);
     const struct stf_resource *resource = check_resource(L, power, name);
     check_grant(L, power, stf_binding_read_need(power->bound->binding, resource), name);
-    struct call *call = new_call(L, power, id);
+    struct call *call = new_call_of_power(L, power, id);
     call->call_kind = CALL_READ;
     call->resource = resource->name;
     call->push = push;
@@ -368,10 +380,27 @@ int stf_lua_change(lua_State *L, const char *name, int change)
     if (!run->current->step)
         return luaL_error(L, "%s changes a host outside a step: put it into ctx:step(name, hosts, function)", name);
     check_limit(L, power, resource->need, name);
-    struct call *call = new_call(L, power, change);
+    struct call *call = new_call_of_power(L, power, change);
     call->call_kind = CALL_CHANGE;
     call->resource = resource->name;
     call->step = run->current->step;
     call->push = push_changed;
+    return wait_for(L, call);
+}
+
+static int push_held(lua_State *L, const json_t *result)
+{
+    (void)result;
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+int l_hold_host(lua_State *L)
+{
+    const struct stf_run_host *host = stf_run_find_host(stf_run_of(L), luaL_checkstring(L, 1));
+    luaL_argcheck(L, host, 1, "the site has no such host");
+    struct call *call = new_call(L, &host->host);
+    call->call_kind = CALL_HOLD;
+    call->push = push_held;
     return wait_for(L, call);
 }

@@ -426,29 +426,6 @@ static int l_begin(lua_State *L)
     return 0;
 }
 
-/* hold(): keeps other controllers from all hosts of the site, or of the limit, until the run ends; a plan needs none.
- * Raises when another one is at work. */
-static int l_hold(lua_State *L)
-{
-    struct stf_run *run = stf_run_of(L);
-    struct stf_host *hosts = lua_newuserdatauv(L, (run->host_count + 1) * sizeof *hosts, 0);
-    struct stf_err err;
-    if (run->is_planning)
-        return 0;
-    size_t count = 0;
-    for (size_t i = 0; i < run->host_count; i++)
-        if (!stf_run_is_outside(run, run->hosts[i].host.name))
-            hosts[count++] = run->hosts[i].host;
-    stf_fault(STF_FAULT_HOLD_BEFORE);
-    enum stf_kind kind = stf_fleet_hold(run->fleet, run->id, hosts, count, &err);
-    stf_fault(STF_FAULT_HOLD_AFTER);
-    if (kind != STF_OK) {
-        stf_lua_push_err(L, &err);
-        return lua_error(L);
-    }
-    return 0;
-}
-
 static int l_step(lua_State *L)
 {
     lua_pushstring(L, stf_run_of(L)->current->step);
@@ -702,7 +679,7 @@ void stf_lua_push_sys(lua_State *L)
         {"measure", l_measure},
         {"json", l_json},
         {"begin", l_begin},
-        {"hold", l_hold},
+        {"hold", l_hold_host},
         {"step", l_step},
         {"now_ns", l_now_ns},
         {"spawn", l_task_spawn},

@@ -69,9 +69,10 @@ static int64_t number(const json_t *doc, const char *key)
     return json_integer_value(json_object_get(doc, key));
 }
 
-static void begin(struct stf_progress *progress, const json_t *event)
+static void begin(struct stf_progress *progress, const json_t *event, bool is_locking)
 {
     progress->is_going = true;
+    progress->is_locking = is_locking;
     progress->batch = number(event, "batch");
     progress->batches = number(event, "batches");
     progress->total = number(event, "hosts");
@@ -86,7 +87,7 @@ static void add_done(struct stf_progress *progress, const json_t *event)
     const char *name = stf_cli_text(event, "host");
     struct stf_progress_host host = {strdup(name), number(event, "duration_ms")};
     progress->done++;
-    progress->failed += !json_is_true(json_object_get(event, "ok"));
+    progress->failed += json_is_false(json_object_get(event, "ok"));
     json_object_del(progress->working, name);
     for (size_t i = 0; host.name && i < STF_PROGRESS_SLOWEST; i++)
         if (!progress->slowest[i].name || host.duration_ms > progress->slowest[i].duration_ms) {
@@ -108,7 +109,7 @@ static void add_figures(struct line *line, const struct stf_progress *progress)
 {
     double spent_s = seconds(ms_since(progress->began_ns));
     double rate = spent_s > 0 ? (double)progress->done / spent_s : 0;
-    add(line, "   ");
+    add(line, "   %s", progress->is_locking ? "locking: " : "");
     if (progress->batches > 1)
         add(line, "batch %lld of %lld: ", (long long)progress->batch, (long long)progress->batches);
     add(line, "%lld/%lld hosts", (long long)progress->done, (long long)progress->total);
@@ -193,15 +194,33 @@ static bool is_summed_up(const struct stf_progress *progress, const char *name, 
     return has_line(progress) && (is_ok_host || strcmp(name, "batch") == 0);
 }
 
+/* Other controllers are kept from the hosts: nothing is told of it but, where it takes long, how far that is. */
+static bool is_of_locking(struct stf_progress *progress, const char *name, const json_t *event)
+{
+    bool is_end = strcmp(name, "hold_end") == 0;
+    if (strcmp(name, "hold") == 0)
+        begin(progress, event, true);
+    else if (strcmp(name, "held") == 0)
+        add_done(progress, event);
+    else if (!is_end)
+        return false;
+    if (is_end)
+        erase(progress);
+    progress->is_going = !is_end;
+    return true;
+}
+
 bool stf_progress_event(struct stf_progress *progress, const json_t *event)
 {
     const char *name = stf_cli_text(event, "event");
-    if (strcmp(name, "host_begun") == 0) {
+    if (is_of_locking(progress, name, event))
+        return true;
+    if (strcmp(name, "host_begun") == 0 || strcmp(name, "hold_begun") == 0) {
         json_object_set_new(progress->working, stf_cli_text(event, "host"), json_integer(stf_clock_ns()));
         return true;
     }
     if (strcmp(name, "batch") == 0)
-        begin(progress, event);
+        begin(progress, event, false);
     if (strcmp(name, "host") == 0)
         add_done(progress, event);
     if (is_summed_up(progress, name, event))

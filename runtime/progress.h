@@ -19,8 +19,9 @@ struct stf_progress {
     FILE *stream;
     const struct stf_terminal *terminal;
     bool is_verbose;
-    bool is_shown; /* a line that is to be written over stands there */
-    bool is_going; /* a batch is; what follows is of the last one */
+    bool is_shown;   /* a line that is to be written over stands there */
+    bool is_going;   /* a batch is; what follows is of the last one */
+    bool is_locking; /* no batch, but its hosts are locked */
     int64_t batch, batches, total, done, failed;
     int64_t began_ns, shown_ns;
     json_t *working;                                        /* host -> since when, in ns; who began first comes first */

@@ -86,7 +86,10 @@ int l_task_join(lua_State *L);
 int l_task_limit(lua_State *L);
 int l_sleep_ms(lua_State *L);
 
-/* lua_host.c: powers. Pushes host.<binding> for `host`, allowed the needs of the mask. */
+/* lua_host.c: what waits for a host. sys.hold(name) -> true | nil, err: keeps other controllers from it until the run
+ * ends. */
+int l_hold_host(lua_State *L);
+/* Pushes host.<binding> for `host`, allowed the needs of the mask. */
 void stf_lua_push_power(lua_State *L, const struct stf_host *host, const struct stf_bound *bound, uint64_t grants);
 /* Pushes nil and the error table. */
 int stf_lua_push_err(lua_State *L, const struct stf_err *err);

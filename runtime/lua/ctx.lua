@@ -195,8 +195,8 @@ local function give_up(step, failure)
   if not undone then error(err, 0) end
 end
 
--- fn(i) for each i up to `count`, at most `forks` of them at once.
-local function at_once(step, count, fn)
+-- fn(i) for each i up to `count`, at most `forks` of them at once, or `most` where nobody has said.
+local function at_once(step, count, fn, most)
   local next_one, workers = 1, {}
   local function work()
     while next_one <= count do
@@ -205,11 +205,34 @@ local function at_once(step, count, fn)
       fn(i)
     end
   end
-  for i = 1, math.min(sys.forks() or count, count) do workers[i] = sys.spawn(step, work) end
+  for i = 1, math.min(sys.forks() or most or count, count) do workers[i] = sys.spawn(step, work) end
   for _, worker in ipairs(workers) do
     local ok, failure = sys.join(worker)
     if not ok then error(failure.error, 0) end
   end
+end
+
+local is_held = false
+
+-- Keeps other controllers from all hosts that the run may touch, before it first changes one, until it ends. They are
+-- taken by few at a time: after an interruption those that have begun are waited for.
+function M.hold()
+  if is_held or sys.planning then return end
+  local names, began_ns = {}, sys.now_ns()
+  for name in pairs((sys.site() or { hosts = {} }).hosts) do
+    if not sys.is_outside(name) then names[#names + 1] = name end
+  end
+  table.sort(names)
+  sys.emit { event = "hold", hosts = #names }
+  at_once(nil, #names, function(i)
+    local since_ns = sys.now_ns()
+    sys.emit { event = "hold_begun", host = names[i] }
+    local held, err = sys.hold(names[i])
+    if not held then error(err, 0) end
+    sys.emit { event = "held", host = names[i], duration_ms = (sys.now_ns() - since_ns) // 1000000 }
+  end, 32)
+  sys.emit { event = "hold_end", hosts = #names, duration_ms = (sys.now_ns() - began_ns) // 1000000 }
+  is_held = true
 end
 
 -- fn(host) for all hosts of the batch; what failed, in the batch's order.
@@ -255,7 +278,7 @@ end
 -- ctx:step(name, hosts, fn, options): fn(host) runs for all hosts at once, or for one batch after another; what it
 -- changes is planned, journalled, undone. A batch ends when all of its hosts have; raises when more failed than may.
 function methods.step(self, name, hosts, fn, options)
-  sys.hold()
+  M.hold()
   hosts = usable(hosts, name)
   local stage, failures = stages.plan(name, hosts, options), {}
   sys.emit { event = "step", step = name, hosts = #hosts, batches = #stage.batches }

@@ -341,7 +341,7 @@ function M.main()
   local ctx = ctxs.new(world, { needs = needs })
   local globals, lines = new_globals(ctx), { count = 0 }
   sys.begin(needs)
-  sys.hold()
+  ctxs.hold()
   prompt.complete_with(new_completer(globals, ctx))
   for text, chunk, message in function() return read_statement(lines, globals) end do
     local failure

@@ -100,9 +100,10 @@ local function new_sys(test, methods)
   function fake.record_check(_, result) test.checks[#test.checks + 1] = result end
   function fake.measure(name, figures) test.measures[name] = figures end
   function fake.ask() return "rollback" end
+  function fake.hold() return true end
   function fake.undo_host() return {} end
   function fake.measures_before() return {} end
-  for _, name in ipairs { "outcome", "begin", "hold", "forks", "limit", "unlimit", "record_script" } do
+  for _, name in ipairs { "outcome", "begin", "forks", "limit", "unlimit", "record_script" } do
     fake[name] = function() end
   end
   return setmetatable(fake, { __index = sys })

@@ -164,10 +164,10 @@ static void test_one_controller_at_a_time(void **state)
     struct stf_fleet *first = open_fleet(NULL, "/nonexistent/1"), *second = open_fleet(NULL, "/nonexistent/2");
     struct stf_err err;
     (void)state;
-    assert_int_equal(stf_fleet_hold(first, 1, &host, 1, &err), STF_OK);
-    assert_int_equal(stf_fleet_hold(second, 1, &host, 1, &err), STF_BUSY);
+    assert_int_equal(stf_fleet_hold(first, 1, &host, &err), STF_OK);
+    assert_int_equal(stf_fleet_hold(second, 1, &host, &err), STF_BUSY);
     stf_fleet_close(first);
-    assert_int_equal(stf_fleet_hold(second, 1, &host, 1, &err), STF_OK);
+    assert_int_equal(stf_fleet_hold(second, 1, &host, &err), STF_OK);
     stf_fleet_close(second);
 }
 
