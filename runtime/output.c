@@ -198,12 +198,14 @@ static void print_drift(const json_t *drift)
         fprintf(stderr, "  %s\n", stf_cli_text(each, "message"));
 }
 
-/* "hosts: 3 done, 1 failed, 1 skipped", and why those failed that did. */
+/* "hosts: 3 done, 1 failed, 1 skipped", and why those failed that did. Nothing for a playbook that has no step. */
 static void print_outcomes(struct stf_output *output, const json_t *report)
 {
     static const char *const names[] = {"done", "unchanged", "rolled_back", "failed", "unreachable", "skipped"};
     const json_t *counts = json_object_get(report, "counts");
     const char *separator = "hosts: ", *host;
+    if (strcmp(stf_cli_text(report, "state"), "done") == 0 && number(counts, "skipped") == number(counts, "total"))
+        return;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (number(counts, names[i]) == 0)
             continue;
@@ -255,12 +257,13 @@ static void print_report(struct stf_output *output, const json_t *report)
         print_error(output, json_object_get(report, "rollback_error"));
     if (strcmp(stf_cli_text(report, "mode"), "plan") == 0)
         return;
-    bool has_checks = json_array_size(json_object_get(report, "checks")) > 0;
-    const char *verdict = has_checks ? stf_cli_text(report, "verdict") : "";
-    bool is_good = strcmp(state, "done") == 0 && (!has_checks || strcmp(verdict, "pass") == 0);
+    bool is_done = strcmp(state, "done") == 0;
+    bool has_passed = strcmp(stf_cli_text(report, "verdict"), "pass") == 0;
+    /* checks that passed before a run was put back prove nothing */
+    bool has_verdict = json_array_size(json_object_get(report, "checks")) > 0 && (is_done || !has_passed);
     print_outcomes(output, report);
-    fprintf(output->stream, "%s%s%s%s%s", on(output, is_good ? STF_GREEN : STF_RED), state, has_checks ? ", " : "",
-            verdict, off(output));
+    fprintf(output->stream, "%s%s%s%s%s", on(output, is_done && (has_passed || !has_verdict) ? STF_GREEN : STF_RED),
+            state, has_verdict ? ", " : "", has_verdict ? stf_cli_text(report, "verdict") : "", off(output));
     fprintf(output->stream, "  (%lld.%03lld s)\n", number(report, "duration_ms") / 1000,
             number(report, "duration_ms") % 1000);
     if (strcmp(state, "held") == 0)

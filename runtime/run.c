@@ -468,6 +468,8 @@ static void take_error(struct stf_run *run, struct stf_task *task, struct stf_er
     if (lua_pcall(L, 2, 0, 0) != LUA_OK)
         lua_pop(L, 1); /* no memory: the message alone has to do */
     lua_pop(L, 1);
+    if (run->is_interrupted)
+        json_object_del(doc, "traceback"); /* where the signal met the script is no fault of that */
     json_object_set_new(report, "error", doc);
 }
 

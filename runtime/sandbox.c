@@ -55,16 +55,15 @@ static void l_budget_hook(lua_State *L, lua_Debug *ar)
     if (!box->is_stopped && box->instructions_left > 0)
         return;
     lua_sethook(L, l_budget_hook, LUA_MASKCOUNT, 1);
-    lua_getinfo(L, "Sl", ar); /* where the script is; luaL_error would name its caller */
-    lua_pushfstring(L, "%s:%d: stopped: ", ar->short_src, ar->currentline);
-    if (box->is_stopped)
-        lua_pushstring(L, box->why);
-    else
+    if (box->is_stopped) {
+        lua_pushfstring(L, "stopped: %s", box->why);
+    } else {
+        lua_getinfo(L, "Sl", ar); /* where the script is; luaL_error would name its caller */
         lua_pushfstring(L,
-                        "the script used more than %I instructions without waiting for anything; "
+                        "%s:%d: stopped: the script used more than %I instructions without waiting for anything; "
                         "look for a loop that does not end",
-                        (LUAI_UACINT)box->limits.instructions);
-    lua_concat(L, 2);
+                        ar->short_src, ar->currentline, (LUAI_UACINT)box->limits.instructions);
+    }
     lua_error(L);
 }
 

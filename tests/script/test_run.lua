@@ -482,9 +482,27 @@ function TestRun:test_an_interrupt_puts_back()
     local answer = job:finish()
     lu.assertEquals(answer.code, 130, answer.out .. answer.err)
     lu.assertStrContains(answer.out, "interrupted")
+    lu.assertStrMatches(answer.err, "staffetta: stopped: [a-z ]+%(%w+%)\n") -- no place in a script
     lu.assertEquals(self:standing(), before)
     lu.assertEquals(self:show().run.state, "rolled_back")
   end
+end
+
+function TestRun:test_checks_prove_nothing_of_what_was_put_back()
+  self.place:check("sees", "", "return 'pass'")
+  local job = self:start_waiting [[ ctx:checks("look", { { check = "sees" } }) ctx:say("looked") ctx:sleep_ms(60000) ]]
+  job:wait_for("looked")
+  job:signal("INT")
+  local answer = job:finish()
+  lu.assertStrMatches(answer.out, ".*\nhosts: 2 rolled_back\nrolled_back  %([%d.]+ s%)\nnext: .*")
+end
+
+function TestRun:test_a_run_without_a_step_counts_no_hosts()
+  self.place:check("sees", "", "return 'pass'")
+  self.place:playbook("try", "", [[ ctx:checks("look", { { check = "sees" } }) ]])
+  local answer = self.place:staffetta("run", "try")
+  lu.assertEquals(answer.code, 0, answer.err)
+  lu.assertNotStrContains(answer.out, "hosts:")
 end
 
 function TestRun:test_an_interrupt_can_not_be_caught()
