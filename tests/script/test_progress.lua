@@ -181,6 +181,34 @@ function TestProgress:test_a_terminal_shows_the_batch_in_one_line()
   lu.assertStrContains(out, "20/20 hosts, 1 failed")
 end
 
+-- A host that is slow to reach, in a run that changes another one.
+function TestProgress:with_a_slow_host()
+  local site = self.place:read("site/site.lua")
+  self.place:site_file((site:gsub("hosts = {", [[%0
+    slow = { role = "front_end", address = "192.0.2.1", transport = "openssh",
+      ssh = { args = { "-o", "ProxyCommand=sleep 3" } } },]])))
+  self:playbook [[ ctx:step("s", { ctx.site.host("h01") }, set) ]]
+end
+
+function TestProgress:test_locking_the_hosts_shows_how_far_it_is()
+  self:with_a_slow_host()
+  local frames, out = self:frames("TERM=xterm LC_ALL=C.UTF-8 COLUMNS=100")
+  lu.assertTrue(#frames >= 2, out)
+  lu.assertStrMatches(frames[#frames], "   locking: 20/21 hosts, [%d.]+/s, %d s left, waiting for slow %([%d.]+ s%)")
+  lu.assertNotStrContains(self.place:staffetta("run", "try").out, "locking")
+end
+
+function TestProgress:test_locking_the_hosts_for_a_program()
+  self:with_a_slow_host()
+  local lines = self:lines("run", "try", "--output", "ndjson")
+  expect_documented(lines)
+  lu.assertEquals({ #of_event(lines, "hold_begun"), #of_event(lines, "held") }, { host_count + 1, host_count + 1 })
+  local held, ends = of_event(lines, "held"), of_event(lines, "hold_end")
+  lu.assertEquals({ held[#held].host, held[#held].duration_ms >= 2900 }, { "slow", true })
+  lu.assertEquals({ #ends, ends[1].hosts, of_event(lines, "hold")[1].hosts }, { 1, host_count + 1, host_count + 1 })
+  lu.assertEquals(#of_event(self:lines("plan", "try", "--output", "ndjson"), "hold"), 0)
+end
+
 -- ---- how many at once ----
 
 function TestProgress:test_forks_of_the_command_rule()
