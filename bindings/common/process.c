@@ -108,7 +108,7 @@ static enum stf_kind open_pipe(struct stream *stream, int *child_fd, const char 
     return STF_OK;
 }
 
-static int spawn(const struct stf_process_id *id, const int fds[3], pid_t *pid)
+int stf_process_spawn(const char *const *argv, const int fds[3], pid_t *pid)
 {
     posix_spawnattr_t attributes;
     posix_spawn_file_actions_t actions;
@@ -128,7 +128,7 @@ static int spawn(const struct stf_process_id *id, const int fds[3], pid_t *pid)
     if (!errnum)
         errnum = posix_spawn_file_actions_addclosefrom_np(&actions, 3);
     if (!errnum)
-        errnum = posix_spawnp(pid, id->argv[0], &actions, &attributes, (char *const *)id->argv, environ);
+        errnum = posix_spawnp(pid, argv[0], &actions, &attributes, (char *const *)argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     return errnum;
@@ -141,7 +141,7 @@ static enum stf_kind start(const struct stf_process_id *id, const int fds[3], pi
     enum stf_kind kind = stf_netns_enter(&guard, id->netns, err);
     if (kind)
         return kind;
-    int errnum = spawn(id, fds, pid);
+    int errnum = stf_process_spawn(id->argv, fds, pid);
     stf_netns_leave(&guard);
     if (errnum == ENOENT)
         return stf_err_set(err, STF_NOT_FOUND, errnum, "run", id->argv[0], "%s is not installed (looked for in PATH)",

@@ -1,8 +1,9 @@
-/* process.h - run a program to its end, with a deadline, and keep what it printed. Never goes through a shell.
- * SPDX-License-Identifier: MIT */
+/* process.h - start a program, or run it to its end, with a deadline, and keep what it printed. Never goes through a
+ * shell. SPDX-License-Identifier: MIT */
 #pragma once
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <staffetta/err.h>
 
@@ -26,3 +27,7 @@ struct stf_process_result {
  * STF_TIMEOUT when the deadline ended it. Fini the result in either case. */
 enum stf_kind stf_process_run(const struct stf_process_id *id, struct stf_process_result *result, struct stf_err *err);
 void stf_process_result_fini(struct stf_process_result *result);
+
+/* Starts a program, argv[0] being looked up in PATH: in a process group of its own, no signal blocked or ignored, and
+ * nothing open but `fds`, its standard input, output and error. 0, or the errno of what failed. */
+int stf_process_spawn(const char *const *argv, const int fds[3], pid_t *pid);

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/process.h"
 #include "registry/remote_login.h"
 #include "registry/remote_prompt.h"
 
@@ -202,35 +202,6 @@ static char *find_helper(const struct stf_registry_remote *remote)
     return strdup(STF_LIBEXECDIR "/staffetta-winreg");
 }
 
-static int spawn(struct stf_remote_pipe *pipe, int fd)
-{
-    char *argv[] = {pipe->helper, NULL};
-    posix_spawnattr_t attributes;
-    posix_spawn_file_actions_t actions;
-    sigset_t none;
-    sigset_t all;
-    int errnum;
-
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, fd, STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, fd, STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, pipe->errors_fd, STDERR_FILENO);
-    posix_spawn_file_actions_addclosefrom_np(&actions, 3);
-    errnum = posix_spawn(&pipe->pid, pipe->helper, &actions, &attributes, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    if (errnum != 0)
-        pipe->pid = 0;
-    return errnum;
-}
-
 static enum stf_kind start_helper(struct stf_remote_pipe *pipe, struct stf_err *err)
 {
     int fds[2] = {-1, -1};
@@ -240,7 +211,10 @@ static enum stf_kind start_helper(struct stf_remote_pipe *pipe, struct stf_err *
     if (pipe->errors_fd < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
         return stf_err_errno(err, errno, "remote", pipe->host, "cannot make a pipe to the helper");
     pipe->fd = fds[0];
-    errnum = spawn(pipe, fds[1]);
+    errnum = stf_process_spawn((const char *const[]){pipe->helper, NULL},
+                               (const int[]){fds[1], fds[1], pipe->errors_fd}, &pipe->pid);
+    if (errnum != 0)
+        pipe->pid = 0;
     close(fds[1]);
     if (errnum == ENOENT) {
         return stf_err_set(err, STF_UNSUPPORTED, errnum, "remote", pipe->host,
