@@ -8,25 +8,6 @@
 
 #include <windows.h>
 
-static int setup_memory(void **state)
-{
-    struct store *store = calloc(1, sizeof(*store));
-
-    store->backend = &stf_registry_backend_memory;
-    store->place.memory = stf_registry_memory_new();
-    *state = store;
-    return store->place.memory != NULL ? 0 : -1;
-}
-
-static int teardown_memory(void **state)
-{
-    struct store *store = *state;
-
-    stf_registry_memory_free(store->place.memory);
-    free(store);
-    return 0;
-}
-
 static char live_key[64];
 
 static int setup_windows(void **state)

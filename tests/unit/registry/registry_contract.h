@@ -19,6 +19,25 @@ struct store {
     bool has_live_rights; /* a key's own are not taken away again; what a new key has is the server's to say */
 };
 
+static inline int setup_memory(void **state)
+{
+    struct store *store = calloc(1, sizeof(*store));
+
+    store->backend = &stf_registry_backend_memory;
+    store->place.memory = stf_registry_memory_new();
+    *state = store;
+    return store->place.memory != NULL ? 0 : -1;
+}
+
+static inline int teardown_memory(void **state)
+{
+    struct store *store = *state;
+
+    stf_registry_memory_free(store->place.memory);
+    free(store);
+    return 0;
+}
+
 static struct stf_registry *open_store(const struct store *store, enum stf_registry_mode mode)
 {
     struct stf_registry *registry = NULL;

@@ -3,25 +3,6 @@
 #include "registry_contract.h"
 #include "registry_test.h"
 
-static int setup_memory(void **state)
-{
-    struct store *store = calloc(1, sizeof(*store));
-
-    store->backend = &stf_registry_backend_memory;
-    store->place.memory = stf_registry_memory_new();
-    *state = store;
-    return store->place.memory != NULL ? 0 : -1;
-}
-
-static int teardown_memory(void **state)
-{
-    struct store *store = *state;
-
-    stf_registry_memory_free(store->place.memory);
-    free(store);
-    return 0;
-}
-
 static int setup_hive(void **state)
 {
     struct store *store = calloc(1, sizeof(*store));

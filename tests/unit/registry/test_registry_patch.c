@@ -52,13 +52,14 @@ static int teardown(void **state)
     return 0;
 }
 
-#define ROOT "HKEY_LOCAL_MACHINE\\SYSTEM"
-
+/* Of a key below the store's root. */
 static void add(struct fixture *fixture, enum stf_reg_edit_kind kind, const char *key, const char *name)
 {
-    struct stf_reg_edit edit = {.kind = kind, .key = key};
+    char path[128];
+    struct stf_reg_edit edit = {.kind = kind, .key = path};
     struct stf_err err = {0};
 
+    snprintf(path, sizeof(path), "HKEY_LOCAL_MACHINE\\SYSTEM%s%s", *key != '\0' ? "\\" : "", key);
     edit.value.name = (char *)name;
     if (kind == STF_REG_SET_VALUE)
         edit.value = (struct stf_registry_value){(char *)name, STF_REG_BINARY, (uint8_t *)"\7", 1};
@@ -178,30 +179,12 @@ static void test_values_and_keys(void **state)
     struct fixture *fixture = *state;
     json_t *changed;
 
-    add(fixture, STF_REG_SET_VALUE,
-        ROOT "\\"
-             "A",
-        "change");
-    add(fixture, STF_REG_SET_VALUE,
-        ROOT "\\"
-             "a",
-        "New");
-    add(fixture, STF_REG_SET_VALUE,
-        ROOT "\\"
-             "B\\C",
-        "");
-    add(fixture, STF_REG_DELETE_VALUE,
-        ROOT "\\"
-             "A",
-        "gone");
-    add(fixture, STF_REG_DELETE_VALUE,
-        ROOT "\\"
-             "A",
-        "Never");
-    add(fixture, STF_REG_CREATE_KEY,
-        ROOT "\\"
-             "B\\Empty",
-        "");
+    add(fixture, STF_REG_SET_VALUE, "A", "change");
+    add(fixture, STF_REG_SET_VALUE, "a", "New");
+    add(fixture, STF_REG_SET_VALUE, "B\\C", "");
+    add(fixture, STF_REG_DELETE_VALUE, "A", "gone");
+    add(fixture, STF_REG_DELETE_VALUE, "A", "Never");
+    add(fixture, STF_REG_CREATE_KEY, "B\\Empty", "");
     changed = apply_and_undo(fixture);
     assert_int_equal(json_array_size(json_object_get(key_at(changed, "A", NULL), "values")), 3);
     assert_non_null(key_at(changed, "B", "C"));
@@ -214,26 +197,11 @@ static void test_a_key_that_goes_and_one_that_comes_again(void **state)
     struct fixture *fixture = *state;
     json_t *changed;
 
-    add(fixture, STF_REG_SET_VALUE,
-        ROOT "\\"
-             "a\\lost",
-        "x");
-    add(fixture, STF_REG_DELETE_KEY,
-        ROOT "\\"
-             "a",
-        "");
-    add(fixture, STF_REG_DELETE_KEY,
-        ROOT "\\"
-             "CONTROLSET002\\Services",
-        "");
-    add(fixture, STF_REG_SET_VALUE,
-        ROOT "\\"
-             "ControlSet002\\services\\Fresh",
-        "x");
-    add(fixture, STF_REG_DELETE_KEY,
-        ROOT "\\"
-             "Not\\There",
-        "");
+    add(fixture, STF_REG_SET_VALUE, "a\\lost", "x");
+    add(fixture, STF_REG_DELETE_KEY, "a", "");
+    add(fixture, STF_REG_DELETE_KEY, "CONTROLSET002\\Services", "");
+    add(fixture, STF_REG_SET_VALUE, "ControlSet002\\services\\Fresh", "x");
+    add(fixture, STF_REG_DELETE_KEY, "Not\\There", "");
     changed = apply_and_undo(fixture);
     assert_null(key_at(changed, "A", NULL));
     assert_null(key_at(changed, "Not", NULL));
@@ -247,14 +215,8 @@ static void test_the_current_control_set(void **state)
     struct fixture *fixture = *state;
     json_t *changed;
 
-    add(fixture, STF_REG_SET_VALUE,
-        ROOT "\\"
-             "CurrentControlSet\\Services\\Old",
-        "new");
-    add(fixture, STF_REG_DELETE_KEY,
-        ROOT "\\"
-             "currentcontrolset\\Services\\Old\\Below",
-        "");
+    add(fixture, STF_REG_SET_VALUE, "CurrentControlSet\\Services\\Old", "new");
+    add(fixture, STF_REG_DELETE_KEY, "currentcontrolset\\Services\\Old\\Below", "");
     changed = apply_and_undo(fixture);
     assert_null(key_at(changed, "CurrentControlSet", NULL));
     assert_non_null(key_at(changed, "ControlSet002", "Services"));
@@ -271,10 +233,7 @@ static void test_what_others_put_there_is_never_deleted(void **state)
     json_t *found;
     struct stf_registry_patch *patch;
 
-    add(fixture, STF_REG_SET_VALUE,
-        ROOT "\\"
-             "B\\C",
-        "mine");
+    add(fixture, STF_REG_SET_VALUE, "B\\C", "mine");
     patch = new_patch(fixture);
     before = read_patch(fixture, patch);
     assert_ok(write_patch(fixture, patch, json_true(), &err), &err);
@@ -304,11 +263,11 @@ static void test_any_difference_is_seen(void **state)
     struct stf_registry_patch *patch;
     struct stf_err err = {0};
 
-    add(fixture, STF_REG_SET_VALUE, ROOT "\\A", "New");
-    add(fixture, STF_REG_DELETE_VALUE, ROOT "\\A", "Gone");
-    add(fixture, STF_REG_DELETE_KEY, ROOT "\\B", "");
-    add(fixture, STF_REG_SET_VALUE, ROOT "\\B\\C", "x");
-    add(fixture, STF_REG_DELETE_KEY, ROOT "\\E", "");
+    add(fixture, STF_REG_SET_VALUE, "A", "New");
+    add(fixture, STF_REG_DELETE_VALUE, "A", "Gone");
+    add(fixture, STF_REG_DELETE_KEY, "B", "");
+    add(fixture, STF_REG_SET_VALUE, "B\\C", "x");
+    add(fixture, STF_REG_DELETE_KEY, "E", "");
     patch = new_patch(fixture);
     for (size_t i = 0; i < sizeof(strays) / sizeof(strays[0]); i++) {
         struct stf_registry *registry;
@@ -394,7 +353,7 @@ static void test_wrong_documents(void **state)
     assert_ok(stf_registry_patch_parse("+0:-17:CurrentControlSet))", &patch, &err), &err);
     assert_int_equal(stf_registry_patch_read(registry, patch, &result, &err), STF_INVALID_DATA);
     stf_registry_patch_free(patch);
-    add(fixture, STF_REG_DELETE_KEY, ROOT, "");
+    add(fixture, STF_REG_DELETE_KEY, "", "");
     assert_int_equal(stf_registry_patch_new(&fixture->edits, "HKLM\\SYSTEM", registry, &patch, &err), STF_UNSUPPORTED);
     assert_null(patch);
     assert_int_equal(stf_registry_patch_new(&fixture->edits, "HKLM\\SOFTWARE", registry, &patch, &err),
