@@ -42,7 +42,7 @@ json_t *stf_lab_host(const json_t *document, const char *name);
 /* ---------- state.c ---------- */
 
 enum stf_kind stf_lab_state_save(const json_t *state, struct stf_err *err);
-/* STF_NOT_FOUND when the folder has no state document. */
+/* STF_NOT_FOUND when the folder has no state document; STF_INVALID_DATA for what can be no lab's name. */
 enum stf_kind stf_lab_state_load(const char *name, json_t **state, struct stf_err *err);
 
 /* ---------- lock.c ---------- */

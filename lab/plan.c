@@ -122,7 +122,7 @@ static enum stf_kind plan_netns_host(json_t *state, const char *name, const json
         kind = check_address(address, err);
     if (!kind)
         kind = check_interface(interface, err);
-    if (!kind && (!netns[0] || netns[0] == '.' || strchr(netns, '/')))
+    if (!kind && (!netns[0] || netns[0] == '.' || strpbrk(netns, "/ \t\n"))) /* it becomes a word of `ip -batch` */
         kind = stf_err_set(err, STF_INVALID_DATA, 0, "lab", netns, "'%s' is no name of a network namespace", netns);
     if (!kind)
         kind = check_netns_is_new(hosts, netns, err);

@@ -41,6 +41,9 @@ enum stf_kind stf_lab_state_load(const char *name, json_t **state, struct stf_er
     char path[MAX_STATE_PATH];
     json_error_t reason;
     *state = NULL;
+    enum stf_kind kind = stf_lab_check_name(name, "name of a lab", err);
+    if (kind)
+        return kind;
     snprintf(path, sizeof path, STF_LAB_ROOT "/%s/lab.json", name);
     if (access(path, F_OK) < 0)
         return errno == ENOENT ? stf_err_set(err, STF_NOT_FOUND, 0, "lab", name, "no lab '%s' is up", name)

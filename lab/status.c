@@ -60,9 +60,7 @@ enum stf_kind stf_lab_status(const char *name, json_t **status, struct stf_err *
 {
     size_t i;
     json_t *item;
-    enum stf_kind kind = stf_lab_check_name(name, "site name", err);
-    if (!kind)
-        kind = stf_lab_state_load(name, status, err);
+    enum stf_kind kind = stf_lab_state_load(name, status, err);
     if (kind)
         return kind;
 

@@ -323,6 +323,9 @@ static void test_plan_names_what_is_wrong(void **state)
     expect_plan_error("{\"name\":\"x\",\"hosts\":{\"a\":{\"role\":\"node\",\"netns\":\"../a\",\"interface\":\"eth0\","
                       "\"address\":\"10.9.0.1\"}}}",
                       "'../a'");
+    expect_plan_error("{\"name\":\"x\",\"hosts\":{\"a\":{\"role\":\"node\",\"netns\":\"a\\nlink del eth0\","
+                      "\"interface\":\"eth0\",\"address\":\"10.9.0.1\"}}}",
+                      "is no name of a network namespace");
     expect_plan_error("{\"name\":\"x\",\"hosts\":{\"a\":{\"role\":\"node\",\"netns\":\"stf-x-sw\",\"address\":"
                       "\"10.9.0.1\",\"interface\":\"eth0\"}}}",
                       "'stf-x-sw'");
