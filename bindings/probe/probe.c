@@ -459,10 +459,7 @@ static int wait_ms(const struct stf_probe *probe, int64_t expire_ns)
 {
     int64_t drain_until_ns = probe->is_draining ? atomic_load(&probe->drain_until_ns) : INT64_MAX;
     int64_t until_ns = expire_ns < drain_until_ns ? expire_ns : drain_until_ns;
-    if (until_ns == INT64_MAX)
-        return -1;
-    int64_t left_ns = until_ns - stf_clock_ns();
-    return left_ns <= 0 ? 0 : (int)(left_ns / 1000000 + 1);
+    return until_ns == INT64_MAX ? -1 : stf_clock_left_ms(until_ns);
 }
 
 /* What a busy machine takes from the schedule is shed, so the thread goes before others where it may (root, or

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "exchange.h"
 
 const char *stf_session_end_name(enum stf_session_end end)
@@ -36,10 +37,14 @@ enum stf_session_end stf_session_end_of(int errnum)
 /* 0, or why the connection does not stand. */
 static int wait_until_connected(int fd, int64_t timeout_ms)
 {
+    int64_t deadline_ns = stf_clock_ns() + timeout_ms * 1000000;
     struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
-    int errnum = ETIMEDOUT;
+    int errnum = ETIMEDOUT, ready;
     socklen_t size = sizeof errnum;
-    if (poll(&poll_fd, 1, (int)timeout_ms) > 0)
+    do
+        ready = poll(&poll_fd, 1, stf_clock_left_ms(deadline_ns));
+    while (ready < 0 && errno == EINTR);
+    if (ready > 0)
         getsockopt(fd, SOL_SOCKET, SO_ERROR, &errnum, &size);
     return errnum;
 }

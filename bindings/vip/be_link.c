@@ -113,11 +113,14 @@ static int read_route(const struct nlmsghdr *message, void *data)
     char *head = stf_hex_from_bytes(&bare, sizeof bare);
     char *rest =
         stf_hex_from_bytes((const char *)header + sizeof bare, message->nlmsg_len - sizeof *message - sizeof bare);
-    if (head && rest)
-        json_array_append_new(reader->routes, json_sprintf("%s%s", head, rest));
+    json_t *route_hex = head && rest ? json_sprintf("%s%s", head, rest) : NULL;
+    int failed = json_array_append_new(reader->routes, route_hex);
     free(head);
     free(rest);
-    return MNL_CB_OK;
+    if (!failed)
+        return MNL_CB_OK;
+    errno = ENOMEM; /* a route that is left out here would not be put back */
+    return MNL_CB_ERROR;
 }
 
 enum stf_kind stf_link_routes(unsigned interface_index, json_t **routes, struct stf_err *err)

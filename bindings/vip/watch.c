@@ -155,12 +155,13 @@ enum stf_kind stf_vip_watch_start(void *self, const struct stf_host *host, const
     if (kind)
         return kind;
     int64_t handle = stf_handles_put(self, watch);
-    if (!handle) {
+    if (!handle)
         destroy(watch);
-        return stf_err_set(err, STF_NO_MEMORY, 0, "watch", host->name, "no memory for a watch's handle");
-    }
-    *result = json_pack("{s:I}", "handle", (json_int_t)handle);
-    return STF_OK;
+    else
+        *result = json_pack("{s:I}", "handle", (json_int_t)handle);
+    return handle && *result
+               ? STF_OK
+               : stf_err_set(err, STF_NO_MEMORY, 0, "watch", host->name, "no memory for a watch's handle");
 }
 
 enum stf_kind stf_vip_watch_stop(void *self, const struct stf_host *host, const json_t *args, json_t **result,

@@ -192,12 +192,13 @@ static enum stf_kind start(void *self, const struct stf_host *host, const json_t
     if (kind)
         return kind;
     int64_t number = stf_handles_put(self, wire);
-    if (!number) {
+    if (!number)
         stf_wire_free(wire);
-        return stf_err_set(err, STF_NO_MEMORY, 0, "wire.start", host->name, "no memory for a capture's handle");
-    }
-    *result = json_pack("{s:I}", "handle", (json_int_t)number);
-    return STF_OK;
+    else
+        *result = json_pack("{s:I}", "handle", (json_int_t)number);
+    return number && *result
+               ? STF_OK
+               : stf_err_set(err, STF_NO_MEMORY, 0, "wire.start", host->name, "no memory for a capture's handle");
 }
 
 static enum stf_kind stop(void *self, const struct stf_host *host, const json_t *args, json_t **result,
