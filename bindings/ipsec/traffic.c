@@ -1,14 +1,9 @@
 /* traffic.c - checks, compares and prints lists of traffic. Must never touch a host. SPDX-License-Identifier: MIT */
 #include "ipsec/traffic.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
-
-#ifdef _WIN32
-#include <ws2tcpip.h>
-#else
-#include <arpa/inet.h>
-#endif
 
 #include "common/doc.h"
 
