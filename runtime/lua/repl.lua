@@ -245,11 +245,13 @@ end
 local keywords = { "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in",
   "local", "nil", "not", "or", "repeat", "return", "then", "true", "until", "while" }
 
--- The names that can follow `mark` behind the value: behind a colon only what can be called.
+-- The names that can follow `mark` behind the value: behind a colon only what can be called. Keys that are no names are
+-- what a host may have written, and nothing that could be typed there.
 local function names_in(value, mark)
   local names = {}
   for name, member in pairs(prompt.members(value)) do
-    if mark ~= ":" or type(member) == "function" then names[#names + 1] = name end
+    local is_wanted = mark ~= ":" or type(member) == "function"
+    if is_wanted and name:find("^[%a_][%w_]*$") then names[#names + 1] = name end
   end
   return names
 end

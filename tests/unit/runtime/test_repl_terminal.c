@@ -138,6 +138,8 @@ static void test_tab_completes(void **state)
     pty_expect(&child, "\n" PROMPT);
     expect(say("site.na\t"), "\n\"test\"\r\n");
     expect(say("strin\t.for\t('%d', 5)"), "\n\"5\"\r\n");
+    say("t = { abc1 = 1, ['abc\\27[2J'] = 2, ['abc d'] = 3 }"); /* keys that are no names are not offered */
+    expect(say("t.ab\t"), "\n1\r\n");
     end_with(CTRL_D, 0);
 }
 
