@@ -1,6 +1,5 @@
 /* cmd_report.c - one run as a page, a document, JUnit XML, Markdown or figures for Prometheus. Reads the journal only.
  * SPDX-License-Identifier: MIT */
-#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,17 +97,8 @@ static enum stf_kind draw_timelines(const json_t *report, char **svg, struct stf
             json_array_append_new(cases,
                                   json_pack("{s:s, s:O}", "case", stf_cli_text(measure, "name"), "timeline", timeline));
     }
-    if (json_array_size(cases) > 0) {
-        FILE *stream = tmpfile();
-        if (stream) {
-            stf_timeline_svg(cases, stream);
-            rewind(stream);
-            kind = stf_whole_stream_read(stream, "the timeline's picture", svg, &size, err);
-            fclose(stream);
-        } else {
-            kind = stf_err_errno(err, errno, "report", NULL, "no temporary file");
-        }
-    }
+    if (json_array_size(cases) > 0)
+        kind = stf_timeline_svg(cases, svg, &size, err);
     json_decref(cases);
     return kind;
 }

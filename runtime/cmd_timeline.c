@@ -1,11 +1,12 @@
 /* cmd_timeline.c - `staffetta timeline`: what a drill of the journal has seen, as a table, a document or a picture.
  * Only looks. SPDX-License-Identifier: MIT */
-#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
 #include "journal.h"
 #include "timeline.h"
+#include "whole_file.h"
 
 /* [{"case", "timeline"}] of what the run has measured, in its order. */
 static json_t *cases_of(const json_t *run)
@@ -24,14 +25,13 @@ static json_t *cases_of(const json_t *run)
 
 static enum stf_kind write_svg(const char *path, const json_t *cases, struct stf_err *err)
 {
-    FILE *file = fopen(path, "we");
-    if (!file)
-        return stf_err_errno(err, errno, "timeline", path, "cannot write the picture");
-    stf_timeline_svg(cases, file);
-    bool is_written = !ferror(file);
-    if (fclose(file) == 0 && is_written)
-        return STF_OK;
-    return stf_err_errno(err, errno, "timeline", path, "cannot write the picture");
+    char *svg;
+    size_t size;
+    enum stf_kind kind = stf_timeline_svg(cases, &svg, &size, err);
+    if (kind == STF_OK)
+        kind = stf_whole_file_write(path, svg, size, err);
+    free(svg);
+    return kind;
 }
 
 static void print_cases(const json_t *cases)

@@ -5,11 +5,13 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include <staffetta/err.h>
+
 /* The phases with their times, and whether they add up. */
 void stf_timeline_print(const json_t *timeline, FILE *stream);
 
-/* One picture of all `cases`, [{"case":"planned_move","timeline":{..}}], one below the other. */
-void stf_timeline_svg(const json_t *cases, FILE *stream);
+/* One picture of all `cases`, [{"case":"planned_move","timeline":{..}}], one below the other: SVG, malloc'ed. */
+enum stf_kind stf_timeline_svg(const json_t *cases, char **svg, size_t *size, struct stf_err *err);
 
 /* "SAs deleted" for a phase with "name":"sas_deleted". Borrowed. */
 const char *stf_timeline_phase_words(const json_t *phase);

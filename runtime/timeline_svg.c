@@ -1,11 +1,13 @@
 /* timeline_svg.c - timelines as one SVG picture: text stays text, no script, nothing from elsewhere, readable on light
  * and on dark. Must never let a document's text be read as markup. SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "cli.h"
 #include "timeline.h"
+#include "whole_file.h"
 
 enum {
     WIDTH = 1000,
@@ -443,7 +445,7 @@ static struct panel panel_of(const json_t *each, FILE *stream)
     return panel;
 }
 
-void stf_timeline_svg(const json_t *cases, FILE *stream)
+static void draw(const json_t *cases, FILE *stream)
 {
     double y = 0, height = 0;
     size_t i;
@@ -467,4 +469,17 @@ void stf_timeline_svg(const json_t *cases, FILE *stream)
         y = panel.y;
     }
     fputs("</svg>\n", stream);
+}
+
+enum stf_kind stf_timeline_svg(const json_t *cases, char **svg, size_t *size, struct stf_err *err)
+{
+    FILE *stream = tmpfile();
+    *svg = NULL;
+    if (!stream)
+        return stf_err_errno(err, errno, "timeline", NULL, "no temporary file");
+    draw(cases, stream);
+    rewind(stream);
+    enum stf_kind kind = stf_whole_stream_read(stream, "the timeline's picture", svg, size, err);
+    fclose(stream);
+    return kind;
 }

@@ -68,6 +68,13 @@ static enum stf_kind write_stream(FILE *stream, const char *path, const void *by
     return STF_OK;
 }
 
+/* What others could not read before they can not read now. */
+static bool keep_mode(const char *path, const char *temporary)
+{
+    struct stat status;
+    return stat(path, &status) != 0 || chmod(temporary, status.st_mode & 07777) == 0;
+}
+
 /* Beside the file, so that the rename stays on its file system. */
 static enum stf_kind replace(const char *path, const char *temporary, const void *bytes, size_t size,
                              struct stf_err *err)
@@ -75,7 +82,9 @@ static enum stf_kind replace(const char *path, const char *temporary, const void
     FILE *stream = fopen(temporary, "wbx");
     if (!stream)
         return failed("create", path, err);
-    enum stf_kind kind = write_stream(stream, path, bytes, size, err);
+    enum stf_kind kind = keep_mode(path, temporary) ? STF_OK : failed("create", path, err);
+    if (kind == STF_OK)
+        kind = write_stream(stream, path, bytes, size, err);
     if (kind == STF_OK && fsync(fileno(stream)) != 0)
         kind = failed("sync", path, err);
     if (fclose(stream) != 0 && kind == STF_OK)

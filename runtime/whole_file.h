@@ -13,5 +13,5 @@ enum stf_kind stf_whole_file_read(const char *path, char **bytes, size_t *size, 
 enum stf_kind stf_whole_stream_read(FILE *stream, const char *name, char **bytes, size_t *size, struct stf_err *err);
 
 /* The whole new file or what was there before is at `path` at any time, and the new one is on the disk when this
- * returns. "-" is standard output; a device or a pipe is written to as it is. */
+ * returns; it has the mode of the one before. "-" is standard output; a device or a pipe is written to as it is. */
 enum stf_kind stf_whole_file_write(const char *path, const void *bytes, size_t size, struct stf_err *err);

@@ -409,7 +409,7 @@ function TestTimeline:test_an_empty_timeline_is_drawn_and_none_is_an_error()
   lu.assertStrContains(answer.err, "run 2 has no timeline")
   answer = self.place:staffetta("timeline", "1", "--svg", self.place.dir .. "/no/such/folder.svg")
   lu.assertEquals(answer.code, 1)
-  lu.assertStrContains(answer.err, "cannot write the picture")
+  lu.assertStrContains(answer.err, "No such file or directory")
 end
 
 return TestTimeline
