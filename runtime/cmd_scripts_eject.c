@@ -158,6 +158,9 @@ static enum stf_kind run_diff(const char *path, const char *bundled, const char 
     const struct stf_process_id id = {.argv = argv, .input = body, .input_size = strlen(body), .timeout_ms = 30000};
     if (kind == STF_OK) {
         kind = stf_process_run(&id, &result, err);
+        if (kind == STF_OK && result.exit_code > 1) /* 0 and 1 tell whether there is a difference */
+            kind = stf_err_set(err, STF_IO, result.exit_code, "diff", path, "diff can not compare them: %.300s",
+                               result.errors);
         *difference = kind == STF_OK ? strdup(result.output) : NULL;
         stf_process_result_fini(&result);
     }

@@ -43,6 +43,15 @@ function TestScripts:diff(which, ...)
   return answer.doc.state, answer.code, answer.doc.diff
 end
 
+function TestScripts:test_a_diff_that_can_not_be_made_is_no_sameness()
+  self:eject("policy/mail-all")
+  support.shell("chmod 755 %s", self.place:write("bin/diff", "#!/bin/sh\necho no room >&2; exit 2\n"))
+  self.place.environment = ("PATH=%s/bin:$PATH"):format(self.place.dir)
+  local answer = self.place:staffetta("scripts", "diff", "policy/mail-all")
+  lu.assertEquals({ answer.code, answer.out }, { 1, "" })
+  lu.assertStrContains(answer.err, "no room")
+end
+
 function TestScripts:test_every_kind_can_be_ejected_and_is_used()
   for which, path in pairs { ["playbook/rollout"] = "playbooks/rollout", ["check/sa-installed"] = "checks/sa-installed",
     ["policy/mail-all"] = "policies/mail-all" } do
@@ -234,6 +243,15 @@ function TestScripts:test_files_for_editors()
   lu.assertEquals(read_file(dir .. "/vip.meta.lua"), read_file(source .. "/bindings/vip/vip.meta.lua"))
   lu.assertEquals(read_file(dir .. "/ctx.meta.lua"), read_file(source .. "/runtime/ctx.meta.lua"))
   lu.assertEquals(cjson.decode(docs("--output", "json", "vip").out).text, docs("vip").out)
+end
+
+function TestScripts:test_a_file_that_is_replaced_stays_as_private_as_it_was()
+  local dir = self.place.dir .. "/luacats"
+  lu.assertEquals(docs("--luacats", dir).code, 0)
+  support.shell("chmod 600 %s; echo old >%s", dir .. "/vip.meta.lua", dir .. "/vip.meta.lua")
+  lu.assertEquals(docs("--luacats", dir).code, 0)
+  lu.assertEquals(support.shell("stat -c %%a %s", dir .. "/vip.meta.lua"), "600\n")
+  lu.assertStrContains(read_file(dir .. "/vip.meta.lua"), "vip")
 end
 
 return TestScripts
