@@ -450,14 +450,18 @@ static enum stf_kind refuse(const struct survey *survey, const struct stf_rollba
 }
 
 /* They are ours alone from now on, and recorded so that this rollback can be rolled back from the journal alone. */
-static enum stf_kind claim_hosts(struct stf_engine *engine, const struct survey *survey, struct stf_err *err)
+static enum stf_kind claim_hosts(struct stf_engine *engine, const struct survey *survey, const json_t *only_hosts,
+                                 struct stf_err *err)
 {
     size_t index;
     json_t *row;
     enum stf_kind kind = STF_OK;
     json_array_foreach (survey->hosts, index, row) {
         struct stf_host host;
-        kind = find_host(survey, json_string_value(json_object_get(row, "name")), &host, err);
+        const char *name = json_string_value(json_object_get(row, "name"));
+        if (only_hosts && !json_object_get(only_hosts, name))
+            continue;
+        kind = find_host(survey, name, &host, err);
         stf_fault(STF_FAULT_HOLD_BEFORE);
         if (kind == STF_OK)
             kind = stf_fleet_hold(engine->fleet, engine->run, &host, err);
@@ -614,7 +618,7 @@ enum stf_kind stf_engine_rollback(struct stf_engine *engine, const struct stf_ro
             kind = refuse(&survey, rollback, err);
         goto out;
     }
-    kind = claim_hosts(engine, &survey, err);
+    kind = claim_hosts(engine, &survey, rollback->only_hosts, err);
     if (kind == STF_OK && rollback->run != engine->run)
         kind = stf_journal_run_undoes(engine->journal, engine->run, rollback->run, err);
     if (kind == STF_OK)

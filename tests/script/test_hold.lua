@@ -56,6 +56,17 @@ local function holds_of(pid)
   return support.shell([[grep -ls '"pid":%s[,}]' /run/lock/staffetta/* || true]], pid)
 end
 
+-- What is not touched need not be held.
+function TestHold:test_one_host_is_rolled_back_while_another_is_worked_on()
+  lu.assertEquals(self:other("run", "set").code, 0)
+  local job = self.place:start("run", "slow", "--limit", "win-a")
+  job:wait_for("at work")
+  local answer = self:other("rollback", "1", "--host", "win-b")
+  lu.assertEquals(answer.code, 0, answer.out .. answer.err)
+  lu.assertNotEquals(self:other("rollback", "1", "--host", "win-a").code, 0)
+  job:kill()
+end
+
 function TestHold:test_the_second_controller_is_refused()
   local job = self:start()
   local standing = self:standing()
