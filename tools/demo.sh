@@ -6,7 +6,9 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 program=$(realpath "$1")
 work=$(mktemp -d)
 site=$work/site
-cp -r "$root/scripts/site.example" "$site" # a site is loaded when nobody but root, or who runs it, owns it
+# a site is loaded only when nobody else owns or may write it
+cp -r "$root/scripts/site.example" "$site"
+chmod -R go-w "$site"
 started=$SECONDS
 hosts="fe1 node-a node-b witness"
 
