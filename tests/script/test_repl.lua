@@ -116,6 +116,72 @@ function TestRepl:test_an_error_puts_everything_back()
   lu.assertEquals(support.reglookup(self.place.site .. "/hives/win"), before)
 end
 
+-- ---- undo that is armed on the host ----
+
+-- A session that may change things, of a site whose undo is armed, which has said its first line: { pipe, before }.
+function TestRepl:armed_session(confirm_within_ms)
+  local site = self.place:read("site/site.lua")
+  self.place:site_file((site:gsub("api = 1,", ("api = 1, confirm_within_ms = %d,"):format(confirm_within_ms))))
+  local session = { before = support.reglookup(self.place.site .. "/hives/win") }
+  self.place:write("out", "")
+  session.pipe = assert(io.popen(("echo $$ >'DIR/pid'; exec '%s' repl --change --site '%s' --state '%s' >'DIR/out' "
+    .. "2>'DIR/err'"):format(os.getenv("STAFFETTA"), self.place.site, self.place.state):gsub("DIR", self.place.dir),
+    "w"))
+  session.pipe:write(set)
+  session.pipe:flush()
+  support.wait_until(function() return self.place:read("out"):find("changed = true", 1, true) end, "the first change")
+  return session
+end
+
+-- How many files of this kind the host keeps: "armed", or "undone" when it has put itself back.
+function TestRepl:count(kind)
+  return tonumber(support.shell("ls %s/armed 2>/dev/null | grep -c '[.]" .. kind .. "$' || true", self.place.state))
+end
+
+function TestRepl:expect_put_back(session)
+  support.wait_until(function() return self:count("armed") == 0 end, "the host's own undo")
+  lu.assertEquals(self:count("undone"), 1)
+  lu.assertEquals(support.reglookup(self.place.site .. "/hives/win"), session.before)
+end
+
+function TestRepl:test_the_end_of_a_session_confirms_it()
+  local session = self:armed_session(600000)
+  lu.assertEquals(self:count("armed"), 1)
+  session.pipe:write(get)
+  lu.assertEquals({ session.pipe:close() }, { true, "exit", 0 })
+  lu.assertEquals({ self:count("armed"), self:count("undone") }, { 0, 0 })
+  lu.assertStrContains(support.reglookup(self.place.site .. "/hives/win"), "/Test/a,SZ,new")
+  lu.assertEquals(self.place:json("show", "1").doc.run.state, "done")
+end
+
+-- Nothing came for too long: then neither one more line can change anything, nor the end confirm what was changed.
+function TestRepl:too_late(line)
+  local session = self:armed_session(1000)
+  self:expect_put_back(session)
+  session.pipe:write(line)
+  lu.assertEquals({ session.pipe:close() }, { nil, "exit", 3 })
+  lu.assertStrContains(self.place:read("err"), "nobody confirmed in time")
+  lu.assertEquals(support.reglookup(self.place.site .. "/hives/win"), session.before)
+  lu.assertEquals(self.place:json("show", "1").doc.run.state, "rolled_back")
+end
+
+function TestRepl:test_a_change_after_the_host_has_put_itself_back()
+  self:too_late(set)
+end
+
+function TestRepl:test_an_end_after_the_host_has_put_itself_back()
+  self:too_late("")
+end
+
+function TestRepl:test_hosts_put_themselves_back_when_the_session_is_killed()
+  local session = self:armed_session(1000)
+  support.shell("kill -KILL %s", self.place:read("pid"):match("%d+"))
+  session.pipe:close()
+  self:expect_put_back(session)
+end
+
+-- ---- what is not there ----
+
 function TestRepl:test_what_the_site_forbids_is_not_there()
   self.place:site_file([[return { api = 1, name = "test", clusters = {}, forbid = { "registry.write" }, hosts = {
     win = { role = "front_end", windows = "2003", registry = { ["HKLM\\SYSTEM"] = "hives/win" } } } }]])
