@@ -100,8 +100,8 @@ static json_t *compact(const char *front, const json_t *doc)
     while (shown < size && ((unsigned char)line[shown] & 0xc0) == 0x80) /* within a character */
         shown--;
     json_t *made = shown == size ? json_sprintf("%s%s", front, line ? line : "?")
-                                 : json_sprintf("%s%.*s... (%zu bytes; --output json has them all)", front, (int)shown,
-                                                line, size);
+                                 : json_sprintf("%s%.*s... (%lld bytes; --output json has them all)", front, (int)shown,
+                                                line, (long long)size);
     free(line);
     return made;
 }
@@ -126,8 +126,9 @@ static void add_data(json_t *event)
     bool is_plan = strcmp(text(event, "kind"), "plan") == 0;
     add_time(event, "at", "at_unix_ms");
     json_object_set_new(event, "what",
-                        is_plan ? json_sprintf("%zu changes", json_array_size(json_object_get(data, "changes")))
-                                : compact("", data));
+                        is_plan
+                            ? json_sprintf("%lld changes", (long long)json_array_size(json_object_get(data, "changes")))
+                            : compact("", data));
 }
 
 static void add_short_hash(json_t *script)

@@ -23,7 +23,7 @@ static const char *text_of(const json_t *row, const char *key, char number[NUMBE
     const char *text = json_string_value(cell);
     if (!json_is_integer(cell))
         return text && *text ? text : "-";
-    snprintf(number, NUMBER_SIZE, "%" JSON_INTEGER_FORMAT, json_integer_value(cell));
+    snprintf(number, NUMBER_SIZE, "%lld", (long long)json_integer_value(cell));
     return number;
 }
 
