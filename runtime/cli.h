@@ -110,6 +110,8 @@ int stf_cli_usage_value(const char *command, const char *what, const char *expec
 int stf_cli_take_output(struct stf_cli *cli, const char *form);
 /* Opens the journal for looking; prints the error and gives false when that fails. */
 bool stf_cli_open_journal(const struct stf_cli *cli, struct stf_journal **journal);
+/* A run's number as a person writes it, 1 or more; false when the text is none. */
+bool stf_cli_read_run_number(const char *text, int64_t *number);
 /* The run that the first operand names: a number, or "last", which is also meant when there is none. */
 enum stf_kind stf_cli_run_number(const struct stf_cli *cli, struct stf_journal *journal, int64_t *number,
                                  struct stf_err *err);

@@ -125,9 +125,8 @@ static void print_differences(json_t *list, char **runs)
 
 static bool load(struct stf_journal *journal, const char *operand, json_t **run, struct stf_err *err)
 {
-    char *end;
-    long long number = strtoll(operand, &end, 10);
-    if (*end == '\0' && number > 0)
+    int64_t number;
+    if (stf_cli_read_run_number(operand, &number))
         return stf_journal_load(journal, number, run, err) == STF_OK;
     stf_err_set(err, STF_INVALID_DATA, 0, "diff", operand, "'%s' is no run: expected a number", operand);
     return false;

@@ -89,11 +89,10 @@ static int export_undo(struct stf_registry_cli *rc)
     struct stf_journal *journal = NULL;
     struct stf_reg_edits edits = {0};
     struct stf_err err;
-    char *end;
-    long long run = strtoll(rc->undo, &end, 10);
+    int64_t run;
     if (rc->used < rc->cli.operand_count)
         return stf_registry_cli_usage(rc, NULL);
-    if (*end != '\0' || run <= 0)
+    if (!stf_cli_read_run_number(rc->undo, &run))
         return stf_cli_usage_value("registry", "--undo", "the number of a run", rc->undo);
     enum stf_kind kind = stf_journal_open_read(state_dir, &journal, &err);
     if (kind == STF_OK)

@@ -1,6 +1,5 @@
 /* cmd_resume.c - goes on with a run that was cut short or held, by the scripts and on the site that it was begun with.
  * SPDX-License-Identifier: MIT */
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
@@ -14,7 +13,7 @@ static bool can_go_on(const json_t *run)
 }
 
 /* The run with the number, or the newest one that can go on when it is 0; NULL when there is none. Borrowed. */
-static const json_t *find_run(const json_t *runs, long long number)
+static const json_t *find_run(const json_t *runs, int64_t number)
 {
     size_t index;
     json_t *run;
@@ -24,7 +23,7 @@ static const json_t *find_run(const json_t *runs, long long number)
     return NULL;
 }
 
-static int resume(struct stf_cli *cli, const json_t *runs, long long number)
+static int resume(struct stf_cli *cli, const json_t *runs, int64_t number)
 {
     const json_t *run = find_run(runs, number);
     if (!run) {
@@ -47,13 +46,12 @@ int stf_cmd_resume(int argc, char **argv)
     struct stf_journal *journal = NULL;
     struct stf_err err;
     json_t *runs = NULL;
-    char *end = "";
+    int64_t number = 0;
     int exit_code = stf_cli_parse(&cli, argc, argv, 1);
     if (exit_code != -1)
         goto out;
     bool is_last = cli.operand_count == 0 || strcmp(cli.operands[0], "last") == 0;
-    long long number = is_last ? 0 : strtoll(cli.operands[0], &end, 10);
-    if (*end || (!is_last && number <= 0)) {
+    if (!is_last && !stf_cli_read_run_number(cli.operands[0], &number)) {
         exit_code = stf_cli_usage_value("resume", "RUN", "a run's number, or last", cli.operands[0]);
         goto out;
     }

@@ -182,13 +182,18 @@ static void print_run(const json_t *doc)
         print_section(doc, &sections[i]);
 }
 
+bool stf_cli_read_run_number(const char *text, int64_t *number)
+{
+    char *end;
+    *number = strtoll(text, &end, 10);
+    return *end == '\0' && *number > 0;
+}
+
 enum stf_kind stf_cli_run_number(const struct stf_cli *cli, struct stf_journal *journal, int64_t *number,
                                  struct stf_err *err)
 {
     if (cli->operand_count && strcmp(cli->operands[0], "last") != 0) {
-        char *end;
-        *number = strtoll(cli->operands[0], &end, 10);
-        if (*end == '\0' && *number > 0)
+        if (stf_cli_read_run_number(cli->operands[0], number))
             return STF_OK;
         return stf_err_set(err, STF_INVALID_DATA, 0, cli->command, cli->operands[0],
                            "'%s' is no run: expected a number or 'last'", cli->operands[0]);
