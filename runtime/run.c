@@ -141,49 +141,61 @@ static enum stf_kind count_earlier_changes(struct stf_run *run, struct stf_err *
     return kind;
 }
 
-enum stf_kind stf_run_begin(struct stf_run *run, struct stf_err *err)
+static enum stf_kind begin_new(struct stf_run *run, struct stf_err *err)
 {
-    run->has_begun = true;
+    const struct stf_run_data data = {
+        .playbook = run->options->playbook,
+        .mode = run->options->plan ? stf_run_mode_of_plan
+                : run->limit       ? stf_run_mode_of_limit
+                                   : "apply",
+        .site_name = run->rt->site ? json_string_value(json_object_get(run->rt->site, "name")) : "",
+        .site_dir = run->rt->site_dir ? run->rt->site_dir : "",
+        .params = run->options->params,
+        .operator_name = stf_operator_name(),
+        .program_version = stf_version(),
+    };
+    enum stf_kind kind = stf_journal_run_begin(run->journal, &data, &run->id, err);
+    if (kind == STF_OK && run->options->plan)
+        return stf_journal_add_event(run->journal, run->id, "plan", run->options->plan, err);
+    return kind == STF_OK && run->limit ? record_limit(run, err) : kind;
+}
+
+static enum stf_kind begin_again(struct stf_run *run, struct stf_err *err)
+{
+    run->id = run->options->resume;
+    enum stf_kind kind = stf_journal_run_resume(run->journal, run->id, err);
+    return kind == STF_OK ? count_earlier_changes(run, err) : kind;
+}
+
+/* Those that were loaded before there was a run to record them for. */
+static enum stf_kind record_loaded_scripts(struct stf_run *run, struct stf_err *err)
+{
     enum stf_kind kind = STF_OK;
-    if (!run->is_planning) {
-        struct stf_run_data data = {
-            .playbook = run->options->playbook,
-            .mode = run->options->plan ? stf_run_mode_of_plan
-                    : run->limit       ? stf_run_mode_of_limit
-                                       : "apply",
-            .site_name = run->rt->site ? json_string_value(json_object_get(run->rt->site, "name")) : "",
-            .site_dir = run->rt->site_dir ? run->rt->site_dir : "",
-            .params = run->options->params,
-            .operator_name = stf_operator_name(),
-            .program_version = stf_version(),
-        };
-        run->id = run->options->resume;
-        kind = run->id ? stf_journal_run_resume(run->journal, run->id, err)
-                       : stf_journal_run_begin(run->journal, &data, &run->id, err);
-        if (kind == STF_OK && run->options->resume)
-            kind = count_earlier_changes(run, err);
-        else if (kind == STF_OK && run->options->plan)
-            kind = stf_journal_add_event(run->journal, run->id, "plan", run->options->plan, err);
-        else if (kind == STF_OK && run->limit)
-            kind = record_limit(run, err);
-        for (size_t i = 0; kind == STF_OK && i < run->host_count; i++)
-            if (!stf_run_is_outside(run, run->hosts[i].host.name))
-                kind = stf_journal_add_host(run->journal, run->id, &run->hosts[i].host, err);
-        json_t *scripts = run->scripts;
-        run->scripts = json_array();
-        size_t index;
-        json_t *script;
-        json_array_foreach (scripts, index, script)
-            if (kind == STF_OK)
-                kind = stf_run_record_script(run, script, err);
-        json_decref(scripts);
-        if (kind != STF_OK)
-            return kind;
-    }
+    size_t index;
+    json_t *script, *loaded = run->scripts;
+    run->scripts = json_array();
+    json_array_foreach (loaded, index, script)
+        if (kind == STF_OK)
+            kind = stf_run_record_script(run, script, err);
+    json_decref(loaded);
+    return kind;
+}
+
+static enum stf_kind begin_journal(struct stf_run *run, struct stf_err *err)
+{
+    enum stf_kind kind = run->options->resume ? begin_again(run, err) : begin_new(run, err);
+    for (size_t i = 0; kind == STF_OK && i < run->host_count; i++)
+        if (!stf_run_is_outside(run, run->hosts[i].host.name))
+            kind = stf_journal_add_host(run->journal, run->id, &run->hosts[i].host, err);
+    return kind == STF_OK ? record_loaded_scripts(run, err) : kind;
+}
+
+static enum stf_kind open_engine(struct stf_run *run, struct stf_err *err)
+{
     struct stf_engine_binding bindings[STF_MAX_BINDINGS];
     for (size_t i = 0; i < run->rt->bound_count; i++)
         bindings[i] = (struct stf_engine_binding){run->rt->bound[i].binding, run->rt->bound[i].self};
-    struct stf_engine_config config = {
+    const struct stf_engine_config config = {
         .mode = run->is_planning ? STF_ENGINE_PLAN : STF_ENGINE_APPLY,
         .journal = run->journal,
         .run = run->id,
@@ -192,7 +204,15 @@ enum stf_kind stf_run_begin(struct stf_run *run, struct stf_err *err)
         .fleet = run->fleet,
         .expected = json_object_get(run->options->plan, "changes"),
     };
-    kind = stf_engine_open(&config, &run->engine, err);
+    return stf_engine_open(&config, &run->engine, err);
+}
+
+enum stf_kind stf_run_begin(struct stf_run *run, struct stf_err *err)
+{
+    run->has_begun = true;
+    enum stf_kind kind = run->is_planning ? STF_OK : begin_journal(run, err);
+    if (kind == STF_OK)
+        kind = open_engine(run, err);
     if (kind == STF_OK)
         stf_run_emit(run, json_pack("{s:s, s:s, s:I, s:b}", "event", "begin", "playbook", run->options->playbook, "run",
                                     (json_int_t)run->id, "is_plan", run->is_planning));
