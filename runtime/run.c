@@ -380,21 +380,21 @@ static void on_signal(uv_signal_t *handle, int number)
     stf_run_emit(run, json_pack("{s:s, s:i}", "event", "interrupted", "signal", number));
 }
 
-static void watch_signals(struct stf_run *run, uv_signal_t signals[3])
+static void watch_signals(struct stf_run *run)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    for (size_t i = 0; i < 3; i++) {
-        uv_signal_init(&run->loop, &signals[i]);
-        signals[i].data = run;
+    static const int numbers[STF_RUN_SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < STF_RUN_SIGNALS; i++) {
+        uv_signal_init(&run->loop, &run->signals[i]);
+        run->signals[i].data = run;
         if (run->options->handles_signals)
-            uv_signal_start(&signals[i], on_signal, numbers[i]);
+            uv_signal_start(&run->signals[i], on_signal, numbers[i]);
     }
 }
 
-static void close_loop(struct stf_run *run, uv_signal_t signals[3])
+static void close_loop(struct stf_run *run)
 {
-    for (size_t i = 0; i < 3; i++)
-        uv_close((uv_handle_t *)&signals[i], NULL);
+    for (size_t i = 0; i < STF_RUN_SIGNALS; i++)
+        uv_close((uv_handle_t *)&run->signals[i], NULL);
     stf_sched_end_timers(run);
     uv_run(&run->loop, UV_RUN_DEFAULT);
     uv_loop_close(&run->loop);
@@ -640,7 +640,7 @@ static enum stf_kind record_site(struct stf_run *run, struct stf_err *err)
     return kind;
 }
 
-static enum stf_kind open_fleet(struct stf_run *run, const json_t *site, struct stf_err *err)
+static enum stf_kind open_fleet(struct stf_run *run, struct stf_err *err)
 {
     char machine[UV_MAXHOSTNAMESIZE] = "";
     size_t size = sizeof machine;
@@ -650,71 +650,76 @@ static enum stf_kind open_fleet(struct stf_run *run, const json_t *site, struct 
         .machine = machine,
         .operator_name = stf_operator_name(),
         .state_dir = run->rt->state_dir,
-        .confirm_within_ms = json_integer_value(json_object_get(site, "confirm_within_ms")),
+        .confirm_within_ms = json_integer_value(json_object_get(run->rt->site, "confirm_within_ms")),
     };
     return stf_runtime_open_fleet(run->rt, &config, &run->fleet, err);
+}
+
+static enum stf_kind open_loop(struct stf_run *run, struct stf_err *err)
+{
+    stf_run_collect_needs(run);
+    run->L = stf_sandbox_open(&run->rt->limits, run);
+    run->has_loop = run->L && uv_loop_init(&run->loop) == 0;
+    if (!run->has_loop)
+        return stf_err_set(err, STF_NO_MEMORY, 0, "run", run->options->playbook, "not enough memory for a Lua state");
+    watch_signals(run);
+    return stf_sched_tick(run) ? STF_OK
+                               : stf_err_set(err, STF_NO_MEMORY, 0, "run", run->options->playbook, "not enough memory");
+}
+
+/* All that the playbook needs to be driven. close_run, in either case. */
+static enum stf_kind open_run(struct stf_run *run, struct stf_err *err)
+{
+    const json_t *site;
+    enum stf_kind kind = stf_runtime_site(run->rt, &site, err);
+    if (kind == STF_OK)
+        kind = add_hosts(run, err);
+    if (kind == STF_OK)
+        kind = open_journal(run, err);
+    run->scripts = json_array();
+    run->checks = json_array();
+    run->measures = json_object();
+    run->outcomes = json_object();
+    if (kind == STF_OK)
+        kind = record_site(run, err);
+    if (kind == STF_OK)
+        kind = open_fleet(run, err);
+    return kind == STF_OK ? open_loop(run, err) : kind;
+}
+
+static void close_run(struct stf_run *run)
+{
+    if (run->has_loop)
+        close_loop(run);
+    stf_sandbox_close(run->L);
+    stf_sched_free(run);
+    stf_engine_close(run->engine);
+    stf_fleet_close(run->fleet);
+    stf_journal_close(run->journal);
+    json_decref(run->scripts);
+    json_decref(run->checks);
+    json_decref(run->measures);
+    json_decref(run->outcomes);
+    json_decref(run->undo);
+    json_decref(run->limit);
+    free(run->hosts);
 }
 
 enum stf_kind stf_run_once(struct stf_runtime *rt, const struct stf_run_options *options, const json_t *recorded,
                            json_t **report, struct stf_err *err)
 {
-    const json_t *site;
-    uv_signal_t signals[3];
-    bool has_loop = false;
     struct stf_run run = {
         .rt = rt, .options = options, .recorded = recorded, .is_planning = options->mode == STF_RUN_PLAN};
-    *report = NULL;
-    enum stf_kind kind = stf_runtime_site(rt, &site, err);
-    if (kind == STF_OK)
-        kind = add_hosts(&run, err);
-    if (kind == STF_OK)
-        kind = open_journal(&run, err);
-    if (kind != STF_OK)
-        goto out;
-    run.scripts = json_array();
-    run.checks = json_array();
-    run.measures = json_object();
-    run.outcomes = json_object();
-    kind = record_site(&run, err);
-    if (kind != STF_OK)
-        goto out;
-    kind = open_fleet(&run, site, err);
-    if (kind != STF_OK)
-        goto out;
-    stf_run_collect_needs(&run);
-    run.L = stf_sandbox_open(&rt->limits, &run);
-    if (!run.L || uv_loop_init(&run.loop) != 0) {
-        kind = stf_err_set(err, STF_NO_MEMORY, 0, "run", options->playbook, "not enough memory for a Lua state");
-        goto out;
+    json_t *result = NULL;
+    enum stf_kind kind = open_run(&run, err);
+    if (kind == STF_OK) {
+        result = json_pack("{s:s, s:s, s:s?, s:s*}", "playbook", options->playbook, "mode",
+                           run.is_planning ? "plan" : "apply", "site",
+                           json_string_value(json_object_get(rt->site, "name")), "limit", options->limit);
+        kind = execute(&run, result, err);
     }
-    has_loop = true;
-    watch_signals(&run, signals);
-    if (!stf_sched_tick(&run)) {
-        kind = stf_err_set(err, STF_NO_MEMORY, 0, "run", options->playbook, "not enough memory");
-        goto out;
-    }
-    json_t *result =
-        json_pack("{s:s, s:s, s:s?, s:s*}", "playbook", options->playbook, "mode", run.is_planning ? "plan" : "apply",
-                  "site", json_string_value(json_object_get(site, "name")), "limit", options->limit);
-    kind = execute(&run, result, err);
-    if (kind == STF_OK)
-        *report = result;
-    else
-        json_decref(result);
-out:
-    if (has_loop)
-        close_loop(&run, signals);
-    stf_sandbox_close(run.L);
-    stf_sched_free(&run);
-    stf_engine_close(run.engine);
-    stf_fleet_close(run.fleet);
-    stf_journal_close(run.journal);
-    json_decref(run.scripts);
-    json_decref(run.checks);
-    json_decref(run.measures);
-    json_decref(run.outcomes);
-    json_decref(run.undo);
-    json_decref(run.limit);
-    free(run.hosts);
+    close_run(&run);
+    *report = kind == STF_OK ? json_incref(result) : NULL;
+    json_decref(result);
     return kind;
 }

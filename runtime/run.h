@@ -12,6 +12,8 @@
 #include "prompt.h"
 #include "runtime.h"
 
+enum { STF_RUN_SIGNALS = 3 }; /* SIGINT, SIGTERM, SIGHUP */
+
 /* One coroutine: the playbook itself, or its step on one host. */
 struct stf_task {
     struct stf_task *next;  /* in stf_run.tasks */
@@ -47,7 +49,9 @@ struct stf_run {
     struct stf_engine *engine;
     struct stf_fleet *fleet;
     lua_State *L;
+    bool has_loop;
     uv_loop_t loop;
+    uv_signal_t signals[STF_RUN_SIGNALS];
     int pending_calls; /* on worker threads */
     struct stf_task *tasks;
     struct stf_task *ready_head, *ready_tail;
