@@ -88,3 +88,16 @@ enum stf_kind stf_mnl_request(int bus, struct nlmsghdr *request, mnl_cb_t each, 
     mnl->socket_close(socket);
     return kind;
 }
+
+enum stf_kind stf_mnl_dump(int bus, struct nlmsghdr *request, mnl_cb_t each, void (*forget)(void *data), void *data,
+                           int *refusal, struct stf_err *err)
+{
+    enum { ATTEMPTS = 8 };
+    enum stf_kind kind = STF_OK;
+    *refusal = EINTR; /* what the kernel says of a dump during which something changed */
+    for (int i = 0; i < ATTEMPTS && !kind && *refusal == EINTR; i++) {
+        forget(data);
+        kind = stf_mnl_request(bus, request, each, data, refusal, err);
+    }
+    return kind;
+}

@@ -39,3 +39,8 @@ enum stf_kind stf_mnl_get(const struct stf_mnl **mnl, struct stf_err *err);
  * answered: `*refusal` is then 0, or the errno with which it refused. */
 enum stf_kind stf_mnl_request(int bus, struct nlmsghdr *request, mnl_cb_t each, void *data, int *refusal,
                               struct stf_err *err);
+
+/* Asks for a dump, and again when the kernel says that something has changed meanwhile: `forget` drops what `each` was
+ * given until then. */
+enum stf_kind stf_mnl_dump(int bus, struct nlmsghdr *request, mnl_cb_t each, void (*forget)(void *data), void *data,
+                           int *refusal, struct stf_err *err);

@@ -11,8 +11,6 @@
 
 #include "common/mnl.h"
 
-enum { DUMP_ATTEMPTS = 8 };
-
 size_t stf_address_size(int family)
 {
     return family == AF_INET6 ? 16 : 4;
@@ -107,20 +105,25 @@ static int read_message(const struct nlmsghdr *message, void *data)
     return MNL_CB_OK;
 }
 
+static void forget_messages(void *data)
+{
+    struct reader *reader = data;
+    reader->list->count = 0;
+}
+
 enum stf_kind stf_address_read(struct stf_address_list *list, struct stf_err *err)
 {
     struct reader reader = {.list = list};
     *list = (struct stf_address_list){NULL, 0};
+    int refusal = 0;
     enum stf_kind kind = stf_mnl_get(&reader.mnl, err);
-    int refusal = EINTR; /* what the kernel says of a dump during which something changed */
-    for (int i = 0; i < DUMP_ATTEMPTS && !kind && refusal == EINTR; i++) {
+    if (!kind) {
         _Alignas(struct nlmsghdr) char buffer[256];
         struct nlmsghdr *request = reader.mnl->nlmsg_put_header(buffer);
         request->nlmsg_type = RTM_GETADDR;
         request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
         reader.mnl->nlmsg_put_extra_header(request, sizeof(struct ifaddrmsg));
-        list->count = 0;
-        kind = stf_mnl_request(NETLINK_ROUTE, request, read_message, &reader, &refusal, err);
+        kind = stf_mnl_dump(NETLINK_ROUTE, request, read_message, forget_messages, &reader, &refusal, err);
     }
     if (!kind && refusal)
         kind = stf_err_errno(err, refusal, "addresses", NULL, "the kernel does not list its addresses");

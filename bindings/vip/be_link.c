@@ -123,6 +123,12 @@ static int read_route(const struct nlmsghdr *message, void *data)
     return MNL_CB_ERROR;
 }
 
+static void forget_routes(void *data)
+{
+    struct reader *reader = data;
+    json_array_clear(reader->routes);
+}
+
 enum stf_kind stf_link_routes(unsigned interface_index, json_t **routes, struct stf_err *err)
 {
     struct reader reader = {.interface_index = interface_index, .routes = json_array()};
@@ -135,7 +141,7 @@ enum stf_kind stf_link_routes(unsigned interface_index, json_t **routes, struct 
         request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
         struct rtmsg *header = reader.mnl->nlmsg_put_extra_header(request, sizeof *header);
         header->rtm_family = AF_INET;
-        kind = stf_mnl_request(NETLINK_ROUTE, request, read_route, &reader, &refusal, err);
+        kind = stf_mnl_dump(NETLINK_ROUTE, request, read_route, forget_routes, &reader, &refusal, err);
     }
     if (!kind && refusal)
         kind = stf_err_errno(err, refusal, "routes", NULL, "the kernel does not list its routes");
