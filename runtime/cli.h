@@ -108,8 +108,10 @@ int stf_cli_usage_error(const char *command, const char *format, ...) STF_PRINTF
 int stf_cli_usage_value(const char *command, const char *what, const char *expected, const char *found);
 /* The value of --output: -1, or the exit code of wrong usage. */
 int stf_cli_take_output(struct stf_cli *cli, const char *form);
-/* Opens the journal for looking; prints the error and gives false when that fails. */
-bool stf_cli_open_journal(const struct stf_cli *cli, struct stf_journal **journal);
+
+/* cli_journal.c: Calls `look` with the journal of --state, open for looking, and tells its error: an exit code. */
+int stf_cli_look(const struct stf_cli *cli,
+                 enum stf_kind (*look)(void *user, struct stf_journal *journal, struct stf_err *err), void *user);
 /* A run's number as a person writes it, 1 or more; false when the text is none. */
 bool stf_cli_read_run_number(const char *text, int64_t *number);
 /* The run that the first operand names: a number, or "last", which is also meant when there is none. */

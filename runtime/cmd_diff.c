@@ -123,48 +123,55 @@ static void print_differences(json_t *list, char **runs)
         puts("the two runs do not differ");
 }
 
-static bool load(struct stf_journal *journal, const char *operand, json_t **run, struct stf_err *err)
+static enum stf_kind load(struct stf_journal *journal, const char *operand, json_t **run, struct stf_err *err)
 {
     int64_t number;
     if (stf_cli_read_run_number(operand, &number))
-        return stf_journal_load(journal, number, run, err) == STF_OK;
-    stf_err_set(err, STF_INVALID_DATA, 0, "diff", operand, "'%s' is no run: expected a number", operand);
-    return false;
+        return stf_journal_load(journal, number, run, err);
+    return stf_err_set(err, STF_INVALID_DATA, 0, "diff", operand, "'%s' is no run: expected a number", operand);
+}
+
+struct comparison {
+    struct stf_cli cli;
+    bool has_differences;
+};
+
+static enum stf_kind diff(void *user, struct stf_journal *journal, struct stf_err *err)
+{
+    struct comparison *comparison = user;
+    const struct stf_cli *cli = &comparison->cli;
+    json_t *first = NULL, *second = NULL, *list = NULL;
+    enum stf_kind kind = load(journal, cli->operands[0], &first, err);
+    if (kind == STF_OK)
+        kind = load(journal, cli->operands[1], &second, err);
+    if (kind == STF_OK)
+        list = differences(first, second);
+    comparison->has_differences = json_array_size(list) > 0;
+    if (kind == STF_OK && cli->is_json) {
+        stf_output_json(list);
+    } else if (kind == STF_OK) {
+        json_t *printable = stf_output_printable(list);
+        print_differences(printable, cli->operands);
+        json_decref(printable);
+    }
+    json_decref(list);
+    json_decref(first);
+    json_decref(second);
+    return kind;
 }
 
 int stf_cmd_diff(int argc, char **argv)
 {
-    struct stf_cli cli;
-    struct stf_journal *journal = NULL;
-    struct stf_err err;
-    json_t *first = NULL, *second = NULL;
-    int exit_code = stf_cli_parse(&cli, argc, argv, 2);
-    if (exit_code == -1 && cli.operand_count < 2)
+    struct comparison comparison = {.has_differences = false};
+    struct stf_cli *cli = &comparison.cli;
+    int exit_code = stf_cli_parse(cli, argc, argv, 2);
+    if (exit_code == -1 && cli->operand_count < 2)
         exit_code = stf_cli_usage_value("diff", "RUN RUN", "two runs' numbers, as `staffetta runs` lists them",
-                                        cli.operands[0]);
-    if (exit_code != -1)
-        goto out;
-    exit_code = STF_EXIT_ERROR;
-    if (!stf_cli_open_journal(&cli, &journal))
-        goto out;
-    if (!load(journal, cli.operands[0], &first, &err) || !load(journal, cli.operands[1], &second, &err)) {
-        stf_cli_error(&cli, &err);
-        goto out;
-    }
-    json_t *list = differences(first, second);
-    if (cli.is_json) {
-        stf_output_json(list);
-    } else {
-        json_t *printable = stf_output_printable(list);
-        print_differences(printable, cli.operands);
-        json_decref(printable);
-    }
-    exit_code = json_array_size(list) > 0 ? STF_EXIT_PENDING : STF_EXIT_OK;
-    json_decref(list);
-out:
-    json_decref(first);
-    json_decref(second);
-    stf_journal_close(journal);
-    stf_cli_fini(&cli);
+                                        cli->operands[0]);
+    if (exit_code == -1)
+        exit_code = stf_cli_look(cli, diff, &comparison);
+    if (exit_code == STF_EXIT_OK && comparison.has_differences)
+        exit_code = STF_EXIT_PENDING;
+    stf_cli_fini(cli);
     return exit_code;
 }

@@ -125,28 +125,25 @@ static enum stf_kind write_forms(const struct request *request, const json_t *re
     return kind;
 }
 
+static enum stf_kind report_run(void *user, struct stf_journal *journal, struct stf_err *err)
+{
+    const struct request *request = user;
+    json_t *report = NULL;
+    int64_t run;
+    enum stf_kind kind = stf_cli_run_number(&request->cli, journal, &run, err);
+    if (kind == STF_OK)
+        kind = stf_report_load(journal, run, &report, err);
+    if (kind == STF_OK)
+        kind = write_forms(request, report, err);
+    if (kind == STF_OK && request->cli.is_json)
+        stf_output_json(report);
+    json_decref(report);
+    return kind;
+}
+
 int stf_cmd_report(int argc, char **argv)
 {
     struct request request = {0};
-    struct stf_journal *journal = NULL;
-    json_t *report = NULL;
-    struct stf_err err;
     int exit_code = parse(&request, argc, argv);
-    if (exit_code != -1)
-        return exit_code;
-    exit_code = STF_EXIT_ERROR;
-    if (!stf_cli_open_journal(&request.cli, &journal))
-        return exit_code;
-    int64_t run;
-    if (stf_cli_run_number(&request.cli, journal, &run, &err) != STF_OK ||
-        stf_report_load(journal, run, &report, &err) != STF_OK || write_forms(&request, report, &err) != STF_OK) {
-        stf_cli_error(&request.cli, &err);
-    } else {
-        if (request.cli.is_json)
-            stf_output_json(report);
-        exit_code = STF_EXIT_OK;
-    }
-    json_decref(report);
-    stf_journal_close(journal);
-    return exit_code;
+    return exit_code == -1 ? stf_cli_look(&request.cli, report_run, &request) : exit_code;
 }

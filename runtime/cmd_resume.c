@@ -40,31 +40,24 @@ static int resume(struct stf_cli *cli, const json_t *runs, int64_t number)
     return stf_cli_run(cli, &options);
 }
 
+static enum stf_kind list(void *runs, struct stf_journal *journal, struct stf_err *err)
+{
+    return stf_journal_list(journal, runs, err);
+}
+
 int stf_cmd_resume(int argc, char **argv)
 {
     struct stf_cli cli;
-    struct stf_journal *journal = NULL;
-    struct stf_err err;
     json_t *runs = NULL;
-    int64_t number = 0;
+    int64_t number = 0; /* the last one */
     int exit_code = stf_cli_parse(&cli, argc, argv, 1);
-    if (exit_code != -1)
-        goto out;
-    bool is_last = cli.operand_count == 0 || strcmp(cli.operands[0], "last") == 0;
-    if (!is_last && !stf_cli_read_run_number(cli.operands[0], &number)) {
+    bool is_named = exit_code == -1 && cli.operand_count > 0 && strcmp(cli.operands[0], "last") != 0;
+    if (is_named && !stf_cli_read_run_number(cli.operands[0], &number))
         exit_code = stf_cli_usage_value("resume", "RUN", "a run's number, or last", cli.operands[0]);
-        goto out;
-    }
-    exit_code = STF_EXIT_ERROR;
-    if (!stf_cli_open_journal(&cli, &journal))
-        goto out;
-    enum stf_kind kind = stf_journal_list(journal, &runs, &err);
-    stf_journal_close(journal);
-    if (kind == STF_OK)
+    if (exit_code == -1)
+        exit_code = stf_cli_look(&cli, list, &runs);
+    if (exit_code == STF_EXIT_OK && runs)
         exit_code = resume(&cli, runs, number);
-    else
-        stf_cli_error(&cli, &err);
-out:
     json_decref(runs);
     stf_cli_fini(&cli);
     return exit_code;

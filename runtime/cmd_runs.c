@@ -22,15 +22,6 @@ static void format_time(const json_t *unix_ms, char *buffer, size_t size)
         snprintf(buffer, size, "-");
 }
 
-bool stf_cli_open_journal(const struct stf_cli *cli, struct stf_journal **journal)
-{
-    struct stf_err err;
-    if (stf_journal_open_read(cli->state_dir ? cli->state_dir : STF_DEFAULT_STATE_DIR, journal, &err) == STF_OK)
-        return true;
-    stf_cli_error(cli, &err);
-    return false;
-}
-
 /* Gives the row a member `key` that has the time of its member `from`. */
 static void add_time(json_t *row, const char *key, const char *from)
 {
@@ -57,33 +48,28 @@ static void print_runs(json_t *runs)
         puts("(no run yet)");
 }
 
-int stf_cmd_runs(int argc, char **argv)
+static enum stf_kind list(void *user, struct stf_journal *journal, struct stf_err *err)
 {
-    struct stf_cli cli;
-    struct stf_journal *journal = NULL;
+    const struct stf_cli *cli = user;
     json_t *runs = NULL;
-    struct stf_err err;
-    int exit_code = stf_cli_parse(&cli, argc, argv, 0);
-    if (exit_code != -1)
-        goto out;
-    exit_code = STF_EXIT_ERROR;
-    if (!stf_cli_open_journal(&cli, &journal))
-        goto out;
-    if (stf_journal_list(journal, &runs, &err) != STF_OK) {
-        stf_cli_error(&cli, &err);
-        goto out;
-    }
-    if (cli.is_json) {
+    enum stf_kind kind = stf_journal_list(journal, &runs, err);
+    if (kind == STF_OK && cli->is_json) {
         stf_output_json(runs);
-    } else {
+    } else if (kind == STF_OK) {
         json_t *printable = stf_output_printable(runs);
         print_runs(printable);
         json_decref(printable);
     }
-    exit_code = STF_EXIT_OK;
-out:
     json_decref(runs);
-    stf_journal_close(journal);
+    return kind;
+}
+
+int stf_cmd_runs(int argc, char **argv)
+{
+    struct stf_cli cli;
+    int exit_code = stf_cli_parse(&cli, argc, argv, 0);
+    if (exit_code == -1)
+        exit_code = stf_cli_look(&cli, list, &cli);
     stf_cli_fini(&cli);
     return exit_code;
 }
@@ -182,60 +168,31 @@ static void print_run(const json_t *doc)
         print_section(doc, &sections[i]);
 }
 
-bool stf_cli_read_run_number(const char *text, int64_t *number)
+static enum stf_kind show(void *user, struct stf_journal *journal, struct stf_err *err)
 {
-    char *end;
-    *number = strtoll(text, &end, 10);
-    return *end == '\0' && *number > 0;
-}
-
-enum stf_kind stf_cli_run_number(const struct stf_cli *cli, struct stf_journal *journal, int64_t *number,
-                                 struct stf_err *err)
-{
-    if (cli->operand_count && strcmp(cli->operands[0], "last") != 0) {
-        if (stf_cli_read_run_number(cli->operands[0], number))
-            return STF_OK;
-        return stf_err_set(err, STF_INVALID_DATA, 0, cli->command, cli->operands[0],
-                           "'%s' is no run: expected a number or 'last'", cli->operands[0]);
+    const struct stf_cli *cli = user;
+    json_t *run = NULL;
+    int64_t number;
+    enum stf_kind kind = stf_cli_run_number(cli, journal, &number, err);
+    if (kind == STF_OK)
+        kind = stf_journal_load(journal, number, &run, err);
+    if (kind == STF_OK && cli->is_json) {
+        stf_output_json(run);
+    } else if (kind == STF_OK) {
+        json_t *printable = stf_output_printable(run);
+        print_run(printable);
+        json_decref(printable);
     }
-    json_t *runs = NULL;
-    enum stf_kind kind = stf_journal_list(journal, &runs, err);
-    *number = json_integer_value(json_object_get(json_array_get(runs, 0), "run"));
-    if (!kind && !*number)
-        kind = stf_err_set(err, STF_NOT_FOUND, 0, cli->command, "last", "there is no run in the journal yet");
-    json_decref(runs);
+    json_decref(run);
     return kind;
 }
 
 int stf_cmd_show(int argc, char **argv)
 {
     struct stf_cli cli;
-    struct stf_journal *journal = NULL;
-    json_t *doc = NULL;
-    struct stf_err err;
     int exit_code = stf_cli_parse(&cli, argc, argv, 1);
-    if (exit_code != -1)
-        goto out;
-    exit_code = STF_EXIT_ERROR;
-    if (!stf_cli_open_journal(&cli, &journal))
-        goto out;
-    int64_t run;
-    if (stf_cli_run_number(&cli, journal, &run, &err) != STF_OK ||
-        stf_journal_load(journal, run, &doc, &err) != STF_OK) {
-        stf_cli_error(&cli, &err);
-        goto out;
-    }
-    if (cli.is_json) {
-        stf_output_json(doc);
-    } else {
-        json_t *printable = stf_output_printable(doc);
-        print_run(printable);
-        json_decref(printable);
-    }
-    exit_code = STF_EXIT_OK;
-out:
-    json_decref(doc);
-    stf_journal_close(journal);
+    if (exit_code == -1)
+        exit_code = stf_cli_look(&cli, show, &cli);
     stf_cli_fini(&cli);
     return exit_code;
 }

@@ -44,8 +44,9 @@ static void print_cases(const json_t *cases)
     }
 }
 
-static enum stf_kind show(const struct stf_cli *cli, struct stf_journal *journal, struct stf_err *err)
+static enum stf_kind show(void *user, struct stf_journal *journal, struct stf_err *err)
 {
+    const struct stf_cli *cli = user;
     json_t *run = NULL, *cases = NULL;
     int64_t number = 0;
     enum stf_kind kind = stf_cli_run_number(cli, journal, &number, err);
@@ -76,21 +77,9 @@ static enum stf_kind show(const struct stf_cli *cli, struct stf_journal *journal
 int stf_cmd_timeline(int argc, char **argv)
 {
     struct stf_cli cli;
-    struct stf_journal *journal = NULL;
-    struct stf_err err;
     int exit_code = stf_cli_parse(&cli, argc, argv, 1);
-    if (exit_code != -1)
-        goto out;
-    exit_code = STF_EXIT_ERROR;
-    if (!stf_cli_open_journal(&cli, &journal))
-        goto out;
-    if (show(&cli, journal, &err) != STF_OK) {
-        stf_cli_error(&cli, &err);
-        goto out;
-    }
-    exit_code = STF_EXIT_OK;
-out:
-    stf_journal_close(journal);
+    if (exit_code == -1)
+        exit_code = stf_cli_look(&cli, show, &cli);
     stf_cli_fini(&cli);
     return exit_code;
 }
