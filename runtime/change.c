@@ -163,7 +163,8 @@ enum stf_kind stf_thing_read(const struct stf_thing *thing, json_t **state, stru
     return kind;
 }
 
-char *stf_thing_describe(const struct stf_thing *thing, const json_t *state)
+/* The text of stf_thing_describe_doc, malloc'ed. */
+static char *describe(const struct stf_thing *thing, const json_t *state)
 {
     char *text = NULL;
     if (json_is_null(state))
@@ -175,7 +176,7 @@ char *stf_thing_describe(const struct stf_thing *thing, const json_t *state)
 
 json_t *stf_thing_describe_doc(const struct stf_thing *thing, const json_t *state)
 {
-    char *text = stf_thing_describe(thing, state);
+    char *text = describe(thing, state);
     json_t *doc = text ? json_string(text) : NULL;
     free(text);
     return doc;
@@ -186,9 +187,9 @@ static enum stf_kind check_written(const struct stf_thing *thing, const json_t *
     json_t *now = NULL;
     enum stf_kind kind = stf_thing_read(thing, &now, err);
     if (kind == STF_OK && !json_equal(now, after)) {
-        char *what = stf_thing_describe(thing, NULL);
-        char *wanted = stf_thing_describe(thing, after);
-        char *found = stf_thing_describe(thing, now);
+        char *what = describe(thing, NULL);
+        char *wanted = describe(thing, after);
+        char *found = describe(thing, now);
         kind = stf_err_set(err, STF_CONFLICT, 0, "change", what, "%s on %s was written but reads back as %s, not as %s",
                            what ? what : thing->resource->name, thing->host->name, found ? found : "something else",
                            wanted ? wanted : "written");
@@ -452,9 +453,9 @@ static const json_t *next_expected(json_t *left, const json_t *after)
 static enum stf_kind take_expected(struct stf_engine *engine, const struct stf_thing *thing,
                                    const struct stf_alteration *alteration, struct stf_err *err)
 {
-    char *what = stf_thing_describe(thing, NULL);
-    char *before = stf_thing_describe(thing, alteration->before);
-    char *after = stf_thing_describe(thing, alteration->after);
+    char *what = describe(thing, NULL);
+    char *before = describe(thing, alteration->before);
+    char *after = describe(thing, alteration->after);
     enum stf_kind kind = STF_OK;
     pthread_mutex_lock(&engine->mutex);
     json_t *left = json_object_get(engine->expected, thing->key);

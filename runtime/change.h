@@ -10,7 +10,6 @@
 #include <staffetta/binding.h>
 
 #include "fleet/fleet.h"
-#include "fleet/judge.h"
 
 enum stf_engine_mode {
     STF_ENGINE_PLAN,  /* nothing is written; reads see what is planned */

@@ -1,6 +1,5 @@
 /* cmd_diff.c - in what two runs of the journal differ. Reads only. SPDX-License-Identifier: MIT */
 #include <stdlib.h>
-#include <string.h>
 
 #include "change.h"
 #include "cli.h"

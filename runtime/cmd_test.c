@@ -1,8 +1,5 @@
 /* cmd_test.c - a site's tests of its own scripts, DIR/tests/NAME.lua, on hosts that are not there.
  * Must never reach a host. SPDX-License-Identifier: MIT */
-#include <stdlib.h>
-#include <string.h>
-
 #include "cli.h"
 #include "run.h"
 

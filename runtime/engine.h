@@ -3,6 +3,7 @@
 #pragma once
 
 #include "change.h"
+#include "fleet/judge.h"
 
 #include <pthread.h>
 
@@ -50,9 +51,8 @@ void stf_thing_release(struct stf_engine *engine, const struct stf_thing *thing)
 /* What stands on the host now. */
 enum stf_kind stf_thing_read(const struct stf_thing *thing, json_t **state, struct stf_err *err);
 
-/* One line for a person: what the thing is (state NULL), or a state of it; malloc'ed, NULL when memory is out. */
-char *stf_thing_describe(const struct stf_thing *thing, const json_t *state);
-/* The same as a JSON string. */
+/* One line for a person: what the thing is (state NULL), or a state of it. A new JSON string; NULL when memory is out.
+ */
 json_t *stf_thing_describe_doc(const struct stf_thing *thing, const json_t *state);
 
 struct stf_alteration {

@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: MIT */
 #include "line_editor.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <histedit.h>
 #include <limits.h>

@@ -3,7 +3,6 @@
 #include "common/lua_host.h"
 
 #include <lauxlib.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/doc.h"

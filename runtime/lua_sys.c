@@ -10,7 +10,6 @@
 #include "common/clock.h"
 #include "common/doc.h"
 #include "embedded.h"
-#include "fault.h"
 #include "inventory/inventory.h"
 #include "run.h"
 

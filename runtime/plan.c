@@ -1,7 +1,6 @@
 /* plan.c - plans that are kept (plan.h). Must never act on a host. SPDX-License-Identifier: MIT */
 #include "plan.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"

@@ -1,7 +1,6 @@
 /* runtime.c - opening and closing a runtime, and the things that all its runs share. SPDX-License-Identifier: MIT */
 #include "runtime.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>

@@ -201,7 +201,8 @@ void *stf_sandbox_owner(lua_State *L)
     return sandbox_of(L)->owner;
 }
 
-void stf_sandbox_push_env(lua_State *L)
+/* Pushes the globals of one script: a table of its own over the read-only common ones. [-0, +1, m] */
+static void push_env(lua_State *L)
 {
     lua_newtable(L);
     lua_createtable(L, 0, 2);
@@ -218,7 +219,7 @@ static bool load_chunk(lua_State *L, const char *bytes, size_t size, const char 
 {
     if (luaL_loadbufferx(L, bytes, size, chunk_name, mode) != LUA_OK)
         return false;
-    stf_sandbox_push_env(L);
+    push_env(L);
     lua_setupvalue(L, -2, 1);
     return true;
 }

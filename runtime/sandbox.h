@@ -21,9 +21,6 @@ lua_State *stf_sandbox_open(const struct stf_sandbox_limits *limits, void *owner
 void stf_sandbox_close(lua_State *L);
 void *stf_sandbox_owner(lua_State *L);
 
-/* Pushes the globals of one script: a table of its own over the read-only common ones. [-0, +1, m] */
-void stf_sandbox_push_env(lua_State *L);
-
 /* Loads a text chunk (never bytecode) with globals of its own and pushes the function; pushes an error message and
  * returns false when it does not compile. `chunk_name` as for lua_load: "@playbooks/rollout.lua". [-0, +1, m] */
 bool stf_sandbox_load(lua_State *L, const char *text, size_t size, const char *chunk_name);

@@ -2,8 +2,6 @@
  * SPDX-License-Identifier: MIT */
 #include "table.h"
 
-#include <string.h>
-
 #include "terminal.h"
 
 enum { GAP_COLUMNS = 2, LEAST_COLUMNS = 4, LEAST_WRAPPED_COLUMNS = 12, NUMBER_SIZE = 24 };

@@ -68,7 +68,7 @@ struct stf_run_options {
     /* Called on the runtime's thread about five times a second while the run waits for hosts. May be NULL. */
     void (*on_tick)(void *user);
     void *user;           /* of all three */
-    bool handles_signals; /* SIGINT and SIGTERM end the run safely: what it changed is put back */
+    bool handles_signals; /* SIGINT, SIGTERM and SIGHUP end the run safely: what it changed is put back */
     /* Of the program's own `repl`; else NULL. */
     const struct stf_prompt *prompt;
 };
