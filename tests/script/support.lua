@@ -4,16 +4,17 @@ local cjson = require "cjson"
 
 local M = {}
 
+-- One word for a shell.
 local function shell_quote(text)
   return "'" .. tostring(text):gsub("'", "'\\''") .. "'"
 end
+M.shell_quote = shell_quote
 
 local function read_file(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read("a")
-  file:close()
-  return text
+  local file <close> = assert(io.open(path, "rb"))
+  return file:read("a")
 end
+M.read_file = read_file
 
 -- Runs a shell command made of `format` and quoted arguments; gives its output; raises when it fails.
 function M.shell(format, ...)

@@ -24,11 +24,6 @@ function TestDocs:tearDown()
   self.place:close()
 end
 
-local function read_file(path)
-  local file <close> = assert(io.open(path, "rb"))
-  return file:read("a")
-end
-
 -- { language, verb, word, text, line } of each block.
 local function blocks_of(text)
   local blocks, before, block, number = {}, "", nil, 0
@@ -67,7 +62,7 @@ function TestDocs:run_shell(page, block)
   local path = self.place:write("script", script)
   local out = self.place.dir .. "/out"
   local ok = os.execute(("cd '%s/page' && bash '%s' >'%s' 2>&1 </dev/null"):format(self.place.dir, path, out))
-  lu.assertTrue(ok, ("%s:%d\n%s"):format(page, block.line, read_file(out)))
+  lu.assertTrue(ok, ("%s:%d\n%s"):format(page, block.line, support.read_file(out)))
 end
 
 local counted = {}
@@ -84,9 +79,9 @@ function TestDocs:run_block(page, block)
   elseif verb == "save" then
     self.place:write("page/" .. block.word:gsub("mysite", self.name), block.text)
   elseif verb == "file" then
-    lu.assertEquals(block.text, read_file(source .. "/" .. block.word), page)
+    lu.assertEquals(block.text, support.read_file(source .. "/" .. block.word), page)
   elseif verb == "part of" then
-    lu.assertStrContains(read_file(source .. "/" .. block.word), block.text)
+    lu.assertStrContains(support.read_file(source .. "/" .. block.word), block.text)
   else
     lu.assertEquals(verb, "not run", ("%s:%d"):format(page, block.line))
     lu.assertTrue(#block.word > 8, "it says why")
@@ -95,7 +90,7 @@ end
 
 local function run_page(self, page)
   support.shell("mkdir -p %s", self.place.dir .. "/page")
-  for _, block in ipairs(blocks_of(read_file(source .. "/" .. page))) do
+  for _, block in ipairs(blocks_of(support.read_file(source .. "/" .. page))) do
     local is_example = block.language == "sh" or block.language == "lua"
     lu.assertTrue(block.verb ~= nil or not is_example,
       ("%s:%d: a block of %s must say whether it is run"):format(page, block.line, block.language))
@@ -112,7 +107,7 @@ function TestDocs:test_every_command_that_is_named_exists()
   local known = {}
   for name in support.command({ "--help" }).out:gmatch("\n  (%l+) ") do known[name] = true end
   for path in support.shell("cd %s; ls README.md docs/*.md", source):gmatch("[^\n]+") do
-    for name in read_file(source .. "/" .. path):gmatch("`staffetta (%l+)") do
+    for name in support.read_file(source .. "/" .. path):gmatch("`staffetta (%l+)") do
       lu.assertTrue(known[name], path .. " names staffetta " .. name)
     end
   end
@@ -121,7 +116,7 @@ end
 function TestDocs:test_links_lead_somewhere()
   local count = 0
   for path in support.shell("cd %s; ls README.md docs/*.md", source):gmatch("[^\n]+") do
-    for link in read_file(source .. "/" .. path):gmatch("%]%(([^%s()#]+)") do
+    for link in support.read_file(source .. "/" .. path):gmatch("%]%(([^%s()#]+)") do
       local full = source .. "/" .. (path:match("^(.*/)") or "") .. link
       if not link:find("^%l+:") then
         lu.assertTrue(support.exists(full), path .. " links to " .. link)

@@ -16,18 +16,13 @@ function TestScripts:tearDown()
   self.place:close()
 end
 
-local function read_file(path)
-  local file <close> = assert(io.open(path, "rb"))
-  return file:read("a")
-end
-
 -- ---- eject and diff ----
 
 -- A folder with the bundled scripts, as of another version: `edit` changes the text of one of them.
 function TestScripts:other_version(path, edit)
   local tree = self.place.dir .. "/tree"
   support.shell("rm -rf %s; cp -r %s %s", tree, source .. "/scripts", tree)
-  self.place:write("tree/" .. path, edit(read_file(tree .. "/" .. path)))
+  self.place:write("tree/" .. path, edit(support.read_file(tree .. "/" .. path)))
   return tree
 end
 
@@ -197,18 +192,18 @@ local function docs(...)
 end
 
 function TestScripts:test_the_reference_in_the_tree_is_up_to_date()
-  lu.assertEquals(docs("--markdown").out == read_file(source .. "/docs/reference.md"), true,
+  lu.assertEquals(docs("--markdown").out == support.read_file(source .. "/docs/reference.md"), true,
     "make it anew: staffetta docs --markdown >docs/reference.md")
 end
 
 function TestScripts:test_every_function_of_the_descriptions_is_told()
   local reference, count = docs("--markdown").out, 0
   for path in support.shell("ls %s/*/*.meta.lua %s/*/*/*.meta.lua", source, source):gmatch("[^\n]+") do
-    for call in read_file(path):gmatch("\nfunction ([^\n]+) end") do
+    for call in support.read_file(path):gmatch("\nfunction ([^\n]+) end") do
       lu.assertStrContains(reference, "\n#### `" .. call .. "`\n")
       count = count + 1
     end
-    for name in read_file(path):gmatch("\n%-%-%-@class ([%w_%.]+)") do
+    for name in support.read_file(path):gmatch("\n%-%-%-@class ([%w_%.]+)") do
       lu.assertStrContains(reference, "\n### " .. name .. "\n")
     end
   end
@@ -240,8 +235,8 @@ function TestScripts:test_files_for_editors()
   local dir = self.place.dir .. "/luacats"
   local answer = docs("--luacats", dir)
   lu.assertEquals({ answer.code, answer.err }, { 0, "" })
-  lu.assertEquals(read_file(dir .. "/vip.meta.lua"), read_file(source .. "/bindings/vip/vip.meta.lua"))
-  lu.assertEquals(read_file(dir .. "/ctx.meta.lua"), read_file(source .. "/runtime/ctx.meta.lua"))
+  lu.assertEquals(support.read_file(dir .. "/vip.meta.lua"), support.read_file(source .. "/bindings/vip/vip.meta.lua"))
+  lu.assertEquals(support.read_file(dir .. "/ctx.meta.lua"), support.read_file(source .. "/runtime/ctx.meta.lua"))
   lu.assertEquals(cjson.decode(docs("--output", "json", "vip").out).text, docs("vip").out)
 end
 
@@ -251,7 +246,7 @@ function TestScripts:test_a_file_that_is_replaced_stays_as_private_as_it_was()
   support.shell("chmod 600 %s; echo old >%s", dir .. "/vip.meta.lua", dir .. "/vip.meta.lua")
   lu.assertEquals(docs("--luacats", dir).code, 0)
   lu.assertEquals(support.shell("stat -c %%a %s", dir .. "/vip.meta.lua"), "600\n")
-  lu.assertStrContains(read_file(dir .. "/vip.meta.lua"), "vip")
+  lu.assertStrContains(support.read_file(dir .. "/vip.meta.lua"), "vip")
 end
 
 return TestScripts

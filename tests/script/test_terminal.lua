@@ -32,7 +32,7 @@ end
 
 function TestTerminal:line(command, ...)
   local words = { os.getenv("STAFFETTA"), command, "--site", self.place.site, "--state", self.place.state, ... }
-  for i, word in ipairs(words) do words[i] = "'" .. word:gsub("'", "'\\''") .. "'" end
+  for i, word in ipairs(words) do words[i] = support.shell_quote(word) end
   return table.concat(words, " ")
 end
 

@@ -11,9 +11,8 @@ local program = assert(os.getenv("STAFFETTA"), "STAFFETTA must name the program"
 M.program = program
 local example = assert(os.getenv("STAFFETTA_EXAMPLE"), "STAFFETTA_EXAMPLE must name the example's site.lua")
 
-local function quote(text)
-  return "'" .. tostring(text):gsub("'", "'\\''") .. "'"
-end
+local quote, read_file = support.shell_quote, support.read_file
+M.read_file = read_file
 
 local function read_all(pipe)
   local text = pipe:read("a")
@@ -26,14 +25,6 @@ local function bash(script)
   return read_all(assert(io.popen("bash -c " .. quote(script) .. " 2>&1 </dev/null", "r")))
 end
 M.bash = bash
-
-local function read_file(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read("a")
-  file:close()
-  return text
-end
-M.read_file = read_file
 
 -- How much slower than a usual machine this one is, as on an emulated processor: bounds of tests are multiplied by it.
 M.slowness = tonumber(os.getenv("STAFFETTA_TEST_SLOWNESS") or 1)
