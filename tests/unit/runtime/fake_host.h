@@ -9,6 +9,18 @@
 
 #include <staffetta/binding.h>
 
+#include "journal.h"
+
+/* Who begins the runs on these hosts, as the journal has it. */
+static const struct stf_run_data fake_run = {
+    .playbook = "rollout",
+    .mode = "apply",
+    .site_name = "example",
+    .site_dir = "/etc/site",
+    .operator_name = "anna",
+    .program_version = "0.1.0",
+};
+
 struct fake {
     char dir[256];
     pthread_mutex_t mutex;

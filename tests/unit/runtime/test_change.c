@@ -76,15 +76,7 @@ static void open_engine(enum stf_engine_mode mode)
 /* A run that applies, its hosts recorded when `is_adding_hosts`, with its engine. */
 static void begin(bool is_adding_hosts)
 {
-    const struct stf_run_data data = {
-        .playbook = "rollout",
-        .mode = "apply",
-        .site_name = "example",
-        .site_dir = "/etc/site",
-        .operator_name = "anna",
-        .program_version = "0.1.0",
-    };
-    assert_ok(stf_journal_run_begin(journal, &data, &run, &err));
+    assert_ok(stf_journal_run_begin(journal, &fake_run, &run, &err));
     for (int i = 0; is_adding_hosts && i < HOSTS; i++)
         assert_ok(stf_journal_add_host(journal, run, &hosts[i], &err));
     open_engine(STF_ENGINE_APPLY);

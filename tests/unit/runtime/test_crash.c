@@ -33,15 +33,7 @@ static void must(enum stf_kind kind)
 static int64_t begin_run(struct stf_journal *journal)
 {
     int64_t run;
-    const struct stf_run_data data = {
-        .playbook = "rollout",
-        .mode = "apply",
-        .site_name = "example",
-        .site_dir = "/etc/site",
-        .operator_name = "anna",
-        .program_version = "0.1.0",
-    };
-    must(stf_journal_run_begin(journal, &data, &run, &err));
+    must(stf_journal_run_begin(journal, &fake_run, &run, &err));
     return run;
 }
 
