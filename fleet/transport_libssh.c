@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -34,6 +35,7 @@ struct ssh_functions {
     __typeof__(ssh_new) *new;
     __typeof__(ssh_free) *free;
     __typeof__(ssh_options_set) *options_set;
+    __typeof__(ssh_options_get) *options_get;
     __typeof__(ssh_options_parse_config) *options_parse_config;
     __typeof__(ssh_connect) *connect;
     __typeof__(ssh_disconnect) *disconnect;
@@ -48,6 +50,7 @@ struct ssh_functions {
     __typeof__(ssh_get_publickey_hash) *get_publickey_hash;
     __typeof__(ssh_get_fingerprint_hash) *get_fingerprint_hash;
     __typeof__(ssh_clean_pubkey_hash) *clean_pubkey_hash;
+    __typeof__(ssh_pki_export_pubkey_base64) *pki_export_pubkey_base64;
     __typeof__(ssh_key_free) *key_free;
     __typeof__(ssh_string_free_char) *string_free_char;
     __typeof__(ssh_userauth_publickey_auto) *userauth_publickey_auto;
@@ -74,6 +77,7 @@ static const struct stf_dl_symbol symbols[] = {
     SYMBOL(new),
     SYMBOL(free),
     SYMBOL(options_set),
+    SYMBOL(options_get),
     SYMBOL(options_parse_config),
     SYMBOL(connect),
     SYMBOL(disconnect),
@@ -88,6 +92,7 @@ static const struct stf_dl_symbol symbols[] = {
     SYMBOL(get_publickey_hash),
     SYMBOL(get_fingerprint_hash),
     SYMBOL(clean_pubkey_hash),
+    SYMBOL(pki_export_pubkey_base64),
     SYMBOL(key_free),
     SYMBOL(string_free_char),
     SYMBOL(userauth_publickey_auto),
@@ -289,20 +294,66 @@ static char *fingerprint_of(const struct session *session)
     return text;
 }
 
+/* libssh passes "@revoked" lines over. A key that one has is refused, whatever hosts the line is for. */
+static bool file_revokes(const char *path, const char *key_base64)
+{
+    static const char marker[] = "@revoked";
+    char *line = NULL;
+    size_t room = 0;
+    bool is_revoked = false;
+    FILE *file = fopen(path, "re");
+    while (file && !is_revoked && getline(&line, &room, file) >= 0)
+        is_revoked = strncmp(line + strspn(line, " \t"), marker, sizeof marker - 1) == 0 && strstr(line, key_base64);
+    free(line);
+    if (file)
+        fclose(file);
+    return is_revoked;
+}
+
+/* True also when the key can not be had. */
+static bool is_revoked(const struct session *session)
+{
+    static const enum ssh_options_e files[] = {SSH_OPTIONS_KNOWNHOSTS, SSH_OPTIONS_GLOBAL_KNOWNHOSTS};
+    ssh_key key = NULL;
+    char *text = NULL, *path;
+    bool is_refused =
+        ssh.get_server_publickey(session->ssh, &key) != SSH_OK || ssh.pki_export_pubkey_base64(key, &text) != SSH_OK;
+    for (size_t i = 0; i < sizeof files / sizeof *files && !is_refused; i++) {
+        if (ssh.options_get(session->ssh, files[i], &path) != SSH_OK)
+            continue;
+        is_refused = file_revokes(path, text);
+        ssh.string_free_char(path);
+    }
+    ssh.string_free_char(text);
+    ssh.key_free(key);
+    return is_refused;
+}
+
+static const char *host_key_fault(enum ssh_known_hosts_e known)
+{
+    switch (known) {
+    case SSH_KNOWN_HOSTS_OK:
+        return "is revoked in known_hosts";
+    case SSH_KNOWN_HOSTS_ERROR:
+        return "can not be looked up";
+    case SSH_KNOWN_HOSTS_CHANGED:
+    case SSH_KNOWN_HOSTS_OTHER:
+        return "is not the one in known_hosts: somebody may stand in between. Ask whoever runs the host; "
+               "`ssh-keygen -R HOST` forgets the old key";
+    default:
+        return "is not known. Compare it with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the "
+               "host, and accept it by an `ssh` to it";
+    }
+}
+
 static enum stf_kind check_host_key(const struct session *session, struct stf_err *err)
 {
     enum ssh_known_hosts_e known = ssh.session_is_known_server(session->ssh);
-    if (known == SSH_KNOWN_HOSTS_OK)
+    if (known == SSH_KNOWN_HOSTS_OK && !is_revoked(session))
         return STF_OK;
     char *fingerprint = fingerprint_of(session);
-    const char *why = known == SSH_KNOWN_HOSTS_CHANGED || known == SSH_KNOWN_HOSTS_OTHER
-                          ? "is not the one in known_hosts: somebody may stand in between. Ask whoever runs the host; "
-                            "`ssh-keygen -R HOST` forgets the old key"
-                          : "is not known. Compare it with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the "
-                            "host, and accept it by an `ssh` to it";
-    enum stf_kind kind =
-        stf_err_set(err, STF_DENIED, 0, "connect", session->subject, "%s: its host key %s %s", session->subject,
-                    fingerprint ? fingerprint : "", known == SSH_KNOWN_HOSTS_ERROR ? "can not be looked up" : why);
+    enum stf_kind kind = stf_err_set(err, STF_DENIED, 0, "connect", session->subject, "%s: its host key %s %s",
+                                     session->subject, fingerprint ? fingerprint : "", host_key_fault(known));
     ssh.string_free_char(fingerprint);
     return kind;
 }

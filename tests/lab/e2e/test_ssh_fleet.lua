@@ -125,6 +125,15 @@ function over_ssh:each_fault_is_one_outcome(transport)
   lu.assertEquals(report.counts.done, count - 8)
 end
 
+-- known_hosts has the key twice: as the host's, and as revoked.
+function over_ssh:a_revoked_host_key_is_refused(transport)
+  self.sshd:start {}
+  self:site(transport, 1, {})
+  bash(("cd %s; echo \"@revoked * $(cut -d' ' -f1,2 host_key.pub)\" >>known_hosts"):format(self.sshd.dir))
+  local host = self:roll(3).hosts.h01
+  lu.assertStrContains(host.reason, transport == "libssh" and "is revoked in known_hosts" or "marked as revoked")
+end
+
 function over_ssh:the_site_names_the_key(transport)
   self.sshd:start {}
   self:site(transport, 1, {})
