@@ -54,7 +54,7 @@ static enum stf_kind know_program(struct stf_err *err)
                          : stf_err_set(err, STF_IO, 0, "install", "/proc/self/exe", "this program can not be read");
 }
 
-/* No script has a single quote inside: sh -c '...' means the same to every login shell. */
+/* No script has a single quote or a line's end inside: sh -c '...' means the same to every login shell, csh too. */
 enum stf_kind stf_install_command(const char *version, char command[STF_INSTALL_COMMAND_SIZE], struct stf_err *err)
 {
     enum stf_kind kind = know_program(err);
@@ -62,9 +62,9 @@ enum stf_kind stf_install_command(const char *version, char command[STF_INSTALL_
         return kind;
     snprintf(command, STF_INSTALL_COMMAND_SIZE,
              "sh -c '"
-             "case \"$(staffetta version 2>/dev/null)\" in \"staffetta %s \"*) exec staffetta agent; esac\n"
-             "p=\"" FOLDER "/%s-%.*s/staffetta\"\n"
-             "echo \"%s  $p\" | sha256sum --status -c - 2>/dev/null && exec \"$p\" agent\n"
+             "case \"$(staffetta version 2>/dev/null)\" in \"staffetta %s \"*) exec staffetta agent; esac; "
+             "p=\"" FOLDER "/%s-%.*s/staffetta\"; "
+             "echo \"%s  $p\" | sha256sum --status -c - 2>/dev/null && exec \"$p\" agent; "
              "echo \"there is no staffetta %s\" >&2; exit %d'",
              version, version, NAME_DIGITS, program.sha256, program.sha256, version, STF_INSTALL_MISSING);
     return STF_OK;
@@ -115,13 +115,13 @@ enum stf_kind stf_install_agent(const struct stf_host *host, const char *version
     uname(&us);
     snprintf(command, sizeof command,
              "sh -c '"
-             "set -e; umask 077\n"
-             "[ \"$(uname -m)\" = %s ] || { echo \"it is $(uname -m), this program is for %s\" >&2; exit %d; }\n"
-             "d=\"" FOLDER "/%s-%.*s\"; mkdir -p \"$d\"; t=\"$d/new.$$\"; trap \"rm -f \\\"$t\\\"\" EXIT\n"
-             "head -c %zu >\"$t\"\n"
-             "echo \"%s  $t\" | sha256sum --status -c - || { echo \"it arrived damaged\" >&2; exit 1; }\n"
-             "chmod 700 \"$t\"\n"
-             "\"$t\" version >/dev/null || exit %d\n"
+             "set -e; umask 077; "
+             "[ \"$(uname -m)\" = %s ] || { echo \"it is $(uname -m), this program is for %s\" >&2; exit %d; }; "
+             "d=\"" FOLDER "/%s-%.*s\"; mkdir -p \"$d\"; t=\"$d/new.$$\"; trap \"rm -f \\\"$t\\\"\" EXIT; "
+             "head -c %zu >\"$t\"; "
+             "echo \"%s  $t\" | sha256sum --status -c - || { echo \"it arrived damaged\" >&2; exit 1; }; "
+             "chmod 700 \"$t\"; "
+             "\"$t\" version >/dev/null || exit %d; "
              "mv \"$t\" \"$d/staffetta\"; printf done'",
              us.machine, us.machine, CANNOT_RUN, version, NAME_DIGITS, program.sha256, program.size, program.sha256,
              CANNOT_RUN);
@@ -130,8 +130,8 @@ enum stf_kind stf_install_agent(const struct stf_host *host, const char *version
     if (kind == STF_UNREACHABLE && why.code == CANNOT_RUN)
         return stf_err_set(
             err, STF_UNSUPPORTED, 0, "install", host->name,
-            "%s; this program does not run there: build Staffetta for that system, install it there, and "
-            "name it in hosts['%s'].ssh.program",
+            "%s; this program does not run there: build Staffetta for that system, or install this one where "
+            "programs may run (the home may be mounted noexec), and name it in hosts['%s'].ssh.program",
             why.message, host->name);
     if (kind != STF_OK && err)
         *err = why;

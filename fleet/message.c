@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIZE_BYTES = 4 };
+enum {
+    SIZE_BYTES = 4,
+    QUOTED_SIZE = 60, /* at most, of what is no message */
+};
 
 /* ---------- bytes ---------- */
 
@@ -371,6 +374,21 @@ enum stf_kind stf_message_parse(const char *bytes, size_t size, json_t **documen
     return why.kind;
 }
 
+/* No frame begins with four characters of text: so many bytes no message has. A login shell's greeting does. */
+static enum stf_kind fail_size(size_t announced, const char *bytes, size_t size, struct stf_err *err)
+{
+    size_t text = 0;
+    while (text < size && text < QUOTED_SIZE && bytes[text] >= ' ' && bytes[text] <= '~')
+        text++;
+    return text >= SIZE_BYTES
+               ? stf_err_set(err, STF_INVALID_DATA, 0, "message", NULL,
+                             "'%.*s' was said: what speaks there is no agent, or its login shell prints text first",
+                             (int)text, bytes)
+               : stf_err_set(err, STF_INVALID_DATA, 0, "message", NULL,
+                             "a message of %zu bytes is announced, and the most is %d: what speaks there is no agent",
+                             announced, STF_FRAME_SIZE_MAX);
+}
+
 enum stf_kind stf_message_next(const struct stf_buffer *received, size_t *taken, json_t **document, struct stf_err *err)
 {
     *document = NULL;
@@ -379,9 +397,7 @@ enum stf_kind stf_message_next(const struct stf_buffer *received, size_t *taken,
     const unsigned char *head = (const unsigned char *)received->bytes + *taken;
     size_t size = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
     if (size > STF_FRAME_SIZE_MAX)
-        return stf_err_set(err, STF_INVALID_DATA, 0, "message", NULL,
-                           "a message of %zu bytes is announced, and the most is %d: what speaks there is no agent",
-                           size, STF_FRAME_SIZE_MAX);
+        return fail_size(size, received->bytes + *taken, received->size - *taken, err);
     if (received->size - *taken - SIZE_BYTES < size)
         return STF_OK;
     const char *body = received->bytes + *taken + SIZE_BYTES;

@@ -23,7 +23,7 @@ function M.new()
 end
 
 -- One sshd at `listen` (default 127.0.0.1), or `count` of them at ports that follow each other; in the namespace
--- `netns`, or in ours. `client` is a line more of the client's configuration.
+-- `netns`, or in ours. `client` and `server` are a line more of their configurations.
 function Sshd:start(options)
   local listen = options.listen or "127.0.0.1"
   local answer, code = bash(([[
@@ -38,6 +38,7 @@ PermitRootLogin yes
 PasswordAuthentication no
 MaxStartups 100
 SetEnv HOME=$PWD/home PATH=$PWD/bin:$PATH
+%s
 END
     cat >ssh.conf <<END
 Host *
@@ -61,7 +62,7 @@ END
       for i in {1..500}; do grep -qs 'listening on' sshd.log.$port && continue 2; sleep 0.01; done
       cat sshd.log.$port; exit 1
     done
-  ]]):format(self.dir, self.port, listen, options.client or "", self.port,
+  ]]):format(self.dir, options.server or "", self.port, listen, options.client or "", self.port,
     self.port + (options.count or 1) - 1, listen, options.netns and "ip netns exec " .. options.netns or "", listen,
     self.port, self.port + (options.count or 1) - 1))
   for pid in answer:gmatch("pid (%d+)\n") do self.pids[#self.pids + 1] = pid end

@@ -57,6 +57,12 @@ function TestSshFleet:new_netns()
   return self.netns
 end
 
+-- A server whose users have this as their login shell: a script, with what it is to run in SSH_ORIGINAL_COMMAND.
+function TestSshFleet:start_with_shell(script)
+  self.place:write("shell", script)
+  self.sshd:start { server = ("ForceCommand bash %s/shell"):format(self.place.dir) }
+end
+
 function TestSshFleet:folder(i)
   return ("%s/h%02d"):format(self.place.dir, i)
 end
@@ -170,6 +176,33 @@ function over_ssh:an_agent_that_can_not_be_sent(transport)
   lu.assertEquals(bash("find " .. home .. " -type f"), "", "a part of it was left behind")
   bash("umount " .. home)
   lu.assertStrContains(report.hosts.h01.reason, "No space left on device")
+end
+
+-- As csh has it: a quoted text may not go over the end of a line.
+function over_ssh:an_agent_is_sent_to_a_shell_that_takes_one_line(transport)
+  self:start_with_shell [=[
+    if [[ $SSH_ORIGINAL_COMMAND == *$'\n'* ]]; then echo "Unmatched quote" >&2; exit 1; fi
+    exec sh -c "$SSH_ORIGINAL_COMMAND"
+  ]=]
+  self:site(transport, 1, { false })
+  local host = self:roll(0).hosts.h01
+  lu.assertEquals(host.outcome, "done", host.reason)
+end
+
+function over_ssh:a_shell_that_greets_is_quoted(transport)
+  self:start_with_shell 'echo "Welcome to web1"; exec sh -c "$SSH_ORIGINAL_COMMAND"'
+  self:site(transport, 1, {})
+  lu.assertStrContains(self:roll(3).hosts.h01.reason, "'Welcome to web1' was said: what speaks there is no agent")
+end
+
+function over_ssh:an_agent_that_may_not_run(transport)
+  self.sshd:start {}
+  self:site(transport, 1, { false })
+  local home = self.sshd.dir .. "/home"
+  bash("mount -t tmpfs -o noexec none " .. home)
+  local report = self:roll(3)
+  bash("umount " .. home)
+  lu.assertStrContains(report.hosts.h01.reason, "the home may be mounted noexec")
 end
 
 -- One that is named is told, and so is what to do about it; one that is only found is not used.

@@ -245,7 +245,7 @@ static void test_hostile_agents(void **state)
         enum stf_kind kind;
         const char *words;
     } cases[] = {
-        {"greets", STF_INVALID_DATA, "what speaks there is no agent"},
+        {"greets", STF_INVALID_DATA, "'Welcome to this host!' was said: what speaks there is no agent"},
         {"dies", STF_UNREACHABLE, "staffetta: not found"},
         {"is-newer", STF_UNSUPPORTED, "speaks protocol 2, and this program protocol 1: install the same version"},
         {"is-older", STF_UNSUPPORTED, "speaks protocol 0, and this program protocol 1: install the same version"},
